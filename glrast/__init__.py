@@ -1,0 +1,22 @@
+"""glrast: differentiable rasterization on the OpenGL pipeline, for PyTorch.
+
+The public names, in the order data meets them. Nothing here touches OpenGL, EGL or CUDA until it is used.
+"""
+
+from .context import Context, RasterizeCudaContext, RasterizeGLContext
+from .ops.antialias import antialias, antialias_construct_topology_hash
+from .ops.interpolate import interpolate
+from .ops.rasterize import rasterize, triangle_id
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Context",
+    "RasterizeGLContext",
+    "RasterizeCudaContext",
+    "rasterize",
+    "triangle_id",
+    "interpolate",
+    "antialias",
+    "antialias_construct_topology_hash",
+]

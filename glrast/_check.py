@@ -1,0 +1,110 @@
+"""Every message about a wrong argument is made here: function, argument, expected, found, what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+_LARGEST_EXTENT = 1 << 20
+
+
+def tensor(
+    function: str, name: str, value, *, device: torch.device | None = None, hint: str = ""
+) -> torch.Tensor:
+    """`value` if it is a tensor (on `device`, where given)."""
+    if not isinstance(value, torch.Tensor):
+        raise TypeError(
+            f"glrast.{function}: {name} must be a torch tensor{_and(hint)}; got {type(value).__name__}"
+        )
+    if device is not None and value.device != device:
+        raise ValueError(
+            f"glrast.{function}: {name} must be on {device} like the other tensors; it is on {value.device}: "
+            f"move it with {name}.to('{device}')"
+        )
+    return value
+
+
+def floats(function: str, name: str, value, *, device: torch.device | None = None) -> torch.Tensor:
+    """A float32 tensor, contiguous; float16 and bfloat16 are converted under autocast."""
+    tensor(function, name, value, device=device)
+    if value.dtype != torch.float32:
+        if value.dtype in (torch.float16, torch.bfloat16) and torch.is_autocast_enabled(
+            value.device.type
+        ):
+            value = value.float()
+        else:
+            raise TypeError(
+                f"glrast.{function}: {name} must be float32; got {_dtype(value)}: convert it with {name}.float()"
+            )
+    return value.contiguous()
+
+
+def triangles(function: str, value, *, device: torch.device | None = None) -> torch.Tensor:
+    """tri as contiguous int32 [T,3]; int64 beyond int32 becomes an index that is out of range, never another one."""
+    tensor(function, "tri", value, device=device)
+    if value.dtype not in (torch.int32, torch.int64, torch.int16, torch.uint8):
+        raise TypeError(
+            f"glrast.{function}: tri must be int32 or int64; got {_dtype(value)}: convert it with tri.int()"
+        )
+    shape(function, "tri", value, "[T,3]", value.ndim == 2 and value.shape[1] == 3)
+    if value.dtype == torch.int64:
+        value = value.clamp(-1, 2**31 - 1)
+    return value.to(torch.int32).contiguous()
+
+
+def shape(
+    function: str, name: str, value: torch.Tensor, expected: str, holds: bool, hint: str = ""
+) -> None:
+    if not holds:
+        raise ValueError(
+            f"glrast.{function}: {name} must be {expected}{_and(hint)}; got {show(value)}"
+        )
+
+
+def value(
+    function: str, name: str, expected: str, holds: bool, found: object, hint: str = ""
+) -> None:
+    if not holds:
+        raise ValueError(f"glrast.{function}: {name} must be {expected}; got {found}{_and(hint)}")
+
+
+def resolution(function: str, given) -> tuple[int, int]:
+    """(height, width) as two positive ints from a list, tuple, torch.Size, array or tensor."""
+    try:
+        pair = tuple(given.tolist() if hasattr(given, "tolist") else given)
+        height, width = (int(extent) for extent in pair)
+        exact = height == pair[0] and width == pair[1]
+    except (TypeError, ValueError, OverflowError):
+        exact = False
+        height = width = 0
+    if not exact or not (0 < height <= _LARGEST_EXTENT and 0 < width <= _LARGEST_EXTENT):
+        raise ValueError(
+            f"glrast.{function}: resolution must be (height, width), two whole numbers from 1 to {_LARGEST_EXTENT}; "
+            f"got {given!r}"
+        )
+    return height, width
+
+
+def indices(function: str, name: str, values: Sequence[int], count: int) -> list[int]:
+    """Attribute numbers 0..count-1; negative ones count from the end."""
+    out = []
+    for index in values:
+        if not -count <= index < count:
+            raise IndexError(
+                f"glrast.{function}: {name} holds {index}, but attr has {count} attributes: 0 to {count - 1}"
+            )
+        out.append(index % count)
+    return out
+
+
+def show(value: torch.Tensor) -> str:
+    return "[" + ",".join(map(str, value.shape)) + "]"
+
+
+def _dtype(value: torch.Tensor) -> str:
+    return str(value.dtype).removeprefix("torch.")
+
+
+def _and(hint: str) -> str:
+    return f" {hint}" if hint else ""

@@ -1,0 +1,135 @@
+"""One OpenGL context per device and process, current only inside a call and only under its lock."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import threading
+from contextlib import contextmanager
+
+import moderngl
+import torch
+
+from . import egl
+from .functions import Functions
+
+_LIMITS = {"size": 0x0D33, "layers": 0x88FF, "framebuffer_layers": 0x9317}
+_registry: dict[torch.device, DeviceContext] = {}
+_by_handle: list[DeviceContext] = []
+_registry_lock = threading.Lock()
+_initialised_in: int | None = None  # the process that first touched EGL
+
+
+class DeviceContext:
+    """The OpenGL side of one torch device: EGL context, moderngl's view of it, limits, and what others cache on it."""
+
+    def __init__(self, device: torch.device):
+        self.device = device
+        self.lock = threading.RLock()
+        self._depth = 0
+        self.egl = _open(device)
+        self.objects: dict = {}  # programs, targets, buffers: made by their own modules, kept here, freed by close()
+        with self.egl:
+            self.gl = Functions(self.egl.load_opengl_function)
+            self.moderngl = moderngl.create_context(context=self.egl, require=450)
+            self.renderer = str(self.moderngl.info["GL_RENDERER"])
+            self.version = str(self.moderngl.info["GL_VERSION"])
+            self.extensions = frozenset(self.moderngl.extensions)
+            self.limits = {name: self.gl.get_integer(code) for name, code in _LIMITS.items()}
+        self.software = self.egl.device.software or "llvmpipe" in self.renderer
+        self.handle = len(_by_handle)
+        _by_handle.append(self)
+        if self.software:
+            from ..launch.cpu import keep_freed_memory
+
+            keep_freed_memory()
+
+    @contextmanager
+    def current(self):
+        """Make the context current in this thread; put back what was current before. Nests."""
+        _refuse_after_fork()
+        with self.lock:
+            if self._depth:
+                yield self
+                return
+            with self.egl:
+                self._depth += 1
+                try:
+                    yield self
+                finally:
+                    self._depth -= 1
+
+    def close(self) -> None:
+        """Free every GL object that was made on this context; the next call makes what it needs again."""
+        with self.current():
+            for thing in list(self.objects.values()):
+                thing.release()
+            self.objects.clear()
+
+
+def for_device(device: torch.device) -> DeviceContext:
+    """The context of `device`, made at the first call (about 100 ms)."""
+    _refuse_after_fork()
+    with _registry_lock:
+        if device not in _registry:
+            _registry[device] = DeviceContext(device)
+        return _registry[device]
+
+
+def by_handle(handle: int) -> DeviceContext:
+    """The context that operations name by number: custom operators take no Python objects."""
+    return _by_handle[handle]
+
+
+def _refuse_after_fork() -> None:
+    if _initialised_in is not None and _initialised_in != os.getpid():
+        raise RuntimeError(
+            f"glrast: OpenGL was initialised in process {_initialised_in} and this process was forked from it; "
+            "OpenGL contexts do not survive fork. Start workers with "
+            "multiprocessing.get_context('spawn') (DataLoader: multiprocessing_context='spawn')"
+        )
+
+
+def _open(device: torch.device) -> egl.Context:
+    """A context on the EGL device that belongs to `device`: the same GPU for CUDA, any that works for the CPU."""
+    global _initialised_in
+    _initialised_in = os.getpid()
+    found = egl.devices()
+    if not found:
+        raise egl.EGLError(
+            "glrast: EGL lists no device; its vendor files are missing (/usr/share/glvnd/egl_vendor.d): "
+            "apt-get install libegl-mesa0 libgl1-mesa-dri for the CPU; for an NVIDIA GPU see `glrast doctor`"
+        )
+    failures = []
+    for candidate in sorted(found, key=lambda d: _preference(d, device)):
+        try:
+            return egl.Context(candidate)
+        except egl.EGLError as error:
+            failures.append(f"EGL device {candidate.index}: {error}")
+    raise egl.EGLError(
+        f"glrast: no EGL device gives an OpenGL 4.5 context for {device}:\n  "
+        + "\n  ".join(failures)
+    )
+
+
+def _preference(candidate: egl.Device, device: torch.device) -> tuple:
+    """CPU tensors go to the software device: results are the same on every machine. CUDA tensors go to their GPU."""
+    if device.type == "cuda":
+        return (candidate.cuda_index != _cuda_ordinal(device), candidate.software, candidate.index)
+    return (not candidate.software, candidate.index)
+
+
+def _cuda_ordinal(device: torch.device) -> int:
+    """The driver's number of a torch device, which counts only what CUDA_VISIBLE_DEVICES lists."""
+    visible = [
+        v.strip() for v in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if v.strip()
+    ]
+    index = device.index or 0
+    if index < len(visible) and visible[index].isdigit():
+        return int(visible[index])
+    return index
+
+
+def address(tensor: torch.Tensor) -> ctypes.c_void_p:
+    """A CPU tensor's memory as GL takes it."""
+    return ctypes.c_void_p(tensor.data_ptr())

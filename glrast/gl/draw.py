@@ -1,0 +1,127 @@
+"""Draw a batch of meshes into layered targets: a few buffers, one submission per chunk of layers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import moderngl
+import numpy as np
+import torch
+
+from . import interop, targets
+from .context import DeviceContext
+from .program import program
+
+_DEPTH_TEST, _LESS = 0x0B71, 0x0201
+_FRAMEBUFFER = 0x8D40
+_CHUNK_BYTES = 512 << 20  # GL memory of one chunk of layers, colour and depth
+_SMALLEST_BUFFER = 1 << 16
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What is drawn: vertices [N,V,4] or [V,4]; index sets [S,T,3] that are safe to draw; and per image the index
+    set, first vertex, first triangle and number of triangles."""
+
+    pos: torch.Tensor
+    indices: torch.Tensor
+    images: np.ndarray  # int64 [N,4]
+
+
+def draw(
+    context: DeviceContext, batch: Batch, kind: str, height: int, width: int, device: torch.device
+) -> torch.Tensor:
+    """Rasterize: int32 [N,H,W] triangle id + 1 (kind "id") or float32 [N,H,W,4] (u, v, 0, id) (kind "full")."""
+    format = targets.R32UI if kind == "id" else targets.RGBA32F
+    N = len(batch.images)
+    shape = (N, height, width) if kind == "id" else (N, height, width, 4)
+    out = torch.empty(shape, dtype=format[3], device=device)
+    with context.current():
+        gl = context.gl
+        gl.glEnable(_DEPTH_TEST)
+        gl.glDepthFunc(_LESS)  # at equal depth the triangle drawn first stays: the lower index wins
+        buffers = _upload(context, batch, kind)
+        step = _layers_per_chunk(context, format, height, width)
+        for begin in range(0, N, step):
+            images = batch.images[begin : begin + step]
+            target = targets.target(context, format, height, width, len(images))
+            target.clear()
+            _submit(context, target, buffers, images, batch.indices.shape[1], kind)
+            interop.read(target, out[begin : begin + step])
+        if context.software:
+            gl.check(f"after drawing {N} images of {height} x {width}")
+    return out
+
+
+def _layers_per_chunk(context: DeviceContext, format: tuple, height: int, width: int) -> int:
+    layers = min(context.limits["layers"], context.limits["framebuffer_layers"])
+    return max(1, min(layers, _CHUNK_BYTES // (height * width * 4 * (format[4] + 1))))
+
+
+def _upload(
+    context: DeviceContext, batch: Batch, kind: str
+) -> tuple[moderngl.Buffer, moderngl.Buffer]:
+    pos = _buffer(context, "pos", batch.pos.numel() * 4)
+    indices = _buffer(context, "indices", batch.indices.numel() * 4)
+    interop.write(pos, batch.pos)
+    interop.write(indices, batch.indices)
+    return pos, indices
+
+
+def _buffer(context: DeviceContext, name: str, size: int) -> moderngl.Buffer:
+    """A cached buffer of at least `size` bytes; it grows to the next power of two."""
+    key = ("buffer", name)
+    found = context.objects.get(key)
+    if found is None or found.size < size:
+        capacity = max(_SMALLEST_BUFFER, 1 << (size - 1).bit_length())
+        for stale in [k for k in context.objects if k == key or k[0] == "array"]:
+            context.objects.pop(stale).release()
+        found = context.objects[key] = context.moderngl.buffer(reserve=capacity, dynamic=True)
+    return found
+
+
+def _submit(context, target, buffers, images: np.ndarray, T: int, kind: str) -> None:
+    index_set, first_vertex, first_triangle, count = images.astype(np.uint32).T
+    layer = np.arange(len(images), dtype=np.uint32)
+    ones = np.ones_like(layer)
+    if kind == "id":  # count, instances, first index, base vertex, base instance
+        commands = np.stack(
+            [3 * count, ones, 3 * (index_set * T + first_triangle), first_vertex, layer], axis=1
+        )
+        draws = np.stack([layer, first_triangle, first_vertex], axis=1)
+    else:  # count, instances, first vertex, base instance; moderngl steps five words in both cases
+        first = 3 * (index_set * T + first_triangle)
+        commands = np.stack([3 * count, ones, first, layer, 0 * layer], axis=1)
+        draws = np.stack([layer, index_set * T, first_vertex], axis=1)
+    draws_buffer = _buffer(context, "draws", draws.nbytes)
+    commands_buffer = _buffer(context, "commands", commands.nbytes)
+    draws_buffer.write(np.ascontiguousarray(draws))
+    commands_buffer.write(np.ascontiguousarray(commands))
+    array = _vertex_array(context, kind, *buffers, draws_buffer)
+    if "GL_ARB_shader_viewport_layer_array" in context.extensions:
+        array.render_indirect(commands_buffer, count=len(images))
+        return
+    for i in range(len(images)):
+        target.bind_layer(i)
+        array.render_indirect(commands_buffer, count=1, first=i)
+
+
+def _vertex_array(context: DeviceContext, kind: str, pos, indices, draws) -> moderngl.VertexArray:
+    defines = ("FULL",) if kind == "full" else ()
+    if "GL_ARB_shader_viewport_layer_array" in context.extensions:
+        defines += ("LAYERED_VERTEX",)
+    if kind == "full":
+        pos.bind_to_storage_buffer(0)
+        indices.bind_to_storage_buffer(1)
+    key = ("array", *defines)
+    if key not in context.objects:
+        content = [(draws, "3i4/i", "draw")]
+        made = program(context, "rasterize", *defines)
+        if kind == "id":
+            array = context.moderngl.vertex_array(
+                made, [(pos, "4f", "pos"), *content], index_buffer=indices
+            )
+        else:
+            array = context.moderngl.vertex_array(made, content)
+        context.objects[key] = array
+    return context.objects[key]

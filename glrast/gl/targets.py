@@ -1,0 +1,113 @@
+"""Layered render targets: one texture layer per image, drawn in one submission."""
+
+from __future__ import annotations
+
+import ctypes
+
+import torch
+
+from .context import DeviceContext, address
+
+_TEXTURE_2D_ARRAY = 0x8C1A
+_FRAMEBUFFER, _COLOR_ATTACHMENT0, _DEPTH_ATTACHMENT, _COMPLETE = 0x8D40, 0x8CE0, 0x8D00, 0x8CD5
+_COLOR, _DEPTH = 0x1800, 0x1801
+_DEPTH32F = 0x8CAC
+_PACK_ALIGNMENT = 0x0D05
+
+# internal format, pixel format, pixel type, torch dtype, channels
+R32UI = (
+    0x8236,
+    0x8D94,
+    0x1405,
+    torch.int32,
+    1,
+)  # GL_UNSIGNED_INT read into int32: ids stay below 2^31
+RGBA32F = (0x8814, 0x1908, 0x1406, torch.float32, 4)
+
+# Targets of other sizes are kept for clients that alternate between resolutions, up to this much memory.
+_KEPT_BYTES = 512 << 20
+_BYTES_PER_CHANNEL = 4
+
+
+class Target:
+    """A colour texture of `format` and a depth texture, both with `layers` layers, and their framebuffer."""
+
+    def __init__(self, context: DeviceContext, format: tuple, height: int, width: int, layers: int):
+        self.gl = gl = context.gl
+        self.format, self.height, self.width, self.layers = format, height, width, layers
+        self.bytes = height * width * layers * _BYTES_PER_CHANNEL * (format[4] + 1)
+        self.color = gl.create("glCreateTextures", _TEXTURE_2D_ARRAY)
+        self.depth = gl.create("glCreateTextures", _TEXTURE_2D_ARRAY)
+        self.framebuffer = gl.create("glCreateFramebuffers")
+        self.single = 0  # made by bind_layer
+        gl.check("before making a render target")
+        gl.glTextureStorage3D(self.color, 1, format[0], width, height, layers)
+        gl.glTextureStorage3D(self.depth, 1, _DEPTH32F, width, height, layers)
+        gl.glNamedFramebufferTexture(self.framebuffer, _COLOR_ATTACHMENT0, self.color, 0)
+        gl.glNamedFramebufferTexture(self.framebuffer, _DEPTH_ATTACHMENT, self.depth, 0)
+        try:
+            gl.check(
+                f"making a render target of {layers} x {height} x {width} pixels ({self.bytes >> 20} MiB)"
+            )
+            self._check_complete(self.framebuffer)
+        except RuntimeError:
+            self.release()
+            raise
+
+    def _check_complete(self, framebuffer: int) -> None:
+        status = self.gl.glCheckNamedFramebufferStatus(framebuffer, _FRAMEBUFFER)
+        if status != _COMPLETE:
+            raise RuntimeError(
+                f"glrast: the render target is incomplete (OpenGL status {status:#x}); see `glrast doctor`"
+            )
+
+    def clear(self) -> None:
+        """Every pixel 0, every depth 1 (the far plane)."""
+        gl = self.gl
+        gl.glBindFramebuffer(_FRAMEBUFFER, self.framebuffer)
+        gl.glViewport(0, 0, self.width, self.height)
+        clear = (
+            gl.glClearNamedFramebufferuiv if self.format is R32UI else gl.glClearNamedFramebufferfv
+        )
+        clear(self.framebuffer, _COLOR, 0, (ctypes.c_uint * 4)())  # zero bits are 0.0 too
+        gl.glClearNamedFramebufferfv(self.framebuffer, _DEPTH, 0, ctypes.byref(ctypes.c_float(1.0)))
+
+    def bind_layer(self, layer: int) -> None:
+        """Draw into one layer: the way of drivers whose vertex stage cannot choose the layer."""
+        if not self.single:
+            self.single = self.gl.create("glCreateFramebuffers")
+        self.gl.glNamedFramebufferTextureLayer(
+            self.single, _COLOR_ATTACHMENT0, self.color, 0, layer
+        )
+        self.gl.glNamedFramebufferTextureLayer(self.single, _DEPTH_ATTACHMENT, self.depth, 0, layer)
+        self.gl.glBindFramebuffer(_FRAMEBUFFER, self.single)
+
+    def read(self, out: torch.Tensor) -> None:
+        """Copy all layers into `out`, a contiguous CPU tensor [layers,H,W] or [layers,H,W,4]. Waits for the GPU."""
+        self.gl.glPixelStorei(_PACK_ALIGNMENT, 1)
+        _, pixel_format, pixel_type, _, _ = self.format
+        # The size is an int in OpenGL; a chunk that would not fit is never made (see draw.py).
+        self.gl.glGetTextureImage(
+            self.color, 0, pixel_format, pixel_type, out.numel() * 4, address(out)
+        )
+
+    def release(self) -> None:
+        for framebuffer in filter(None, (self.framebuffer, self.single)):
+            self.gl.delete("glDeleteFramebuffers", framebuffer)
+        self.gl.delete("glDeleteTextures", self.color)
+        self.gl.delete("glDeleteTextures", self.depth)
+
+
+def target(context: DeviceContext, format: tuple, height: int, width: int, layers: int) -> Target:
+    """The cached target of this size; the context must be current. The least recently used are freed first."""
+    key = ("target", format, height, width, layers)
+    found = context.objects.pop(key, None) or Target(context, format, height, width, layers)
+    others = [k for k in context.objects if k[0] == "target"]
+    kept = found.bytes + sum(context.objects[k].bytes for k in others)
+    for other in others:  # dictionaries keep insertion order: oldest use first
+        if kept <= _KEPT_BYTES:
+            break
+        kept -= context.objects[other].bytes
+        context.objects.pop(other).release()
+    context.objects[key] = found
+    return found

@@ -1,0 +1,62 @@
+"""How a kernel file becomes a call: source.py (text), cpu.py (the host library), cuda.py (CuPy)."""
+
+from __future__ import annotations
+
+import torch
+
+
+def launch(stem: str, kernel: str, device: torch.device, **arguments) -> None:
+    """Run KERNEL of kernels/STEM.cu on `device`; `arguments` are the members of its Args struct by name."""
+    if device.type == "cpu":
+        from . import cpu
+
+        cpu.run(stem, kernel, arguments)
+    else:
+        from . import cuda
+
+        cuda.run(stem, kernel, arguments, device)
+
+
+# A scatter kernel's partition on the CPU: at most so many pieces, each worth so many elements, and all spare
+# buffers together no larger than this. It depends on sizes alone, so gradients do not depend on the thread count.
+_MOST_PIECES = 16
+_PIECE_ELEMENTS = 1 << 15
+_SPARE_ELEMENTS_PER_ELEMENT = 4
+_SPARE_BYTES = 256 << 20
+
+
+def launch_scatter(
+    stem: str, kernel: str, shape: tuple[int, ...], slots: int, device: torch.device, **arguments
+):
+    """Run a kernel that accumulates; returns its gradient, a new tensor of `shape` made of `slots` equal parts.
+
+    The elements come in `slots` equal groups of rows, each adding to its own part. Spare memory on the CPU: at
+    most 4 floats per element and 256 MiB.
+    """
+    size = 1
+    for extent in shape:
+        size *= extent
+    if device.type != "cpu":
+        grad = torch.zeros(shape, dtype=torch.float32, device=device)
+        scatter = dict(
+            grad=grad, spare=None, slot_size=size // max(slots, 1), slots=slots, pieces=1
+        )
+        launch(stem, kernel, device, **scatter, **arguments)
+        return grad
+    elements = arguments["width"] * arguments["rows"]
+    most_spare = min(_SPARE_ELEMENTS_PER_ELEMENT * elements, _SPARE_BYTES // 4)
+    pieces = max(
+        1,
+        min(
+            _MOST_PIECES,
+            elements // _PIECE_ELEMENTS // max(slots, 1),
+            1 + most_spare // max(size, 1),
+        ),
+    )
+    if elements == 0 or size == 0:
+        return torch.zeros(shape, dtype=torch.float32)
+    grad = torch.empty(shape, dtype=torch.float32)  # the host library zeroes it, in parallel
+    spare = torch.empty((pieces - 1) * size, dtype=torch.float32)
+    scatter = dict(grad=grad, spare=spare, slot_size=size // slots, slots=slots, pieces=pieces)
+    launch(stem, kernel, device, **scatter, **arguments)
+    return grad

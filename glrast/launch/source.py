@@ -1,0 +1,86 @@
+"""Kernel text: where it lies, its includes pasted in, and the argument structs it declares."""
+
+from __future__ import annotations
+
+import re
+import struct
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+# C type in an Args struct -> (struct format, numpy dtype). Pointers travel as 64-bit addresses.
+_FORMATS = {"int": ("i", "i4"), "int64": ("q", "i8"), "float": ("f", "f4"), "*": ("P", "u8")}
+
+
+@cache
+def folder(name: str) -> Path:
+    """The folder `kernels` or `shaders`: inside the package when installed, beside it in a checkout."""
+    package = Path(__file__).resolve().parent.parent
+    for place in (package / name, package.parent / name):
+        if place.is_dir():
+            return place
+    raise RuntimeError(
+        f"glrast: the folder {name}/ is neither in {package} nor beside it; the installation is incomplete: "
+        "reinstall glrast"
+    )
+
+
+@cache
+def text(file_name: str) -> str:
+    """kernels/FILE as one text: `#include "..."` pasted once, `#line` keeping the real file and line in messages."""
+    return _paste(file_name, set())
+
+
+def _paste(file_name: str, seen: set[str]) -> str:
+    seen.add(file_name)
+    lines = [f'#line 1 "kernels/{file_name}"']
+    for number, line in enumerate((folder("kernels") / file_name).read_text().splitlines(), 1):
+        include = re.match(r'#include "([^"]+\.cuh)"', line)
+        if not include:
+            lines.append("" if line.startswith("#pragma once") else line)
+        elif include[1] not in seen:
+            lines += [_paste(include[1], seen), f'#line {number + 1} "kernels/{file_name}"']
+    return "\n".join(lines)
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """One kernel's argument struct, as its text declares it."""
+
+    fields: tuple[str, ...]
+    format: struct.Struct
+    dtype: np.dtype
+
+    def pack(self, values: dict) -> bytes:
+        """The struct's bytes; tensors become their addresses, None a null pointer."""
+        out = []
+        for name in self.fields:
+            value = values[name]
+            out.append(
+                value.data_ptr() if hasattr(value, "data_ptr") else 0 if value is None else value
+            )
+        return self.format.pack(*out)
+
+
+@cache
+def kernels(stem: str) -> dict[str, Arguments]:
+    """The kernels that kernels/STEM.cu defines, with their arguments."""
+    source = (folder("kernels") / f"{stem}.cu").read_text()
+    structs = {
+        name: _arguments(body)
+        for name, body in re.findall(r"struct (\w+Args) \{(.*?)\n\};", source, re.S)
+    }
+    found = re.findall(r"^GLRAST_(?:SCATTER_)?KERNEL\((\w+), (\w+)\)", source, re.M)
+    return {kernel: structs[arguments] for kernel, arguments in found}
+
+
+def _arguments(body: str) -> Arguments:
+    fields = re.findall(r"^\s*(?:const\s+)?(int64|int|float|char)(\s*\*)?\s+(\w+);", body, re.M)
+    kinds = ["*" if pointer else kind for kind, pointer, _ in fields]
+    names = tuple(name for _, _, name in fields)
+    # "@" aligns each member as the C compiler does; "0P" pads the end to a pointer's alignment.
+    layout = struct.Struct("@" + "".join(_FORMATS[kind][0] for kind in kinds) + "0P")
+    dtype = np.dtype([(name, _FORMATS[kind][1]) for name, kind in zip(names, kinds)], align=True)
+    return Arguments(names, layout, dtype)

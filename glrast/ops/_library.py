@@ -1,0 +1,19 @@
+"""The `glrast::` operators of torch.library: one function for CPU and CUDA, and a fake that knows the shapes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+
+_LIBRARY = torch.library.Library("glrast", "FRAGMENT")
+
+
+def operator(schema: str, implementation: Callable, fake: Callable):
+    """Define `glrast::SCHEMA`; returns the callable operator."""
+    name = schema.split("(")[0]
+    _LIBRARY.define(schema)
+    for key in ("CPU", "CUDA"):
+        _LIBRARY.impl(name, implementation, key)
+    torch.library.register_fake(f"glrast::{name}", fake, lib=_LIBRARY)
+    return getattr(torch.ops.glrast, name).default

@@ -1,0 +1,257 @@
+"""antialias: blend pixels across silhouette edges, which is what gives positions a gradient from visibility."""
+
+from __future__ import annotations
+
+import weakref
+
+import torch
+from torch.autograd.function import once_differentiable
+
+from .. import _check
+from ..launch import launch, launch_scatter
+from ._library import operator
+
+
+def antialias(
+    color: torch.Tensor,
+    rast: torch.Tensor,
+    pos: torch.Tensor,
+    tri: torch.Tensor,
+    topology_hash: Topology | None = None,
+    pos_gradient_boost: float = 1.0,
+) -> torch.Tensor:
+    """The image with its silhouette edges antialiased by how far they reach between two pixel centres.
+
+    Args:
+        color: float32 [N,H,W,C], any C: what was shaded from `rast`, background filled in.
+        rast: [N,H,W,4] from `rasterize` with the same pos and tri.
+        pos: clip positions [N,V,4], [1,V,4] (one set for all images) or [V,4].
+        tri: int32 or int64 [T,3]; neighbours are found by vertex index, so duplicated vertices are open edges.
+        topology_hash: from `antialias_construct_topology_hash(tri)`; without it the neighbours are found here and
+            remembered for as long as this tri lives unchanged.
+        pos_gradient_boost: scales the gradient of pos, nothing else.
+
+    Returns: [N,H,W,C] like color.
+
+    Gradients: color; pos x, y, w from visibility (z gets 0); none to rast.
+
+    Raises:
+        TypeError, ValueError: wrong types, shapes, devices; a topology_hash of another tri.
+
+    Note: the gradient sees silhouettes only: not the intersection of two triangles, not a crease between two
+        triangles that both face the viewer, and nothing narrower than a pixel. Edges flatter than 45 degrees move
+        pixels vertically, steeper ones horizontally. Apply masks after, not before: a blended pixel needs both sides.
+
+    Source: Laine et al. 2020, section 3.5.
+    """
+    color = _check.floats("antialias", "color", color)
+    device = color.device
+    rast = _check.floats("antialias", "rast", rast, device=device)
+    pos = _check.floats("antialias", "pos", pos, device=device)
+    given = _check.tensor("antialias", "tri", tri, device=device)
+    tri = _check.triangles("antialias", tri, device=device)
+    _check.shape("antialias", "color", color, "[N,H,W,C]", color.ndim == 4)
+    N, H, W = color.shape[:3]
+    hint = f"with N={N}, H={H}, W={W} (from color)"
+    _check.shape("antialias", "rast", rast, "[N,H,W,4]", tuple(rast.shape) == (N, H, W, 4), hint)
+    fits = pos.shape[-1] == 4 and (pos.ndim == 2 or (pos.ndim == 3 and pos.shape[0] in (1, N)))
+    _check.shape("antialias", "pos", pos, "[N,V,4], [1,V,4] or [V,4]", fits, hint)
+    topology = _topology(given, tri, topology_hash)
+    return _Antialias.apply(color, rast, pos, tri, topology.opposite, float(pos_gradient_boost))
+
+
+def antialias_construct_topology_hash(tri: torch.Tensor) -> Topology:
+    """The neighbours of every triangle, to be made once per mesh and passed to `antialias`.
+
+    Args:
+        tri: int32 or int64 [T,3].
+
+    Returns: an opaque handle that belongs to this tri. 12 bytes per triangle.
+    """
+    tri = _check.triangles("antialias_construct_topology_hash", tri)
+    return Topology(tri)
+
+
+class Topology:
+    """Handle of a mesh's connectivity: for each triangle and edge, the apex of the triangle across it."""
+
+    def __init__(self, tri: torch.Tensor):
+        self.tri = tri.clone()
+        self.opposite = opposite_vertices(tri)
+
+    def belongs_to(self, tri: torch.Tensor) -> bool:
+        """Compared on the CPU; on a GPU only the shape is, since a comparison would wait for it."""
+        if tri.shape != self.tri.shape or tri.device != self.tri.device:
+            return False
+        return (
+            torch.compiler.is_compiling() or tri.device.type != "cpu" or torch.equal(tri, self.tri)
+        )
+
+
+def opposite_vertices(tri: torch.Tensor) -> torch.Tensor:
+    """int32 [T,3]: the vertex across the edge opposite vertex k of triangle t, -1 where the edge is open.
+
+    Edges are pairs of vertex indices. Where more than two triangles share one, the two with the lowest indices
+    count: they see each other, the others see the lowest. Triangles that name a vertex twice have no edges.
+    """
+    T = tri.shape[0]
+    corners = tri.long()
+    start, end = (
+        corners[:, [1, 2, 0]].reshape(-1),
+        corners[:, [2, 0, 1]].reshape(-1),
+    )  # edge k is opposite vertex k
+    degenerate = (corners == corners[:, [1, 2, 0]]).any(1).repeat_interleave(3)
+    edge = torch.arange(3 * T, device=tri.device)
+    key = torch.where(
+        degenerate, -1 - edge, (torch.minimum(start, end) << 32) + torch.maximum(start, end)
+    )
+    key, order = torch.sort(key, stable=True)  # stable: within an edge, triangles stay in order
+    place = edge  # positions in the sorted list
+    new = torch.ones_like(key, dtype=torch.bool)
+    new[1:] = key[1:] != key[:-1]
+    first = torch.cummax(torch.where(new, place, 0), 0).values if T else place
+    following = torch.clamp(first + 1, max=max(3 * T - 1, 0))
+    has_second = (first + 1 < 3 * T) & ~new[following] if T else new
+    partner = torch.where(place != first, first, torch.where(has_second, following, -1))
+    apex = corners.reshape(-1)[order]
+    other = torch.where(partner >= 0, apex[partner.clamp(min=0)], -1) if T else apex
+    out = torch.empty_like(other)
+    out[order] = other
+    return out.to(torch.int32).reshape(T, 3)
+
+
+_topologies: dict[int, tuple[weakref.ref, Topology]] = {}  # by the identity of a live tri
+
+
+def _topology(given: torch.Tensor, tri: torch.Tensor, handle: Topology | None) -> Topology:
+    if handle is None:
+        return _remembered_topology(given, tri)
+    if not isinstance(handle, Topology):
+        raise TypeError(
+            "glrast.antialias: topology_hash must come from antialias_construct_topology_hash(tri); "
+            f"got {type(handle).__name__}"
+        )
+    _check.value(
+        "antialias", "topology_hash", "made from this tri", handle.belongs_to(tri),
+        f"one made from a tri {_check.show(handle.tri)}", "construct it again when the triangles change",
+    )  # fmt: skip
+    return handle
+
+
+def _remembered_topology(given: torch.Tensor, tri: torch.Tensor) -> Topology:
+    """Made once for a tri that stays as it is; on a GPU, where comparing would wait, made anew each time."""
+    found = _topologies.get(id(given))
+    if (
+        found is not None
+        and found[0]() is given
+        and tri.device.type == "cpu"
+        and found[1].belongs_to(tri)
+    ):
+        return found[1]
+    topology = Topology(tri)
+    _topologies[id(given)] = (
+        weakref.ref(given, lambda _, key=id(given): _topologies.pop(key, None)),
+        topology,
+    )
+    return topology
+
+
+class _Antialias(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, color, rast, pos, tri, opposite, boost):
+        out, flags, alpha = _forward_operator(color, rast, pos, tri, opposite)
+        ctx.save_for_backward(color, rast, pos, tri, flags, alpha)
+        ctx.boost = boost
+        return out
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad_out):
+        wanted = [bool(ctx.needs_input_grad[0]), bool(ctx.needs_input_grad[2])]
+        grads = _backward_operator(*ctx.saved_tensors, grad_out, ctx.boost, wanted)
+        grad_color, grad_pos = (g if w else None for g, w in zip(grads, wanted))
+        return grad_color, None, grad_pos, None, None, None
+
+
+def _pair_arguments(rast, pos, tri, flags) -> dict:
+    """What the kernels that look at pixel pairs have in common."""
+    N, H, W = rast.shape[:3]
+    V, T = pos.shape[-2], tri.shape[0]
+    many = flags.shape[0] > 1
+    return dict(
+        width=W, rows=N * H, rast=rast, pos=pos, pos_stride=V * 4 if many else 0, tri=tri, flags=flags,
+        flags_stride=T if many else 0, V=V, T=T, H=H,
+    )  # fmt: skip
+
+
+def _forward(color, rast, pos, tri, opposite):
+    N, H, W, C = color.shape
+    flags, alpha = (
+        color.new_empty((_sets(pos), tri.shape[0]), dtype=torch.int8),
+        color.new_empty((N, H, W, 2)),
+    )
+    out = torch.empty_like(color)
+    launch(
+        "antialias", "antialias_silhouettes", color.device, width=tri.shape[0], rows=flags.shape[0], pos=pos,
+        pos_stride=pos.shape[-2] * 4, tri=tri, opposite=opposite, V=pos.shape[-2], flags=flags,
+    )  # fmt: skip
+    launch(
+        "antialias",
+        "antialias_pairs",
+        color.device,
+        **_pair_arguments(rast, pos, tri, flags),
+        alpha=alpha,
+    )
+    blend = dict(width=W, rows=N * H, color=color, alpha=alpha, H=H, C=C, out=out)
+    launch("antialias", "antialias_blend", color.device, **blend)
+    return out, flags, alpha
+
+
+def _forward_fake(color, rast, pos, tri, opposite):
+    flags = color.new_empty((_sets(pos), tri.shape[0]), dtype=torch.int8)
+    return torch.empty_like(color), flags, color.new_empty((*color.shape[:3], 2))
+
+
+def _sets(pos: torch.Tensor) -> int:
+    """Sets of vertices: one for all images, or one each."""
+    return pos.shape[0] if pos.ndim == 3 else 1
+
+
+def _backward(color, rast, pos, tri, flags, alpha, grad_out, boost, wanted):
+    N, H, W, C = color.shape
+    want_color, want_pos = wanted
+    grad_out = grad_out.contiguous()
+    grad_color, grad_pos = color.new_empty(0), pos.new_empty(0)
+    if want_color:
+        grad_color = torch.empty_like(color)
+        blend = dict(width=W, rows=N * H, color=grad_out, alpha=alpha, H=H, C=C, out=grad_color)
+        launch("antialias", "antialias_backward_color", color.device, **blend)
+    if want_pos:
+        arguments = _pair_arguments(rast, pos, tri, flags)
+        arguments.update(C=C, alpha=alpha, color=color, grad_out=grad_out, boost=boost)
+        grad_pos = launch_scatter(
+            "antialias",
+            "antialias_backward_pos",
+            pos.shape,
+            flags.shape[0],
+            color.device,
+            **arguments,
+        )
+    return grad_color, grad_pos
+
+
+def _backward_fake(color, rast, pos, tri, flags, alpha, grad_out, boost, wanted):
+    return tuple(torch.empty_like(t) if w else t.new_empty(0) for t, w in zip((color, pos), wanted))
+
+
+_forward_operator = operator(
+    "antialias(Tensor color, Tensor rast, Tensor pos, Tensor tri, Tensor opposite) -> (Tensor, Tensor, Tensor)",
+    _forward,
+    _forward_fake,
+)
+_backward_operator = operator(
+    "antialias_backward(Tensor color, Tensor rast, Tensor pos, Tensor tri, Tensor flags, Tensor alpha, "
+    "Tensor grad_out, float boost, bool[] wanted) -> (Tensor, Tensor)",
+    _backward,
+    _backward_fake,
+)

@@ -1,0 +1,227 @@
+"""rasterize: triangles in clip space to triangle ids, barycentrics and depth, by the OpenGL pipeline."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch.autograd.function import once_differentiable
+
+from .. import _check
+from ..context import Context
+from ..launch import launch, launch_scatter
+from ._library import operator
+
+
+def rasterize(
+    ctx: Context,
+    pos: torch.Tensor,
+    tri: torch.Tensor,
+    resolution,
+    ranges=None,
+    grad_db: bool = True,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Which triangle each pixel sees, and where on it.
+
+    Args:
+        ctx: a Context on the device of the tensors.
+        pos: float32 [N,V,4] (N images of one mesh) or [V,4] (with `ranges`), clip space: visible where
+            -w <= x,y,z <= w; z/w grows away from the viewer.
+        tri: int32 or int64 [T,3], vertex indices.
+        resolution: (height, width).
+        ranges: [N,2] rows (first triangle, count) for pos [V,4]: image n draws those triangles. A tensor on any
+            device (a CUDA one is waited for) or a list.
+        grad_db: False: no gradient flows back through rast_db.
+
+    Returns:
+        rast [N,H,W,4] float32: (u, v, z/w, triangle id + 1); u, v weigh vertices 0 and 1, vertex 2 has 1-u-v.
+        All 0 where no triangle is. Row 0 is the bottom. `triangle_id` decodes ids beyond 2^24.
+        rast_db [N,H,W,4]: (du/dX, du/dY, dv/dX, dv/dY) per pixel, Y up; [N,H,W,0] with Context(output_db=False).
+
+    Gradients: pos gets x, y, w from u, v and, with grad_db, from rast_db; z gets 0. Channels z/w and id carry none:
+        for a differentiable depth interpolate it as an attribute. A triangle so thin that float32 cannot tell its
+        orientation from the pixel gives no gradient there.
+
+    Raises:
+        TypeError, ValueError: wrong types, shapes, devices, resolution beyond the driver's limit.
+
+    Note: triangles with zero area, an index outside [0,V) or a non-finite vertex draw nothing. No face is culled.
+        At equal depth the lower triangle index wins. The gradient knows nothing of silhouettes: use `antialias`.
+
+    Source: Laine et al. 2020, Modular Primitives for High-Performance Differentiable Rendering, section 3.1.
+    """
+    if not isinstance(ctx, Context):
+        raise TypeError(f"glrast.rasterize: ctx must be a glrast.Context; got {type(ctx).__name__}")
+    pos = _check.floats("rasterize", "pos", pos, device=ctx.device)
+    tri = _check.triangles("rasterize", tri, device=ctx.device)
+    height, width = _check.resolution("rasterize", resolution)
+    if ranges is None:
+        hint = "([V,4] needs ranges; for one image use pos[None])"
+        _check.shape("rasterize", "pos", pos, "[N,V,4]", pos.ndim == 3 and pos.shape[2] == 4, hint)
+    else:
+        _check.shape(
+            "rasterize",
+            "pos",
+            pos,
+            "[V,4] when ranges is given",
+            pos.ndim == 2 and pos.shape[1] == 4,
+        )
+        ranges = _ranges(ranges, tri.shape[0])
+    return _Rasterize.apply(
+        pos, tri, ranges, ctx.handle, height, width, ctx.program, ctx.output_db, grad_db
+    )
+
+
+def triangle_id(rast: torch.Tensor) -> torch.Tensor:
+    """The triangle index [...] (int32, -1 where there is none) that `rast` [...,4] holds, also beyond 2^24."""
+    encoded = rast[..., 3].contiguous()
+    return (
+        torch.where(
+            encoded <= 2**24, encoded.to(torch.int32), encoded.view(torch.int32) - 0x4A800000
+        )
+        - 1
+    )
+
+
+def _ranges(ranges, T: int) -> torch.Tensor:
+    given = torch.as_tensor(ranges)
+    _check.value(
+        "rasterize",
+        "ranges",
+        "integers",
+        not given.is_floating_point() or given.numel() == 0,
+        str(given.dtype),
+    )
+    given = given.to("cpu", torch.int64)
+    if given.numel() == 0:
+        given = given.reshape(0, 2)
+    _check.shape(
+        "rasterize",
+        "ranges",
+        given,
+        "[N,2], rows (first triangle, count)",
+        given.ndim == 2 and given.shape[1] == 2,
+    )
+    first, count = given[:, 0], given[:, 1]
+    wrong = ((first < 0) | (count < 0) | (first + count > T)).nonzero()
+    if len(wrong):
+        n = int(wrong[0])
+        raise ValueError(
+            f"glrast.rasterize: ranges must lie within tri, first >= 0 and first + count <= T={T}; "
+            f"row {n} is {given[n].tolist()}"
+        )
+    return given
+
+
+class _Rasterize(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, pos, tri, ranges, handle, height, width, program, output_db, grad_db):
+        rast, rast_db = _forward_operator(
+            pos, tri, ranges, handle, height, width, program, output_db
+        )
+        ctx.save_for_backward(pos, tri, rast)
+        ctx.grad_db = grad_db and output_db
+        if not ctx.grad_db:
+            ctx.mark_non_differentiable(rast_db)
+        ctx.set_materialize_grads(False)
+        return rast, rast_db
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad_rast, grad_db):
+        grad_pos = None
+        if not ctx.grad_db:
+            grad_db = None
+        if ctx.needs_input_grad[0] and not (grad_rast is None and grad_db is None):
+            grad_pos = _backward_operator(*ctx.saved_tensors, grad_rast, grad_db)
+        return grad_pos, None, None, None, None, None, None, None, None
+
+
+def _forward(pos, tri, ranges, handle: int, height: int, width: int, program: str, output_db: bool):
+    from ..gl.context import by_handle
+    from ..gl.draw import Batch, draw
+
+    context = by_handle(handle)
+    limit = context.limits["size"]
+    _check.value(
+        "rasterize", "resolution", f"at most {limit} x {limit} on this OpenGL driver", max(height, width) <= limit,
+        f"{height} x {width}", "render it in tiles",
+    )  # fmt: skip
+    N, T, V = _images(pos, ranges), tri.shape[0], pos.shape[-2]
+    size = (N, height, width, 4)
+    if N == 0 or T == 0 or V == 0:
+        return pos.new_zeros(size), pos.new_zeros(size if output_db else (N, height, width, 0))
+    indices, index_set = _drawable_indices(pos, tri)
+    images = np.zeros((N, 4), dtype=np.int64)
+    images[:, 0] = index_set
+    images[:, 1] = np.arange(N) * V if ranges is None else 0
+    images[:, 2:] = (0, T) if ranges is None else ranges.numpy()
+    drawn = draw(context, Batch(pos, indices, images), program, height, width, pos.device)
+    rast = drawn if program == "full" else pos.new_empty(size)
+    rast_db = pos.new_empty(size if output_db else (N, height, width, 0))
+    launch(
+        "rasterize", "rasterize_resolve", pos.device, width=width, rows=N * height,
+        ids=None if program == "full" else drawn, pos=pos, pos_stride=_stride(pos), tri=tri, V=V, T=T, H=height,
+        rast=rast, rast_db=rast_db if output_db else None,
+    )  # fmt: skip
+    return rast, rast_db
+
+
+def _drawable_indices(
+    pos: torch.Tensor, tri: torch.Tensor
+) -> tuple[torch.Tensor, np.ndarray | int]:
+    """Index sets [S,T,3] without bad indices and non-finite vertices, and each image's set.
+
+    One set serves all images, unless some image of several has a non-finite vertex: then each has its own.
+    """
+    V, T = pos.shape[-2], tri.shape[0]
+    images = pos.shape[0] if pos.ndim == 3 else 1
+    sets = 1
+    if images > 1:
+        lowest, highest = torch.aminmax(pos.reshape(-1))  # NaN and infinity show in them
+        if not bool(torch.isfinite(lowest) & torch.isfinite(highest)):
+            sets = images
+    indices = torch.empty((sets, T, 3), dtype=torch.int32, device=pos.device)
+    launch(
+        "rasterize", "rasterize_prepare", pos.device, width=T, rows=sets, tri=tri, pos=pos,
+        pos_stride=V * 4, V=V, check_finite=int(sets == images), out=indices,
+    )  # fmt: skip
+    return indices, np.arange(images) if sets > 1 else 0
+
+
+def _backward(pos, tri, rast, grad_rast, grad_db):
+    N, H, W = rast.shape[:3]
+    return launch_scatter(
+        "rasterize", "rasterize_backward", pos.shape, N if pos.ndim == 3 else 1, pos.device, width=W, rows=N * H,
+        pos=pos, pos_stride=_stride(pos), tri=tri, V=pos.shape[-2], T=tri.shape[0], H=H, rast=rast,
+        grad_rast=None if grad_rast is None else grad_rast.contiguous(),
+        grad_db=None if grad_db is None else grad_db.contiguous(),
+    )  # fmt: skip
+
+
+def _images(pos: torch.Tensor, ranges: torch.Tensor | None) -> int:
+    return pos.shape[0] if ranges is None else ranges.shape[0]
+
+
+def _stride(pos: torch.Tensor) -> int:
+    """Floats from one image's vertices to the next: none in range mode."""
+    return pos.shape[1] * 4 if pos.ndim == 3 else 0
+
+
+def _forward_fake(pos, tri, ranges, handle, height, width, program, output_db):
+    N = _images(pos, ranges)
+    return pos.new_empty((N, height, width, 4)), pos.new_empty(
+        (N, height, width, 4 if output_db else 0)
+    )
+
+
+_forward_operator = operator(
+    "rasterize(Tensor pos, Tensor tri, Tensor? ranges, int context, int height, int width, str program, "
+    "bool output_db) -> (Tensor, Tensor)",
+    _forward,
+    _forward_fake,
+)
+_backward_operator = operator(
+    "rasterize_backward(Tensor pos, Tensor tri, Tensor rast, Tensor? grad_rast, Tensor? grad_db) -> Tensor",
+    _backward,
+    lambda pos, tri, rast, grad_rast, grad_db: torch.empty_like(pos),
+)

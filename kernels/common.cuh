@@ -1,0 +1,130 @@
+// What every kernel file shares: how one text becomes a CUDA kernel and a host function.
+//
+// A kernel is an inline function of one element, `void name_element(const Args& a, int x, int64 row)`.
+// GLRAST_KERNEL(name, Args) makes it callable:
+//   CUDA (NVRTC)   one thread per element; blocks of 32 x 4 elements over a width x rows grid.
+//   host compiler  the rows are shared out among threads (host.cpp); x runs in the inner loop.
+// GLRAST_SCATTER_KERNEL(name, Args) does the same for kernels that add to a gradient with GLRAST_ADD:
+//   CUDA           atomics; the caller zeroes the gradient.
+//   host           private buffers over a partition of the rows that depends on the sizes alone, summed in
+//                  fixed order: the result does not depend on the number of threads.
+//
+// Every Args begins with `int width; int64 rows;`. Every Args of a scatter kernel goes on with
+// `float* grad; float* spare; int64 slot_size; int slots; int pieces;` (see host.cpp).
+// The Python side reads the Args structs from this text, so their order is stated once, here.
+#pragma once
+
+#ifdef __CUDACC__
+typedef long long int64;
+#define GLRAST_INLINE static __device__ __forceinline__
+#else
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include "host.h"
+typedef int64_t int64;
+#define GLRAST_INLINE static inline __attribute__((always_inline))
+#endif
+
+struct Float2 { float x, y; };
+struct Float4 { float x, y, z, w; };
+struct Int3 { int x, y, z; };
+
+GLRAST_INLINE float minimum(float a, float b) { return a < b ? a : b; }
+GLRAST_INLINE float maximum(float a, float b) { return a > b ? a : b; }
+GLRAST_INLINE bool is_finite(float a) { return fabsf(a) <= 3.402823466e38f; }  // false for NaN
+
+GLRAST_INLINE int float_bits(float value) {
+#ifdef __CUDACC__
+    return __float_as_int(value);
+#else
+    int bits; std::memcpy(&bits, &value, sizeof bits); return bits;
+#endif
+}
+
+GLRAST_INLINE float bits_float(int bits) {
+#ifdef __CUDACC__
+    return __int_as_float(bits);
+#else
+    float value; std::memcpy(&value, &bits, sizeof value); return value;
+#endif
+}
+
+// Triangle ids travel in a float: plain up to 2^24, above as the float with the bits 0x4a800000 + id.
+#define GLRAST_ID_PLAIN_MAX 16777216
+#define GLRAST_ID_BITS 0x4a800000
+
+GLRAST_INLINE float encode_id(int id) { return id <= GLRAST_ID_PLAIN_MAX ? (float)id : bits_float(GLRAST_ID_BITS + id); }
+
+GLRAST_INLINE int decode_id(float value) {  // 0 for background, NaN and negative values
+    if (!(value > 0.0f)) return 0;
+    if (value <= (float)GLRAST_ID_PLAIN_MAX) return (int)value;
+    return float_bits(value) - GLRAST_ID_BITS;
+}
+
+// The three vertex indices of triangle t; false when t or an index is out of range.
+GLRAST_INLINE bool fetch_triangle(const int* tri, int T, int V, int t, Int3* out) {
+    if ((unsigned)t >= (unsigned)T) return false;
+    const int* p = tri + 3 * (int64)t;
+    *out = Int3{p[0], p[1], p[2]};
+    return (unsigned)out->x < (unsigned)V && (unsigned)out->y < (unsigned)V && (unsigned)out->z < (unsigned)V;
+}
+
+GLRAST_INLINE Float4 load4(const float* p) { return Float4{p[0], p[1], p[2], p[3]}; }
+
+#ifdef __CUDACC__
+
+// Neighbouring pixels add to the same vertex: when a whole warp does, one lane adds for all.
+GLRAST_INLINE void accumulate(float* p, float value) {
+#if __CUDA_ARCH__ >= 700
+    unsigned lanes = __activemask();
+    int same;
+    __match_all_sync(lanes, (unsigned long long)p, &same);
+    if (same) {
+        unsigned rank = __popc(lanes & ((1u << (threadIdx.x & 31)) - 1));
+        for (unsigned left = lanes; left;) {  // sum in lane order; every lane takes part in every shuffle
+            int lane = __ffs(left) - 1;
+            float other = __shfl_sync(lanes, value, lane);
+            if (rank == 0 && lane != (int)(threadIdx.x & 31)) value += other;
+            left &= left - 1;
+        }
+        if (rank == 0) atomicAdd(p, value);
+        return;
+    }
+#endif
+    atomicAdd(p, value);
+}
+#define GLRAST_ADD(p, value) accumulate((p), (value))
+
+#define GLRAST_KERNEL(name, Args)                                                                \
+    extern "C" __global__ void __launch_bounds__(128) name(const Args a) {                       \
+        const unsigned columns = (unsigned)(a.width + 31) / 32;                                  \
+        const int x = (int)(blockIdx.x % columns) * 32 + (int)threadIdx.x;                       \
+        const int64 row = (int64)(blockIdx.x / columns) * 4 + (int)threadIdx.y;                  \
+        if (x < a.width && row < a.rows) name##_element(a, x, row);                              \
+    }
+#define GLRAST_SCATTER_KERNEL(name, Args) GLRAST_KERNEL(name, Args)
+
+#else
+
+#define GLRAST_ADD(p, value) (*(p) += (value))
+
+#define GLRAST_KERNEL(name, Args)                                                                \
+    extern "C" int64 name##_sizeof() { return sizeof(Args); }                                    \
+    extern "C" void name(const Args* args, int threads) {                                        \
+        const Args a = *args;                                                                    \
+        host::rows(a.rows, a.width, threads, [&a](int64 begin, int64 end) {                      \
+            for (int64 row = begin; row < end; ++row)                                            \
+                for (int x = 0; x < a.width; ++x) name##_element(a, x, row);                     \
+        });                                                                                      \
+    }
+#define GLRAST_SCATTER_KERNEL(name, Args)                                                        \
+    extern "C" int64 name##_sizeof() { return sizeof(Args); }                                    \
+    extern "C" void name(const Args* args, int threads) {                                        \
+        host::scatter(*args, threads, [](const Args& a, int64 begin, int64 end) {                \
+            for (int64 row = begin; row < end; ++row)                                            \
+                for (int x = 0; x < a.width; ++x) name##_element(a, x, row);                     \
+        });                                                                                      \
+    }
+
+#endif

@@ -1,0 +1,126 @@
+// The host library: a thread pool, and every kernel file compiled for the CPU.
+#include "host.h"
+
+#include <atomic>
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include <pthread.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
+namespace host {
+namespace {
+
+// One call of parallel(). Whoever takes the last index finds the job empty; a worker that wakes late touches
+// nothing of the caller's, and nobody waits for it.
+struct Job {
+    Job(const std::function<void(int64_t)>& task, int64_t count) : task(task), count(count) {}
+
+    void drain() {
+        for (int64_t i; (i = next.fetch_add(1)) < count;) {
+            task(i);
+            if (finished.fetch_add(1) + 1 == count) { std::lock_guard<std::mutex> lock(mutex); done.notify_all(); }
+        }
+    }
+
+    void wait() {
+        std::unique_lock<std::mutex> lock(mutex);
+        done.wait(lock, [this] { return finished == count; });
+    }
+
+    const std::function<void(int64_t)>& task;
+    const int64_t count;
+    std::atomic<int64_t> next{0}, finished{0};
+    std::mutex mutex;
+    std::condition_variable done;
+};
+
+class Pool {
+public:
+    explicit Pool(int workers) {
+        for (int i = 0; i < workers; ++i) threads_.emplace_back([this] { work(); });
+    }
+
+    ~Pool() {
+        { std::lock_guard<std::mutex> lock(mutex_); stop_ = true; }
+        wake_.notify_all();
+        for (auto& thread : threads_) thread.join();
+    }
+
+    int workers() const { return (int)threads_.size(); }
+
+    void run(int64_t count, const std::function<void(int64_t)>& task) {
+        auto job = std::make_shared<Job>(task, count);
+        { std::lock_guard<std::mutex> lock(mutex_); job_ = job; }
+        wake_.notify_all();
+        job->drain();
+        job->wait();
+        std::lock_guard<std::mutex> lock(mutex_);
+        job_ = nullptr;
+    }
+
+private:
+    void work() {
+        std::shared_ptr<Job> seen;
+        std::unique_lock<std::mutex> lock(mutex_);
+        for (;;) {
+            wake_.wait(lock, [&] { return stop_ || (job_ && job_ != seen); });
+            if (stop_) return;
+            seen = job_;
+            lock.unlock();
+            seen->drain();
+            lock.lock();
+        }
+    }
+
+    std::vector<std::thread> threads_;
+    std::mutex mutex_;
+    std::condition_variable wake_;
+    std::shared_ptr<Job> job_;
+    bool stop_ = false;
+};
+
+std::mutex* pool_mutex = new std::mutex;
+Pool* pool = nullptr;  // never deleted at exit: a worker may still sleep in it
+
+// A fork copies one thread only: the child forgets the parent's pool (and its lock) and makes its own.
+void forget_pool_after_fork() { pool = nullptr; pool_mutex = new std::mutex; }
+const int at_fork = pthread_atfork(nullptr, nullptr, forget_pool_after_fork);
+
+}  // namespace
+
+void parallel(int64_t count, int threads, const std::function<void(int64_t)>& task) {
+    const int workers = (int)std::min<int64_t>(threads, count) - 1;
+    std::unique_lock<std::mutex> lock(*pool_mutex, std::defer_lock);
+    // A second Python thread that calls while the pool is busy does its own work meanwhile.
+    if (workers < 1 || !lock.try_lock()) {
+        for (int64_t i = 0; i < count; ++i) task(i);
+        return;
+    }
+    if (pool && pool->workers() != threads - 1) { delete pool; pool = nullptr; }
+    if (!pool) pool = new Pool(threads - 1);
+    pool->run(count, task);
+}
+
+}  // namespace host
+
+// Ask glibc to keep freed memory instead of returning it page by page: llvmpipe frees and takes several
+// megabytes a frame, and the page faults cost a quarter of a frame. 1 when it was done.
+extern "C" int glrast_keep_freed_memory(int64_t bytes) {
+#ifdef __GLIBC__
+    const int largest_mmap_threshold = 32 << 20;  // glibc's own limit on 64-bit
+    return mallopt(M_MMAP_THRESHOLD, largest_mmap_threshold) &&
+           mallopt(M_TRIM_THRESHOLD, (int)std::min<int64_t>(bytes, 1 << 30));
+#else
+    return 0;
+#endif
+}
+
+#include "rasterize.cu"
+#include "interpolate.cu"
+#include "antialias.cu"

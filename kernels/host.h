@@ -1,0 +1,56 @@
+// How the host library shares a kernel's rows among threads. Only the host compiler reads this.
+#pragma once
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+#include <functional>
+
+namespace host {
+
+// Calls task(0) ... task(count - 1), each once, on up to `threads` threads; returns when all are done.
+void parallel(int64_t count, int threads, const std::function<void(int64_t)>& task);
+
+// Elements below which waking a thread costs more than it saves.
+constexpr int64_t kInlineElements = 8192;
+// Elements of one task: small enough to balance the load, large enough to hide the cost of fetching it.
+constexpr int64_t kTaskElements = 8192;
+
+// body(begin, end) over all rows.
+template <class Body>
+void rows(int64_t rows, int64_t width, int threads, Body body) {
+    if (rows <= 0 || width <= 0) return;
+    if (rows == 1 || rows * width <= kInlineElements || threads <= 1) { body(0, rows); return; }
+    const int64_t per_task = std::max<int64_t>(1, kTaskElements / width);
+    const int64_t tasks = (rows + per_task - 1) / per_task;
+    parallel(tasks, threads, [&](int64_t i) { body(i * per_task, std::min(rows, (i + 1) * per_task)); });
+}
+
+// A scatter kernel adds to grad [slots, slot_size]. The rows of a slot (rows / slots of them) are cut into
+// `pieces`; piece 0 adds to grad itself, piece k to the k-1st of the spare buffers, each as large as grad.
+// Then the pieces are summed in order. The partition follows from the sizes, never from the thread count.
+template <class Args, class Body>
+void scatter(const Args& args, int threads, Body body) {
+    const int64_t slots = args.slots, pieces = args.pieces, size = args.slot_size;
+    if (slots <= 0) return;
+    const int64_t rows = args.rows / slots;
+    if (args.rows * args.width <= kInlineElements) threads = 1;
+    parallel(slots * pieces, threads, [&](int64_t task) {
+        const int64_t slot = task / pieces, piece = task % pieces;
+        Args a = args;
+        a.grad = piece == 0 ? args.grad : args.spare + (piece - 1) * slots * size;
+        std::memset(a.grad + slot * size, 0, size * sizeof(float));
+        body(a, slot * rows + rows * piece / pieces, slot * rows + rows * (piece + 1) / pieces);
+    });
+    if (pieces == 1) return;
+    const int64_t total = slots * size, step = 16384;
+    parallel((total + step - 1) / step, threads, [&](int64_t task) {
+        const int64_t begin = task * step, end = std::min(total, begin + step);
+        for (int64_t piece = 1; piece < pieces; ++piece) {
+            const float* from = args.spare + (piece - 1) * total;
+            float* to = args.grad;
+            for (int64_t i = begin; i < end; ++i) to[i] += from[i];
+        }
+    });
+}
+
+}  // namespace host

@@ -1,0 +1,37 @@
+#version 450 core
+// rasterize, vertex stage: clip positions pass through; each draw command picks its image's layer.
+//   id    indexed: gl_Position from a vertex buffer.
+//   FULL  not indexed: positions are pulled by hand, so that each corner knows its barycentrics.
+//   LAYERED_VERTEX  the driver lets this stage choose the layer; otherwise layers are drawn one by one.
+#ifdef LAYERED_VERTEX
+#extension GL_ARB_shader_viewport_layer_array : require
+#endif
+
+// One per draw command (base instance): layer, first triangle, first vertex of the image.
+layout(location = 1) in ivec3 draw;
+
+layout(location = 0) flat out int first_triangle;  // FULL: the triangle itself
+
+#ifdef FULL
+layout(std430, binding = 0) readonly buffer Positions { vec4 pos[]; };
+layout(std430, binding = 1) readonly buffer Triangles { int tri[]; };
+layout(location = 1) out vec2 barycentric;  // of vertices 0 and 1, interpolated with perspective
+#else
+layout(location = 0) in vec4 pos;
+#endif
+
+void main() {
+#ifdef FULL
+    const int corner = gl_VertexID % 3;
+    gl_Position = pos[draw.z + tri[gl_VertexID]];
+    barycentric = vec2(corner == 0, corner == 1);
+    // gl_VertexID counts through the index sets: draw.y triangles lie before this image's own.
+    first_triangle = gl_VertexID / 3 - draw.y;
+#else
+    gl_Position = pos;
+    first_triangle = draw.y;
+#endif
+#ifdef LAYERED_VERTEX
+    gl_Layer = draw.x;
+#endif
+}
