@@ -255,8 +255,10 @@ GLRAST_INLINE void antialias_pair_gradient(const AntialiasBackwardPosArgs& a, in
     GLRAST_ADD(g2, gX2);  GLRAST_ADD(g2 + 1, gY2);  GLRAST_ADD(g2 + 3, -(p2[0] * gX2 + p2[1] * gY2) / e.w2);
 }
 
-GLRAST_INLINE void antialias_backward_pos_element(const AntialiasBackwardPosArgs& a, int x, int64 row) {
+struct NoRun {};
+GLRAST_INLINE void antialias_backward_pos_flush(const AntialiasBackwardPosArgs&, NoRun&) {}
+GLRAST_INLINE void antialias_backward_pos_element(const AntialiasBackwardPosArgs& a, int x, int64 row, NoRun&) {
     antialias_pair_gradient(a, x, row, false);
     antialias_pair_gradient(a, x, row, true);
 }
-GLRAST_SCATTER_KERNEL(antialias_backward_pos, AntialiasBackwardPosArgs)
+GLRAST_SCATTER_KERNEL(antialias_backward_pos, AntialiasBackwardPosArgs, NoRun)

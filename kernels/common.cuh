@@ -4,7 +4,10 @@
 // GLRAST_KERNEL(name, Args) makes it callable:
 //   CUDA (NVRTC)   one thread per element; blocks of 32 x 4 elements over a width x rows grid.
 //   host compiler  the rows are shared out among threads (host.cpp); x runs in the inner loop.
-// GLRAST_SCATTER_KERNEL(name, Args) does the same for kernels that add to a gradient with GLRAST_ADD:
+// GLRAST_RUN_KERNEL(name, Args, Run) is for elements that find much in common with their left neighbour:
+//   `void name_element(const Args& a, int x, int64 row, Run& run)` may keep what a triangle has in common along a
+//   row in `run`, which starts as {} and ends with name_flush(a, run). On CUDA every element is a run of its own.
+// GLRAST_SCATTER_KERNEL(name, Args, Run) does the same for kernels that add to a gradient with GLRAST_ADD:
 //   CUDA           atomics; the caller zeroes the gradient.
 //   host           private buffers over a partition of the rows that depends on the sizes alone, summed in
 //                  fixed order: the result does not depend on the number of threads.
@@ -96,35 +99,37 @@ GLRAST_INLINE void accumulate(float* p, float value) {
 }
 #define GLRAST_ADD(p, value) accumulate((p), (value))
 
-#define GLRAST_KERNEL(name, Args)                                                                \
+#define GLRAST_CUDA_KERNEL(name, Args, call)                                                     \
     extern "C" __global__ void __launch_bounds__(128) name(const Args a) {                       \
         const unsigned columns = (unsigned)(a.width + 31) / 32;                                  \
         const int x = (int)(blockIdx.x % columns) * 32 + (int)threadIdx.x;                       \
         const int64 row = (int64)(blockIdx.x / columns) * 4 + (int)threadIdx.y;                  \
-        if (x < a.width && row < a.rows) name##_element(a, x, row);                              \
+        if (x < a.width && row < a.rows) { call; }                                               \
     }
-#define GLRAST_SCATTER_KERNEL(name, Args) GLRAST_KERNEL(name, Args)
+#define GLRAST_KERNEL(name, Args) GLRAST_CUDA_KERNEL(name, Args, name##_element(a, x, row))
+#define GLRAST_RUN_KERNEL(name, Args, Run) \
+    GLRAST_CUDA_KERNEL(name, Args, Run run = {}; name##_element(a, x, row, run); name##_flush(a, run))
+#define GLRAST_SCATTER_KERNEL(name, Args, Run) GLRAST_RUN_KERNEL(name, Args, Run)
 
 #else
 
 #define GLRAST_ADD(p, value) (*(p) += (value))
 
-#define GLRAST_KERNEL(name, Args)                                                                \
+// How the host calls a kernel: `rows` shares the rows out, `loop` is what happens along one row.
+#define GLRAST_HOST_KERNEL(name, Args, share, loop)                                              \
     extern "C" int64 name##_sizeof() { return sizeof(Args); }                                    \
     extern "C" void name(const Args* args, int threads) {                                        \
-        const Args a = *args;                                                                    \
-        host::rows(a.rows, a.width, threads, [&a](int64 begin, int64 end) {                      \
-            for (int64 row = begin; row < end; ++row)                                            \
-                for (int x = 0; x < a.width; ++x) name##_element(a, x, row);                     \
+        share(*args, threads, [](const Args& a, int64 begin, int64 end) {                        \
+            for (int64 row = begin; row < end; ++row) { loop }                                   \
         });                                                                                      \
     }
-#define GLRAST_SCATTER_KERNEL(name, Args)                                                        \
-    extern "C" int64 name##_sizeof() { return sizeof(Args); }                                    \
-    extern "C" void name(const Args* args, int threads) {                                        \
-        host::scatter(*args, threads, [](const Args& a, int64 begin, int64 end) {                \
-            for (int64 row = begin; row < end; ++row)                                            \
-                for (int x = 0; x < a.width; ++x) name##_element(a, x, row);                     \
-        });                                                                                      \
-    }
+#define GLRAST_EACH(name) for (int x = 0; x < a.width; ++x) name##_element(a, x, row);
+#define GLRAST_RUN(name, Run)                                                                    \
+    Run run = {};                                                                                \
+    for (int x = 0; x < a.width; ++x) name##_element(a, x, row, run);                            \
+    name##_flush(a, run);
+#define GLRAST_KERNEL(name, Args) GLRAST_HOST_KERNEL(name, Args, host::rows, GLRAST_EACH(name))
+#define GLRAST_RUN_KERNEL(name, Args, Run) GLRAST_HOST_KERNEL(name, Args, host::rows, GLRAST_RUN(name, Run))
+#define GLRAST_SCATTER_KERNEL(name, Args, Run) GLRAST_HOST_KERNEL(name, Args, host::scatter, GLRAST_RUN(name, Run))
 
 #endif

@@ -15,14 +15,15 @@ constexpr int64_t kInlineElements = 8192;
 // Elements of one task: small enough to balance the load, large enough to hide the cost of fetching it.
 constexpr int64_t kTaskElements = 8192;
 
-// body(begin, end) over all rows.
-template <class Body>
-void rows(int64_t rows, int64_t width, int threads, Body body) {
+// body(args, begin, end) over all rows.
+template <class Args, class Body>
+void rows(const Args& args, int threads, Body body) {
+    const int64_t rows = args.rows, width = args.width;
     if (rows <= 0 || width <= 0) return;
-    if (rows == 1 || rows * width <= kInlineElements || threads <= 1) { body(0, rows); return; }
+    if (rows == 1 || rows * width <= kInlineElements || threads <= 1) { body(args, 0, rows); return; }
     const int64_t per_task = std::max<int64_t>(1, kTaskElements / width);
     const int64_t tasks = (rows + per_task - 1) / per_task;
-    parallel(tasks, threads, [&](int64_t i) { body(i * per_task, std::min(rows, (i + 1) * per_task)); });
+    parallel(tasks, threads, [&](int64_t i) { body(args, i * per_task, std::min(rows, (i + 1) * per_task)); });
 }
 
 // A scatter kernel adds to grad [slots, slot_size]. The rows of a slot (rows / slots of them) are cut into

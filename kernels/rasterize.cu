@@ -43,49 +43,58 @@ GLRAST_INLINE void rasterize_prepare_element(const RasterizePrepareArgs& a, int 
 }
 GLRAST_KERNEL(rasterize_prepare, RasterizePrepareArgs)
 
-// ---- one triangle seen from one pixel --------------------------------------------------------------------
-
-struct Corner { float X, Y, Z, W, x, y; };  // clip position; x, y = relative to the pixel centre
-
-struct Barycentrics { Corner c0, c1, c2; float a0, a1, a2, u, v, inverse_area; bool valid; };
-
-GLRAST_INLINE Corner corner(const float* p, float fx, float fy) {
-    return Corner{p[0], p[1], p[2], p[3], p[0] - fx * p[3], p[1] - fy * p[3]};
-}
+// ---- one triangle along one row of pixels ----------------------------------------------------------------
 
 // A is known to a few units in the last place of the products it is summed from; below this multiple of
 // them its sign is noise. The guard scales with the triangle: small and far triangles are not biased.
 #define GLRAST_DEGENERATE 1e-6f
 
-GLRAST_INLINE Barycentrics barycentrics(const float* pos, Int3 index, float fx, float fy) {
-    Barycentrics b;
-    b.c0 = corner(pos + 4 * (int64)index.x, fx, fy);
-    b.c1 = corner(pos + 4 * (int64)index.y, fx, fy);
-    b.c2 = corner(pos + 4 * (int64)index.z, fx, fy);
-    const float p0 = b.c1.x * b.c2.y, q0 = b.c1.y * b.c2.x;
-    const float p1 = b.c2.x * b.c0.y, q1 = b.c2.y * b.c0.x;
-    const float p2 = b.c0.x * b.c1.y, q2 = b.c0.y * b.c1.x;
-    b.a0 = p0 - q0; b.a1 = p1 - q1; b.a2 = p2 - q2;
-    const float A = b.a0 + b.a1 + b.a2;
-    const float size = fabsf(p0) + fabsf(q0) + fabsf(p1) + fabsf(q1) + fabsf(p2) + fabsf(q2);
-    b.valid = fabsf(A) > GLRAST_DEGENERATE * size && is_finite(size);
-    b.inverse_area = b.valid ? 1.0f / A : 0.0f;
-    b.u = b.valid ? b.a0 * b.inverse_area : 1.0f / 3.0f;
-    b.v = b.valid ? b.a1 * b.inverse_area : 1.0f / 3.0f;
-    return b;
+struct Span {
+    int id;              // triangle + 1; 0: none
+    Int3 index;
+    Float4 p0, p1, p2;   // clip positions
+    float y0, y1, y2;    // yi' = Yi - fy Wi
+    float fy, y_size;
+    float u_x, v_x, A_x, u_y, v_y, A_y;  // da0/dfx, da1/dfx, dA/dfx; the same by fy
+};
+
+// da0/dfx = Y1 W2 - Y2 W1, da0/dfy = X2 W1 - X1 W2, cyclic.
+GLRAST_INLINE float slope_x(Float4 b, Float4 c) { return b.y * c.w - c.y * b.w; }
+GLRAST_INLINE float slope_y(Float4 b, Float4 c) { return c.x * b.w - b.x * c.w; }
+
+template <class Args>
+GLRAST_INLINE void begin_span(const Args& a, int64 row, int id, Span& s) {
+    s.id = fetch_triangle(a.tri, a.T, a.V, id - 1, &s.index) ? id : 0;
+    if (!s.id) return;
+    const int64 n = row / a.H;
+    const float* pos = a.pos + n * a.pos_stride;
+    s.p0 = load4(pos + 4 * (int64)s.index.x);
+    s.p1 = load4(pos + 4 * (int64)s.index.y);
+    s.p2 = load4(pos + 4 * (int64)s.index.z);
+    s.fy = (2 * (int)(row - n * a.H) + 1) * (1.0f / a.H) - 1.0f;
+    s.y0 = s.p0.y - s.fy * s.p0.w;
+    s.y1 = s.p1.y - s.fy * s.p1.w;
+    s.y2 = s.p2.y - s.fy * s.p2.w;
+    s.y_size = fabsf(s.y0) + fabsf(s.y1) + fabsf(s.y2);
+    s.u_x = slope_x(s.p1, s.p2);  s.v_x = slope_x(s.p2, s.p0);  s.A_x = s.u_x + s.v_x + slope_x(s.p0, s.p1);
+    s.u_y = slope_y(s.p1, s.p2);  s.v_y = slope_y(s.p2, s.p0);  s.A_y = s.u_y + s.v_y + slope_y(s.p0, s.p1);
+    if (!is_finite(s.A_x) || !is_finite(s.A_y)) s.u_x = s.v_x = s.A_x = s.u_y = s.v_y = s.A_y = 0.0f;  // 1e38: no NaN
 }
 
-// dak/dfx and dak/dfy, and their sums.
-struct EdgeSlopes { float p0, p1, p2, q0, q1, q2, Sx, Sy; };
+struct Barycentrics { float a0, a1, a2, inverse_area; bool valid; };
 
-GLRAST_INLINE EdgeSlopes edge_slopes(const Barycentrics& b) {
-    EdgeSlopes e;
-    e.p0 = b.c1.Y * b.c2.W - b.c2.Y * b.c1.W;  e.q0 = b.c2.X * b.c1.W - b.c1.X * b.c2.W;
-    e.p1 = b.c2.Y * b.c0.W - b.c0.Y * b.c2.W;  e.q1 = b.c0.X * b.c2.W - b.c2.X * b.c0.W;
-    e.p2 = b.c0.Y * b.c1.W - b.c1.Y * b.c0.W;  e.q2 = b.c1.X * b.c0.W - b.c0.X * b.c1.W;
-    e.Sx = e.p0 + e.p1 + e.p2;
-    e.Sy = e.q0 + e.q1 + e.q2;
-    return e;
+GLRAST_INLINE float pixel_fx(int x, int width) { return (2 * x + 1) * (1.0f / width) - 1.0f; }
+
+GLRAST_INLINE Barycentrics barycentrics(const Span& s, float fx) {
+    const float x0 = s.p0.x - fx * s.p0.w, x1 = s.p1.x - fx * s.p1.w, x2 = s.p2.x - fx * s.p2.w;
+    Barycentrics b;
+    b.a0 = x1 * s.y2 - s.y1 * x2;
+    b.a1 = x2 * s.y0 - s.y2 * x0;
+    b.a2 = x0 * s.y1 - s.y0 * x1;
+    const float A = b.a0 + b.a1 + b.a2, size = (fabsf(x0) + fabsf(x1) + fabsf(x2)) * s.y_size;
+    b.valid = fabsf(A) > GLRAST_DEGENERATE * size && is_finite(size);
+    b.inverse_area = b.valid ? 1.0f / A : 0.0f;
+    return b;
 }
 
 // ---- resolve ---------------------------------------------------------------------------------------------
@@ -93,7 +102,8 @@ GLRAST_INLINE EdgeSlopes edge_slopes(const Barycentrics& b) {
 struct RasterizeResolveArgs {
     int width;                // W
     int64 rows;               // N*H
-    const int* ids;           // [N,H,W] triangle id + 1, or null: take id, u, v from rast (the `full` program)
+    int* ids;                 // [N,H,W] triangle id + 1; read, or written when from_rast
+    int from_rast;            // 1: rast holds u, v and id already (the `full` program)
     const float* pos;         // [V,4] or [N,V,4]
     int64 pos_stride;         // floats from one image's vertices to the next: 0 or V*4
     const int* tri;           // [T,3]
@@ -104,40 +114,39 @@ struct RasterizeResolveArgs {
     float* rast_db;           // [N,H,W,4] or null
 };
 
-GLRAST_INLINE void rasterize_resolve_element(const RasterizeResolveArgs& a, int x, int64 row) {
+GLRAST_INLINE void rasterize_resolve_element(const RasterizeResolveArgs& a, int x, int64 row, Span& s) {
     const int64 pixel = row * a.width + x;
     float* rast = a.rast + 4 * pixel;
     float* db = a.rast_db ? a.rast_db + 4 * pixel : 0;
-    const int id = a.ids ? a.ids[pixel] : decode_id(rast[3]);
-    Int3 index;
-    if (id <= 0 || !fetch_triangle(a.tri, a.T, a.V, id - 1, &index)) {
+    if (a.from_rast) a.ids[pixel] = decode_id(rast[3]);
+    const int id = a.ids[pixel];
+    if (id > 0 && id != s.id) begin_span(a, row, id, s);
+    if (id <= 0 || !s.id) {
         rast[0] = rast[1] = rast[2] = rast[3] = 0.0f;
         if (db) db[0] = db[1] = db[2] = db[3] = 0.0f;
         return;
     }
-    const int64 n = row / a.H;
-    const float fx = (2 * x + 1) / (float)a.width - 1.0f, fy = (2 * (int)(row - n * a.H) + 1) / (float)a.H - 1.0f;
-    const Barycentrics b = barycentrics(a.pos + n * a.pos_stride, index, fx, fy);
-    float u = b.u, v = b.v;
-    if (!a.ids) { u = rast[0]; v = rast[1]; }
-    u = minimum(maximum(u, 0.0f), 1.0f);  // OpenGL decided that the centre is inside; rounding may disagree
-    v = minimum(maximum(v, 0.0f), 1.0f - u);
-    const float t = 1.0f - u - v;
-    const float zw = b.valid ? (b.c0.Z * b.a0 + b.c1.Z * b.a1 + b.c2.Z * b.a2) / (b.c0.W * b.a0 + b.c1.W * b.a1 + b.c2.W * b.a2)
-                             : (b.c0.Z * u + b.c1.Z * v + b.c2.Z * t) / (b.c0.W * u + b.c1.W * v + b.c2.W * t);
+    const Barycentrics b = barycentrics(s, pixel_fx(x, a.width));
+    const float exact_u = b.valid ? b.a0 * b.inverse_area : 1.0f / 3.0f;
+    const float exact_v = b.valid ? b.a1 * b.inverse_area : 1.0f / 3.0f;
+    // OpenGL decided that the centre is inside; rounding may disagree.
+    const float u = minimum(maximum(a.from_rast ? rast[0] : exact_u, 0.0f), 1.0f);
+    const float v = minimum(maximum(a.from_rast ? rast[1] : exact_v, 0.0f), 1.0f - u);
+    const float k0 = b.valid ? b.a0 : u, k1 = b.valid ? b.a1 : v, k2 = b.valid ? b.a2 : 1.0f - u - v;
+    const float zw = (s.p0.z * k0 + s.p1.z * k1 + s.p2.z * k2) / (s.p0.w * k0 + s.p1.w * k1 + s.p2.w * k2);
     rast[0] = u;
     rast[1] = v;
     rast[2] = zw == zw ? minimum(maximum(zw, -1.0f), 1.0f) : 0.0f;
     rast[3] = encode_id(id);
     if (!db) return;
-    const EdgeSlopes e = edge_slopes(b);
     const float kx = 2.0f / a.width * b.inverse_area, ky = 2.0f / a.H * b.inverse_area;
-    db[0] = kx * (e.p0 - b.u * e.Sx);  // du/dX
-    db[1] = ky * (e.q0 - b.u * e.Sy);  // du/dY
-    db[2] = kx * (e.p1 - b.v * e.Sx);  // dv/dX
-    db[3] = ky * (e.q1 - b.v * e.Sy);  // dv/dY
+    db[0] = kx * (s.u_x - exact_u * s.A_x);  // du/dX
+    db[1] = ky * (s.u_y - exact_u * s.A_y);  // du/dY
+    db[2] = kx * (s.v_x - exact_v * s.A_x);  // dv/dX
+    db[3] = ky * (s.v_y - exact_v * s.A_y);  // dv/dY
 }
-GLRAST_KERNEL(rasterize_resolve, RasterizeResolveArgs)
+GLRAST_INLINE void rasterize_resolve_flush(const RasterizeResolveArgs&, Span&) {}
+GLRAST_RUN_KERNEL(rasterize_resolve, RasterizeResolveArgs, Span)
 
 // ---- backward --------------------------------------------------------------------------------------------
 
@@ -155,57 +164,88 @@ struct RasterizeBackwardArgs {
     int V;
     int T;
     int H;
-    const float* rast;        // [N,H,W,4]: the id is read
+    const int* ids;           // [N,H,W] triangle id + 1
     const float* grad_rast;   // [N,H,W,4] or null: channels u, v are read
     const float* grad_db;     // [N,H,W,4] or null
 };
 
-// With incoming gu, gv of u, v and G of the four derivatives (D below), hk = G dD/d(numerator):
-//   gu -= h_ux Sx + h_uy Sy, gv likewise;  gA = -(sum G D)/A;  g = (gu u + gv v)/A
+// With incoming gu, gv of u, v and G of the four derivatives (D below), h = G dD/d(numerator):
+//   gu -= h_ux A_x + h_uy A_y, gv likewise;  gA = -(sum G D)/A;  g = (gu u + gv v)/A
 //   ga0 = gu/A - g + gA, ga1 = gv/A - g + gA, ga2 = -g + gA
-// then the adjoints of the products ak = xi'yj' - yi'xj', pk = Yi Wj - Yj Wi, qk = Xj Wi - Xi Wj.
-GLRAST_INLINE void rasterize_backward_element(const RasterizeBackwardArgs& a, int x, int64 row) {
+// then the adjoints of ak = xi'yj' - yi'xj' and of the slopes pk = Yi Wj - Yj Wi, qk = Xj Wi - Xi Wj.
+// Along a run of pixels of one triangle y' is constant and xi' = xi'(start) - d Wi with d = fx - fx(start):
+// the sums S of ga and M of d ga say all about x, y, w; so each vertex is added to once a run, not once a pixel.
+struct GradientRun {
+    Span span;
+    int64 row;
+    float start;                // fx of the first pixel
+    float S0, S1, S2, M0, M1, M2;
+    float p0, p1, p2, q0, q1, q2;  // sums of the slopes' gradients
+};
+
+GLRAST_INLINE void rasterize_backward_flush(const RasterizeBackwardArgs& a, GradientRun& r) {
+    const Span& s = r.span;
+    if (!s.id) return;
+    const Float4 &c0 = s.p0, &c1 = s.p1, &c2 = s.p2;
+    const float x0 = c0.x - r.start * c0.w, x1 = c1.x - r.start * c1.w, x2 = c2.x - r.start * c2.w;
+    float gX0 = r.S2 * s.y1 - r.S1 * s.y2, gX1 = r.S0 * s.y2 - r.S2 * s.y0, gX2 = r.S1 * s.y0 - r.S0 * s.y1;
+    float gY0 = r.S1 * x2 - r.S2 * x1 - (r.M1 * c2.w - r.M2 * c1.w);
+    float gY1 = r.S2 * x0 - r.S0 * x2 - (r.M2 * c0.w - r.M0 * c2.w);
+    float gY2 = r.S0 * x1 - r.S1 * x0 - (r.M0 * c1.w - r.M1 * c0.w);
+    float gW0 = -r.start * gX0 - s.fy * gY0 - (r.M2 * s.y1 - r.M1 * s.y2);
+    float gW1 = -r.start * gX1 - s.fy * gY1 - (r.M0 * s.y2 - r.M2 * s.y0);
+    float gW2 = -r.start * gX2 - s.fy * gY2 - (r.M1 * s.y0 - r.M0 * s.y1);
+    if (a.grad_db) {
+        gX0 += r.q1 * c2.w - r.q2 * c1.w;  gY0 += r.p2 * c1.w - r.p1 * c2.w;
+        gX1 += r.q2 * c0.w - r.q0 * c2.w;  gY1 += r.p0 * c2.w - r.p2 * c0.w;
+        gX2 += r.q0 * c1.w - r.q1 * c0.w;  gY2 += r.p1 * c0.w - r.p0 * c1.w;
+        gW0 += r.p1 * c2.y - r.p2 * c1.y + r.q2 * c1.x - r.q1 * c2.x;
+        gW1 += r.p2 * c0.y - r.p0 * c2.y + r.q0 * c2.x - r.q2 * c0.x;
+        gW2 += r.p0 * c1.y - r.p1 * c0.y + r.q1 * c0.x - r.q0 * c1.x;
+    }
+    float* grad = a.grad + r.row / a.H * a.pos_stride;
+    float *g0 = grad + 4 * (int64)s.index.x, *g1 = grad + 4 * (int64)s.index.y, *g2 = grad + 4 * (int64)s.index.z;
+    GLRAST_ADD(g0, gX0);  GLRAST_ADD(g0 + 1, gY0);  GLRAST_ADD(g0 + 3, gW0);
+    GLRAST_ADD(g1, gX1);  GLRAST_ADD(g1 + 1, gY1);  GLRAST_ADD(g1 + 3, gW1);
+    GLRAST_ADD(g2, gX2);  GLRAST_ADD(g2 + 1, gY2);  GLRAST_ADD(g2 + 3, gW2);
+}
+
+GLRAST_INLINE void rasterize_backward_element(const RasterizeBackwardArgs& a, int x, int64 row, GradientRun& r) {
     const int64 pixel = row * a.width + x;
-    const int id = decode_id(a.rast[4 * pixel + 3]);
-    Int3 index;
-    if (id <= 0 || !fetch_triangle(a.tri, a.T, a.V, id - 1, &index)) return;
-    const int64 n = row / a.H;
-    const float fx = (2 * x + 1) / (float)a.width - 1.0f, fy = (2 * (int)(row - n * a.H) + 1) / (float)a.H - 1.0f;
-    const Barycentrics b = barycentrics(a.pos + n * a.pos_stride, index, fx, fy);
-    if (!b.valid) return;
-    const Corner &c0 = b.c0, &c1 = b.c1, &c2 = b.c2;
+    const int id = a.ids[pixel];
+    if (id <= 0) return;
     float gu = a.grad_rast ? a.grad_rast[4 * pixel] : 0.0f, gv = a.grad_rast ? a.grad_rast[4 * pixel + 1] : 0.0f;
-    float gA = 0, gX0 = 0, gX1 = 0, gX2 = 0, gY0 = 0, gY1 = 0, gY2 = 0, gW0 = 0, gW1 = 0, gW2 = 0;
+    if (!a.grad_db && gu == 0.0f && gv == 0.0f) return;
+    const float fx = pixel_fx(x, a.width);
+    if (id != r.span.id) {
+        rasterize_backward_flush(a, r);
+        r = GradientRun{};
+        begin_span(a, row, id, r.span);
+        r.row = row;
+        r.start = fx;
+    }
+    const Span& s = r.span;
+    if (!s.id) return;
+    const Barycentrics b = barycentrics(s, fx);
+    if (!b.valid) return;
+    const float u = b.a0 * b.inverse_area, v = b.a1 * b.inverse_area;
+    float gA = 0.0f;
     if (a.grad_db) {
         const Float4 G = load4(a.grad_db + 4 * pixel);
-        const EdgeSlopes e = edge_slopes(b);
         const float kx = 2.0f / a.width * b.inverse_area, ky = 2.0f / a.H * b.inverse_area;
         const float hux = G.x * kx, huy = G.y * ky, hvx = G.z * kx, hvy = G.w * ky;
-        gA = -b.inverse_area * (hux * (e.p0 - b.u * e.Sx) + huy * (e.q0 - b.u * e.Sy) +
-                                hvx * (e.p1 - b.v * e.Sx) + hvy * (e.q1 - b.v * e.Sy));
-        gu -= hux * e.Sx + huy * e.Sy;
-        gv -= hvx * e.Sx + hvy * e.Sy;
-        const float gSx = hux * b.u + hvx * b.v, gSy = huy * b.u + hvy * b.v;
-        const float gp0 = hux - gSx, gp1 = hvx - gSx, gp2 = -gSx, gq0 = huy - gSy, gq1 = hvy - gSy, gq2 = -gSy;
-        gY0 += gp2 * c1.W - gp1 * c2.W;  gX0 += gq1 * c2.W - gq2 * c1.W;
-        gY1 += gp0 * c2.W - gp2 * c0.W;  gX1 += gq2 * c0.W - gq0 * c2.W;
-        gY2 += gp1 * c0.W - gp0 * c1.W;  gX2 += gq0 * c1.W - gq1 * c0.W;
-        gW0 += gp1 * c2.Y - gp2 * c1.Y + gq2 * c1.X - gq1 * c2.X;
-        gW1 += gp2 * c0.Y - gp0 * c2.Y + gq0 * c2.X - gq2 * c0.X;
-        gW2 += gp0 * c1.Y - gp1 * c0.Y + gq1 * c0.X - gq0 * c1.X;
+        gA = -b.inverse_area * (hux * (s.u_x - u * s.A_x) + huy * (s.u_y - u * s.A_y) +
+                                hvx * (s.v_x - v * s.A_x) + hvy * (s.v_y - v * s.A_y));
+        gu -= hux * s.A_x + huy * s.A_y;
+        gv -= hvx * s.A_x + hvy * s.A_y;
+        const float gSx = hux * u + hvx * v, gSy = huy * u + hvy * v;
+        r.p0 += hux - gSx;  r.p1 += hvx - gSx;  r.p2 -= gSx;
+        r.q0 += huy - gSy;  r.q1 += hvy - gSy;  r.q2 -= gSy;
     }
     gu *= b.inverse_area;
     gv *= b.inverse_area;
-    const float g = gA - (gu * b.u + gv * b.v);
-    const float ga0 = gu + g, ga1 = gv + g, ga2 = g;
-    if (ga0 == 0 && ga1 == 0 && ga2 == 0 && !a.grad_db) return;
-    const float gx0 = ga2 * c1.y - ga1 * c2.y, gy0 = ga1 * c2.x - ga2 * c1.x;
-    const float gx1 = ga0 * c2.y - ga2 * c0.y, gy1 = ga2 * c0.x - ga0 * c2.x;
-    const float gx2 = ga1 * c0.y - ga0 * c1.y, gy2 = ga0 * c1.x - ga1 * c0.x;
-    float* grad = a.grad + n * a.pos_stride;
-    float *g0 = grad + 4 * (int64)index.x, *g1 = grad + 4 * (int64)index.y, *g2 = grad + 4 * (int64)index.z;
-    GLRAST_ADD(g0, gX0 + gx0);  GLRAST_ADD(g0 + 1, gY0 + gy0);  GLRAST_ADD(g0 + 3, gW0 - fx * gx0 - fy * gy0);
-    GLRAST_ADD(g1, gX1 + gx1);  GLRAST_ADD(g1 + 1, gY1 + gy1);  GLRAST_ADD(g1 + 3, gW1 - fx * gx1 - fy * gy1);
-    GLRAST_ADD(g2, gX2 + gx2);  GLRAST_ADD(g2 + 1, gY2 + gy2);  GLRAST_ADD(g2 + 3, gW2 - fx * gx2 - fy * gy2);
+    const float g = gA - (gu * u + gv * v), d = fx - r.start;
+    r.S0 += gu + g;        r.S1 += gv + g;        r.S2 += g;
+    r.M0 += d * (gu + g);  r.M1 += d * (gv + g);  r.M2 += d * g;
 }
-GLRAST_SCATTER_KERNEL(rasterize_backward, RasterizeBackwardArgs)
+GLRAST_SCATTER_KERNEL(rasterize_backward, RasterizeBackwardArgs, GradientRun)

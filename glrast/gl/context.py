@@ -36,6 +36,8 @@ class DeviceContext:
             self.version = str(self.moderngl.info["GL_VERSION"])
             self.extensions = frozenset(self.moderngl.extensions)
             self.limits = {name: self.gl.get_integer(code) for name, code in _LIMITS.items()}
+        # Without it (older GPUs) layers are drawn one by one.
+        self.layered_vertex = "GL_ARB_shader_viewport_layer_array" in self.extensions
         self.software = self.egl.device.software or "llvmpipe" in self.renderer
         self.handle = len(_by_handle)
         _by_handle.append(self)

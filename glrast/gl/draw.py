@@ -16,6 +16,9 @@ _DEPTH_TEST, _LESS = 0x0B71, 0x0201
 _FRAMEBUFFER = 0x8D40
 _CHUNK_BYTES = 512 << 20  # GL memory of one chunk of layers, colour and depth
 _SMALLEST_BUFFER = 1 << 16
+# llvmpipe transforms vertices in the calling thread and rasterizes in others, but only what was flushed: in pieces
+# the two overlap (81,920 triangles at 1024 x 1024 on two cores: 23.7 ms in one piece, 13.7 ms in eight).
+_SOFTWARE_TRIANGLES = 1 << 13
 
 
 @dataclass(frozen=True)
@@ -81,34 +84,57 @@ def _buffer(context: DeviceContext, name: str, size: int) -> moderngl.Buffer:
 
 
 def _submit(context, target, buffers, images: np.ndarray, T: int, kind: str) -> None:
-    index_set, first_vertex, first_triangle, count = images.astype(np.uint32).T
-    layer = np.arange(len(images), dtype=np.uint32)
-    ones = np.ones_like(layer)
+    """Draw all images of one chunk: one indirect submission, or on a software driver one per few thousand triangles."""
+    layer = np.arange(len(images))
+    if context.software:
+        images, layer = _in_pieces(images, layer, _SOFTWARE_TRIANGLES)
+    index_set, first_vertex, first_triangle, count = images.T
+    row = np.arange(len(images))
+    first = 3 * (index_set * T + first_triangle)
     if kind == "id":  # count, instances, first index, base vertex, base instance
-        commands = np.stack(
-            [3 * count, ones, 3 * (index_set * T + first_triangle), first_vertex, layer], axis=1
-        )
+        commands = np.stack([3 * count, 1 + 0 * row, first, first_vertex, row], axis=1)
         draws = np.stack([layer, first_triangle, first_vertex], axis=1)
     else:  # count, instances, first vertex, base instance; moderngl steps five words in both cases
-        first = 3 * (index_set * T + first_triangle)
-        commands = np.stack([3 * count, ones, first, layer, 0 * layer], axis=1)
+        commands = np.stack([3 * count, 1 + 0 * row, first, row, 0 * row], axis=1)
         draws = np.stack([layer, index_set * T, first_vertex], axis=1)
-    draws_buffer = _buffer(context, "draws", draws.nbytes)
-    commands_buffer = _buffer(context, "commands", commands.nbytes)
-    draws_buffer.write(np.ascontiguousarray(draws))
-    commands_buffer.write(np.ascontiguousarray(commands))
+    draws_buffer = _buffer(context, "draws", draws.size * 4)
+    commands_buffer = _buffer(context, "commands", commands.size * 4)
+    draws_buffer.write(draws.astype(np.int32))
+    commands_buffer.write(commands.astype(np.uint32))
     array = _vertex_array(context, kind, *buffers, draws_buffer)
-    if "GL_ARB_shader_viewport_layer_array" in context.extensions:
-        array.render_indirect(commands_buffer, count=len(images))
-        return
-    for i in range(len(images)):
-        target.bind_layer(i)
-        array.render_indirect(commands_buffer, count=1, first=i)
+    for begin, end in _submissions(context, layer, count):
+        if not context.layered_vertex:
+            target.bind_layer(int(layer[begin]))
+        array.render_indirect(commands_buffer, count=end - begin, first=begin)
+        if context.software:
+            context.gl.glFlush()
+
+
+def _in_pieces(images: np.ndarray, layer: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:
+    """The same draws with no more than `most` triangles each, in the same order."""
+    pieces = np.maximum(1, -(-images[:, 3] // most))
+    row = np.repeat(np.arange(len(images)), pieces)
+    offset = most * (np.arange(len(row)) - np.repeat(np.cumsum(pieces) - pieces, pieces))
+    out = images[row]
+    out[:, 2] += offset
+    out[:, 3] = np.minimum(out[:, 3] - offset, most)
+    return out, layer[row]
+
+
+def _submissions(context, layer: np.ndarray, count: np.ndarray) -> list[tuple[int, int]]:
+    """Ranges of commands that are submitted together."""
+    if not context.layered_vertex:
+        return [(i, i + 1) for i in range(len(layer))]
+    if not context.software:
+        return [(0, len(layer))]
+    group = np.cumsum(count) // _SOFTWARE_TRIANGLES
+    ends = np.append(np.flatnonzero(np.diff(group)) + 1, len(group))
+    return list(zip([0, *ends[:-1].tolist()], ends.tolist()))
 
 
 def _vertex_array(context: DeviceContext, kind: str, pos, indices, draws) -> moderngl.VertexArray:
     defines = ("FULL",) if kind == "full" else ()
-    if "GL_ARB_shader_viewport_layer_array" in context.extensions:
+    if context.layered_vertex:
         defines += ("LAYERED_VERTEX",)
     if kind == "full":
         pos.bind_to_storage_buffer(0)

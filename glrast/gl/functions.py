@@ -26,7 +26,7 @@ _SIGNATURES = {
     "glDepthFunc": (None, _uint),
     "glPixelStorei": (None, _uint, _int),
     "glNamedBufferSubData": (None, _uint, _size, _size, _pointer),
-    "glFinish": (None,),
+    "glFlush": (None,),
 }
 
 _ERRORS = {

@@ -148,9 +148,9 @@ def _remembered_topology(given: torch.Tensor, tri: torch.Tensor) -> Topology:
         and found[1].belongs_to(tri)
     ):
         return found[1]
-    topology = Topology(tri)
-    _topologies[id(given)] = (
-        weakref.ref(given, lambda _, key=id(given): _topologies.pop(key, None)),
+    topology, key = Topology(tri), id(given)
+    _topologies[key] = (
+        weakref.ref(given, lambda _: _topologies.pop(key, None)),
         topology,
     )
     return topology

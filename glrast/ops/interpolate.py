@@ -145,13 +145,13 @@ def _backward(attr, rast, tri, rast_db, diff, grad_out, grad_out_da, wanted):
         grad_rast=grad_rast if want_rast else None,
         grad_db=grad_db if want_db else None,
     )
-    if want_attr:
+    if want_attr and attr.numel():  # the scatter of an empty gradient runs no kernel
         slots = attr.shape[0] if arguments["attr_stride"] else 1
         grad_attr = launch_scatter(
             "interpolate", "interpolate_backward", attr.shape, slots, rast.device, **arguments
         )
     else:
-        grad_attr = attr.new_empty(0)
+        grad_attr = torch.empty_like(attr) if want_attr else attr.new_empty(0)
         nothing = dict(grad=None, spare=None, slot_size=0, slots=1, pieces=1)
         launch("interpolate", "interpolate_backward_rast", rast.device, **nothing, **arguments)
     return grad_attr, grad_rast, grad_db

@@ -74,12 +74,9 @@ def rasterize(
 def triangle_id(rast: torch.Tensor) -> torch.Tensor:
     """The triangle index [...] (int32, -1 where there is none) that `rast` [...,4] holds, also beyond 2^24."""
     encoded = rast[..., 3].contiguous()
-    return (
-        torch.where(
-            encoded <= 2**24, encoded.to(torch.int32), encoded.view(torch.int32) - 0x4A800000
-        )
-        - 1
-    )
+    large = encoded.view(torch.int32) - 0x4A800000
+    id = torch.where(encoded <= 2**24, encoded.clamp(0, 2**24).to(torch.int32), large)
+    return torch.where(encoded > 0, id, 0) - 1  # NaN and negative numbers are no ids
 
 
 def _ranges(ranges, T: int) -> torch.Tensor:
@@ -115,10 +112,11 @@ def _ranges(ranges, T: int) -> torch.Tensor:
 class _Rasterize(torch.autograd.Function):
     @staticmethod
     def forward(ctx, pos, tri, ranges, handle, height, width, program, output_db, grad_db):
-        rast, rast_db = _forward_operator(
+        rast, rast_db, ids = _forward_operator(
             pos, tri, ranges, handle, height, width, program, output_db
         )
-        ctx.save_for_backward(pos, tri, rast)
+        # The ids, not rast: clients edit rast in place (shift ids, flip), and it is four times as large.
+        ctx.save_for_backward(pos, tri, ids)
         ctx.grad_db = grad_db and output_db
         if not ctx.grad_db:
             ctx.mark_non_differentiable(rast_db)
@@ -147,23 +145,26 @@ def _forward(pos, tri, ranges, handle: int, height: int, width: int, program: st
         f"{height} x {width}", "render it in tiles",
     )  # fmt: skip
     N, T, V = _images(pos, ranges), tri.shape[0], pos.shape[-2]
-    size = (N, height, width, 4)
     if N == 0 or T == 0 or V == 0:
-        return pos.new_zeros(size), pos.new_zeros(size if output_db else (N, height, width, 0))
+        rast, rast_db, ids = _forward_fake(pos, tri, ranges, handle, height, width, program, output_db)
+        return rast.zero_(), rast_db.zero_(), ids.zero_()
     indices, index_set = _drawable_indices(pos, tri)
     images = np.zeros((N, 4), dtype=np.int64)
     images[:, 0] = index_set
     images[:, 1] = np.arange(N) * V if ranges is None else 0
     images[:, 2:] = (0, T) if ranges is None else ranges.numpy()
     drawn = draw(context, Batch(pos, indices, images), program, height, width, pos.device)
-    rast = drawn if program == "full" else pos.new_empty(size)
-    rast_db = pos.new_empty(size if output_db else (N, height, width, 0))
+    rast, rast_db, ids = _forward_fake(pos, tri, ranges, handle, height, width, program, output_db)
+    if program == "full":
+        rast = drawn
+    else:
+        ids = drawn
     launch(
-        "rasterize", "rasterize_resolve", pos.device, width=width, rows=N * height,
-        ids=None if program == "full" else drawn, pos=pos, pos_stride=_stride(pos), tri=tri, V=V, T=T, H=height,
+        "rasterize", "rasterize_resolve", pos.device, width=width, rows=N * height, ids=ids,
+        from_rast=int(program == "full"), pos=pos, pos_stride=_stride(pos), tri=tri, V=V, T=T, H=height,
         rast=rast, rast_db=rast_db if output_db else None,
     )  # fmt: skip
-    return rast, rast_db
+    return rast, rast_db, ids
 
 
 def _drawable_indices(
@@ -188,11 +189,11 @@ def _drawable_indices(
     return indices, np.arange(images) if sets > 1 else 0
 
 
-def _backward(pos, tri, rast, grad_rast, grad_db):
-    N, H, W = rast.shape[:3]
+def _backward(pos, tri, ids, grad_rast, grad_db):
+    N, H, W = ids.shape
     return launch_scatter(
         "rasterize", "rasterize_backward", pos.shape, N if pos.ndim == 3 else 1, pos.device, width=W, rows=N * H,
-        pos=pos, pos_stride=_stride(pos), tri=tri, V=pos.shape[-2], T=tri.shape[0], H=H, rast=rast,
+        pos=pos, pos_stride=_stride(pos), tri=tri, V=pos.shape[-2], T=tri.shape[0], H=H, ids=ids,
         grad_rast=None if grad_rast is None else grad_rast.contiguous(),
         grad_db=None if grad_db is None else grad_db.contiguous(),
     )  # fmt: skip
@@ -208,20 +209,19 @@ def _stride(pos: torch.Tensor) -> int:
 
 
 def _forward_fake(pos, tri, ranges, handle, height, width, program, output_db):
-    N = _images(pos, ranges)
-    return pos.new_empty((N, height, width, 4)), pos.new_empty(
-        (N, height, width, 4 if output_db else 0)
-    )
+    pixels = (_images(pos, ranges), height, width)
+    rast_db = pos.new_empty((*pixels, 4 if output_db else 0))
+    return pos.new_empty((*pixels, 4)), rast_db, pos.new_empty(pixels, dtype=torch.int32)
 
 
 _forward_operator = operator(
     "rasterize(Tensor pos, Tensor tri, Tensor? ranges, int context, int height, int width, str program, "
-    "bool output_db) -> (Tensor, Tensor)",
+    "bool output_db) -> (Tensor, Tensor, Tensor)",
     _forward,
     _forward_fake,
 )
 _backward_operator = operator(
-    "rasterize_backward(Tensor pos, Tensor tri, Tensor rast, Tensor? grad_rast, Tensor? grad_db) -> Tensor",
+    "rasterize_backward(Tensor pos, Tensor tri, Tensor ids, Tensor? grad_rast, Tensor? grad_db) -> Tensor",
     _backward,
-    lambda pos, tri, rast, grad_rast, grad_db: torch.empty_like(pos),
+    lambda pos, tri, ids, grad_rast, grad_db: torch.empty_like(pos),
 )
