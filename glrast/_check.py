@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 
 import torch
@@ -66,7 +67,8 @@ def value(
     function: str, name: str, expected: str, holds: bool, found: object, hint: str = ""
 ) -> None:
     if not holds:
-        raise ValueError(f"glrast.{function}: {name} must be {expected}; got {found}{_and(hint)}")
+        remedy = f": {hint}" if hint else ""
+        raise ValueError(f"glrast.{function}: {name} must be {expected}; got {found}{remedy}")
 
 
 def resolution(function: str, given) -> tuple[int, int]:
@@ -88,8 +90,14 @@ def resolution(function: str, given) -> tuple[int, int]:
 
 def indices(function: str, name: str, values: Sequence[int], count: int) -> list[int]:
     """Attribute numbers 0..count-1; negative ones count from the end."""
+    try:
+        numbers = [operator.index(value) for value in values]
+    except TypeError:
+        raise TypeError(
+            f"glrast.{function}: {name} must be None, 'all' or a list of ints; got {values!r}"
+        ) from None
     out = []
-    for index in values:
+    for index in numbers:
         if not -count <= index < count:
             raise IndexError(
                 f"glrast.{function}: {name} holds {index}, but attr has {count} attributes: 0 to {count - 1}"

@@ -18,6 +18,7 @@
 
 struct AntialiasSilhouettesArgs {
     int width;              // T
+    int H;                  // 1
     int64 rows;             // 1 or N
     const float* pos;       // [V,4] or [N,V,4]
     int64 pos_stride;       // floats from one image's vertices to the next
@@ -35,18 +36,19 @@ struct Point { float x, y; };
 GLRAST_INLINE bool is_silhouette(Point a, Point b, Point c, const float* pos, int apex, int V) {
     if ((unsigned)apex >= (unsigned)V) return true;
     const Float4 p = load4(pos + 4 * (int64)apex);
+    if (!(is_finite(p.x) && is_finite(p.y) && is_finite(p.z) && is_finite(p.w))) return true;  // the neighbour is not drawn
     const float dx = b.x - a.x, dy = b.y - a.y;
     const float own = dx * (c.y - a.y) - dy * (c.x - a.x);
     const float side = dx * (p.y - a.y * p.w) - dy * (p.x - a.x * p.w);
     return own > 0.0f ? side >= 0.0f : side <= 0.0f;
 }
 
-GLRAST_INLINE void antialias_silhouettes_element(const AntialiasSilhouettesArgs& a, int t, int64 row) {
-    char* flags = a.flags + row * a.width + t;
+GLRAST_INLINE void antialias_silhouettes_element(const AntialiasSilhouettesArgs& a, int t, Row row) {
+    char* flags = a.flags + row.n * a.width + t;
     *flags = 0;
     Int3 index;
     if (!fetch_triangle(a.tri, a.width, a.V, t, &index)) return;
-    const float* pos = a.pos + row * a.pos_stride;
+    const float* pos = a.pos + row.n * a.pos_stride;
     const Float4 p0 = load4(pos + 4 * (int64)index.x), p1 = load4(pos + 4 * (int64)index.y), p2 = load4(pos + 4 * (int64)index.z);
     if (!(p0.w > 0.0f && p1.w > 0.0f && p2.w > 0.0f)) return;
     const float r0 = 1.0f / p0.w, r1 = 1.0f / p1.w, r2 = 1.0f / p2.w;
@@ -64,6 +66,7 @@ GLRAST_KERNEL(antialias_silhouettes, AntialiasSilhouettesArgs)
 
 struct AntialiasPairsArgs {
     int width;              // W
+    int H;
     int64 rows;             // N*H
     const float* rast;      // [N,H,W,4]
     const float* pos;       // [V,4] or [N,V,4]
@@ -73,7 +76,6 @@ struct AntialiasPairsArgs {
     int64 flags_stride;     // 0 or T
     int V;
     int T;
-    int H;
     float* alpha;           // [N,H,W,2]: right, upper
 };
 
@@ -88,22 +90,21 @@ GLRAST_INLINE int pick(int a, int b, int c, int k) { return k == 0 ? a : k == 1 
 
 // The crossing of pixel (x, row) with its right (vertical = false) or upper neighbour; alpha = 0 if there is none.
 template <class Args>
-GLRAST_INLINE Crossing find_crossing(const Args& a, int x, int64 row, bool vertical) {
+GLRAST_INLINE Crossing find_crossing(const Args& a, int x, Row row, bool vertical) {
     Crossing c;
     c.alpha = 0.0f;
-    const int64 n = row / a.H;
-    const int y = (int)(row - n * a.H);
-    const float* rast_p = a.rast + 4 * (row * a.width + x);
+    const int y = row.y;
+    const float* rast_p = a.rast + 4 * (row.index * a.width + x);
     const float* rast_q = rast_p + 4 * (vertical ? (int64)a.width : 1);
     if (rast_p[3] == rast_q[3]) return c;
     const int id_p = decode_id(rast_p[3]), id_q = decode_id(rast_q[3]);
     const bool first = id_q <= 0 || (id_p > 0 && rast_p[2] < rast_q[2]);  // p shows the pair's triangle
     const int t = (first ? id_p : id_q) - 1;
     if ((unsigned)t >= (unsigned)a.T) return c;
-    const int silhouettes = a.flags[n * a.flags_stride + t];
+    const int silhouettes = a.flags[row.n * a.flags_stride + t];
     Int3 index;
     if (!silhouettes || !fetch_triangle(a.tri, a.T, a.V, t, &index)) return c;
-    const float* pos = a.pos + n * a.pos_stride;
+    const float* pos = a.pos + row.n * a.pos_stride;
     const Float4 p0 = load4(pos + 4 * (int64)index.x), p1 = load4(pos + 4 * (int64)index.y), p2 = load4(pos + 4 * (int64)index.z);
 
     // Pixels along the pair (l) and across it (m), relative to the centre of the triangle's own pixel.
@@ -135,24 +136,46 @@ GLRAST_INLINE Crossing find_crossing(const Args& a, int x, int64 row, bool verti
     return c;
 }
 
-GLRAST_INLINE void antialias_pairs_element(const AntialiasPairsArgs& a, int x, int64 row) {
-    float* alpha = a.alpha + 2 * (row * a.width + x);
-    const float id = a.rast[4 * (row * a.width + x) + 3];
-    const bool right = x + 1 < a.width && a.rast[4 * (row * a.width + x + 1) + 3] != id;
-    const bool upper = row % a.H + 1 < a.H && a.rast[4 * ((row + 1) * a.width + x) + 3] != id;
-    alpha[0] = right ? find_crossing(a, x, row, false).alpha : 0.0f;
-    alpha[1] = upper ? find_crossing(a, x, row, true).alpha : 0.0f;
+// What the pixel to the left found out about this one.
+struct PairsRun {
+    bool known;
+    float id;
+    int silhouette;  // its triangle has a silhouette edge
+};
+
+// Does the triangle that this rast value names have a silhouette edge?
+template <class Args>
+GLRAST_INLINE int has_silhouette(const Args& a, float id, int64 n) {
+    const unsigned t = (unsigned)(decode_id(id) - 1);
+    return t < (unsigned)a.T ? a.flags[n * a.flags_stride + t] : 0;
 }
-GLRAST_KERNEL(antialias_pairs, AntialiasPairsArgs)
+
+GLRAST_INLINE void antialias_pairs_element(const AntialiasPairsArgs& a, int x, Row row, PairsRun& run) {
+    const int64 pixel = row.index * a.width + x;
+    const float* id = a.rast + 4 * pixel + 3;
+    if (!run.known) run = PairsRun{true, *id, has_silhouette(a, *id, row.n)};
+    const PairsRun own = run;
+    float right = own.id, upper = own.id;
+    if (x + 1 < a.width) right = id[4];
+    if (row.y + 1 < a.H) upper = id[4 * (int64)a.width];
+    run = PairsRun{true, right, has_silhouette(a, right, row.n)};
+    const int above = has_silhouette(a, upper, row.n);
+    // Bitwise on purpose: neighbours differ too irregularly to be predicted, silhouettes are rare.
+    const bool try_right = (right != own.id) & ((own.silhouette | run.silhouette) != 0);
+    const bool try_upper = (upper != own.id) & ((own.silhouette | above) != 0);
+    a.alpha[2 * pixel] = try_right ? find_crossing(a, x, row, false).alpha : 0.0f;
+    a.alpha[2 * pixel + 1] = try_upper ? find_crossing(a, x, row, true).alpha : 0.0f;
+}
+GLRAST_RUN_KERNEL(antialias_pairs, AntialiasPairsArgs, PairsRun)
 
 // ---- colours ---------------------------------------------------------------------------------------------
 
 struct AntialiasBlendArgs {
     int width;              // W
+    int H;
     int64 rows;             // N*H
     const float* color;     // [N,H,W,C]; backward: the incoming gradient
     const float* alpha;     // [N,H,W,2]
-    int H;
     int C;
     float* out;             // [N,H,W,C]
 };
@@ -160,42 +183,62 @@ struct AntialiasBlendArgs {
 // The alphas of the four pairs that a pixel takes part in; 0 outside the image.
 struct PairAlphas { float right, upper, left, lower; };
 
-GLRAST_INLINE PairAlphas pair_alphas(const float* alpha, int width, int H, int x, int64 row) {
-    const int64 pixel = row * width + x;
+GLRAST_INLINE PairAlphas pair_alphas(const float* alpha, int width, int x, Row row) {
+    const int64 pixel = row.index * width + x;
     return PairAlphas{alpha[2 * pixel], alpha[2 * pixel + 1], x > 0 ? alpha[2 * (pixel - 1)] : 0.0f,
-                      row % H > 0 ? alpha[2 * (pixel - width) + 1] : 0.0f};
+                      row.y > 0 ? alpha[2 * (pixel - width) + 1] : 0.0f};
 }
 
-GLRAST_INLINE void antialias_blend_element(const AntialiasBlendArgs& a, int x, int64 row) {
-    const int64 pixel = row * a.width + x, up = (int64)a.width * a.C;
-    const PairAlphas p = pair_alphas(a.alpha, a.width, a.H, x, row);
-    const float* c = a.color + pixel * a.C;
-    float* out = a.out + pixel * a.C;
-    for (int i = 0; i < a.C; ++i) {
+template <int Fixed>
+GLRAST_INLINE void blend(const AntialiasBlendArgs& a, int x, Row row) {
+    const int C = Fixed ? Fixed : a.C;
+    const int64 pixel = row.index * a.width + x, up = (int64)a.width * C;
+    const PairAlphas p = pair_alphas(a.alpha, a.width, x, row);
+    const float* c = a.color + pixel * C;
+    float* out = a.out + pixel * C;
+    if (p.right <= 0.0f && p.upper <= 0.0f && p.left >= 0.0f && p.lower >= 0.0f) {
+        for (int i = 0; i < C; ++i) out[i] = c[i];
+        return;
+    }
+    for (int i = 0; i < C; ++i) {
         float value = c[i];
-        if (p.right > 0.0f) value += p.right * (c[i + a.C] - c[i]);
+        if (p.right > 0.0f) value += p.right * (c[i + C] - c[i]);
         if (p.upper > 0.0f) value += p.upper * (c[i + up] - c[i]);
-        if (p.left < 0.0f) value += p.left * (c[i] - c[i - a.C]);
+        if (p.left < 0.0f) value += p.left * (c[i] - c[i - C]);
         if (p.lower < 0.0f) value += p.lower * (c[i] - c[i - up]);
         out[i] = value;
     }
 }
+GLRAST_INLINE void antialias_blend_element(const AntialiasBlendArgs& a, int x, Row row) {
+    if (a.C == 3) blend<3>(a, x, row);
+    else blend<0>(a, x, row);
+}
 GLRAST_KERNEL(antialias_blend, AntialiasBlendArgs)
 
 // With y the incoming gradient of the pixel that the pair changed: g_p -= alpha y, g_q += alpha y.
-GLRAST_INLINE void antialias_backward_color_element(const AntialiasBlendArgs& a, int x, int64 row) {
-    const int64 pixel = row * a.width + x, up = (int64)a.width * a.C;
-    const PairAlphas p = pair_alphas(a.alpha, a.width, a.H, x, row);
-    const float* g = a.color + pixel * a.C;
-    float* out = a.out + pixel * a.C;
-    for (int i = 0; i < a.C; ++i) {
+template <int Fixed>
+GLRAST_INLINE void blend_backward(const AntialiasBlendArgs& a, int x, Row row) {
+    const int C = Fixed ? Fixed : a.C;
+    const int64 pixel = row.index * a.width + x, up = (int64)a.width * C;
+    const PairAlphas p = pair_alphas(a.alpha, a.width, x, row);
+    const float* g = a.color + pixel * C;
+    float* out = a.out + pixel * C;
+    if (p.right == 0.0f && p.upper == 0.0f && p.left == 0.0f && p.lower == 0.0f) {
+        for (int i = 0; i < C; ++i) out[i] = g[i];
+        return;
+    }
+    for (int i = 0; i < C; ++i) {
         float value = g[i];
-        if (p.right != 0.0f) value -= p.right * (p.right > 0.0f ? g[i] : g[i + a.C]);
+        if (p.right != 0.0f) value -= p.right * (p.right > 0.0f ? g[i] : g[i + C]);
         if (p.upper != 0.0f) value -= p.upper * (p.upper > 0.0f ? g[i] : g[i + up]);
-        if (p.left != 0.0f) value += p.left * (p.left > 0.0f ? g[i - a.C] : g[i]);
+        if (p.left != 0.0f) value += p.left * (p.left > 0.0f ? g[i - C] : g[i]);
         if (p.lower != 0.0f) value += p.lower * (p.lower > 0.0f ? g[i - up] : g[i]);
         out[i] = value;
     }
+}
+GLRAST_INLINE void antialias_backward_color_element(const AntialiasBlendArgs& a, int x, Row row) {
+    if (a.C == 3) blend_backward<3>(a, x, row);
+    else blend_backward<0>(a, x, row);
 }
 GLRAST_KERNEL(antialias_backward_color, AntialiasBlendArgs)
 
@@ -203,6 +246,7 @@ GLRAST_KERNEL(antialias_backward_color, AntialiasBlendArgs)
 
 struct AntialiasBackwardPosArgs {
     int width;              // W
+    int H;
     int64 rows;             // N*H
     float* grad;            // [V,4] or [N,V,4], accumulated
     float* spare;
@@ -217,7 +261,6 @@ struct AntialiasBackwardPosArgs {
     int64 flags_stride;
     int V;
     int T;
-    int H;
     int C;
     const float* alpha;     // [N,H,W,2]
     const float* color;     // [N,H,W,C]
@@ -228,8 +271,8 @@ struct AntialiasBackwardPosArgs {
 // D = sum_c y_c (c_q - c_p); alpha = s/2 - x_c while d is inside (0, 1), so d alpha/d x_c = -1 and with i = 1/dy
 //   gx1 = -D y2 i, gx2 = D y1 i, gy1 = -D (x_c - x2) i, gy2 = D (x_c - x1) i  in pixels; then the viewport and
 //   x = X/w: gX = gx (W/2)/w, gw = -(X gX + Y gY)/w. All four factors are at most 1: y1, y2 differ in sign, |dx| <= |dy|.
-GLRAST_INLINE void antialias_pair_gradient(const AntialiasBackwardPosArgs& a, int x, int64 row, bool vertical) {
-    const int64 pixel = row * a.width + x;
+GLRAST_INLINE void antialias_pair_gradient(const AntialiasBackwardPosArgs& a, int x, Row row, bool vertical) {
+    const int64 pixel = row.index * a.width + x;
     const float alpha = a.alpha[2 * pixel + vertical];
     if (alpha == 0.0f || fabsf(alpha) >= 0.5f) return;
     const int64 other = vertical ? (int64)a.width * a.C : a.C;
@@ -241,7 +284,6 @@ GLRAST_INLINE void antialias_pair_gradient(const AntialiasBackwardPosArgs& a, in
     const Crossing e = find_crossing(a, x, row, vertical);
     if (e.alpha == 0.0f) return;
     D *= a.boost;
-    const int64 n = row / a.H;
     const float dx = e.x2 - e.x1, dy = e.y2 - e.y1;
     const float i = 1.0f / (dy + (dy < 0.0f ? -1e-20f : 1e-20f));
     const float xc = (e.x1 * dy - e.y1 * dx) * i;
@@ -249,16 +291,14 @@ GLRAST_INLINE void antialias_pair_gradient(const AntialiasBackwardPosArgs& a, in
     const float half_w = 0.5f * a.width, half_h = 0.5f * a.H;
     const float gX1 = (vertical ? gm1 : gl1) * half_w / e.w1, gY1 = (vertical ? gl1 : gm1) * half_h / e.w1;
     const float gX2 = (vertical ? gm2 : gl2) * half_w / e.w2, gY2 = (vertical ? gl2 : gm2) * half_h / e.w2;
-    const float *p1 = a.pos + n * a.pos_stride + 4 * (int64)e.v1, *p2 = a.pos + n * a.pos_stride + 4 * (int64)e.v2;
-    float *g1 = a.grad + n * a.pos_stride + 4 * (int64)e.v1, *g2 = a.grad + n * a.pos_stride + 4 * (int64)e.v2;
+    const float *p1 = a.pos + row.n * a.pos_stride + 4 * (int64)e.v1, *p2 = a.pos + row.n * a.pos_stride + 4 * (int64)e.v2;
+    float *g1 = a.grad + row.n * a.pos_stride + 4 * (int64)e.v1, *g2 = a.grad + row.n * a.pos_stride + 4 * (int64)e.v2;
     GLRAST_ADD(g1, gX1);  GLRAST_ADD(g1 + 1, gY1);  GLRAST_ADD(g1 + 3, -(p1[0] * gX1 + p1[1] * gY1) / e.w1);
     GLRAST_ADD(g2, gX2);  GLRAST_ADD(g2 + 1, gY2);  GLRAST_ADD(g2 + 3, -(p2[0] * gX2 + p2[1] * gY2) / e.w2);
 }
 
-struct NoRun {};
-GLRAST_INLINE void antialias_backward_pos_flush(const AntialiasBackwardPosArgs&, NoRun&) {}
-GLRAST_INLINE void antialias_backward_pos_element(const AntialiasBackwardPosArgs& a, int x, int64 row, NoRun&) {
+GLRAST_INLINE void antialias_backward_pos_element(const AntialiasBackwardPosArgs& a, int x, Row row) {
     antialias_pair_gradient(a, x, row, false);
     antialias_pair_gradient(a, x, row, true);
 }
-GLRAST_SCATTER_KERNEL(antialias_backward_pos, AntialiasBackwardPosArgs, NoRun)
+GLRAST_SCATTER_KERNEL(antialias_backward_pos, AntialiasBackwardPosArgs)

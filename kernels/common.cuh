@@ -1,18 +1,19 @@
 // What every kernel file shares: how one text becomes a CUDA kernel and a host function.
 //
-// A kernel is an inline function of one element, `void name_element(const Args& a, int x, int64 row)`.
+// A kernel is an inline function of one element, `void name_element(const Args& a, int x, Row row)`.
 // GLRAST_KERNEL(name, Args) makes it callable:
 //   CUDA (NVRTC)   one thread per element; blocks of 32 x 4 elements over a width x rows grid.
 //   host compiler  the rows are shared out among threads (host.cpp); x runs in the inner loop.
 // GLRAST_RUN_KERNEL(name, Args, Run) is for elements that find much in common with their left neighbour:
-//   `void name_element(const Args& a, int x, int64 row, Run& run)` may keep what a triangle has in common along a
-//   row in `run`, which starts as {} and ends with name_flush(a, run). On CUDA every element is a run of its own.
-// GLRAST_SCATTER_KERNEL(name, Args, Run) does the same for kernels that add to a gradient with GLRAST_ADD:
+//   `void name_element(const Args& a, int x, Row row, Run& run)` may keep in `run`, which starts each row as {}, what
+//   the next element can use. On CUDA every element starts with {}.
+// GLRAST_LANES_KERNEL(name, Args) is for elements that take GLRAST_LANES pixels from x on at once (lanes.cuh).
+// GLRAST_SCATTER_KERNEL(name, Args) does the same for kernels that add to a gradient with GLRAST_ADD:
 //   CUDA           atomics; the caller zeroes the gradient.
 //   host           private buffers over a partition of the rows that depends on the sizes alone, summed in
 //                  fixed order: the result does not depend on the number of threads.
 //
-// Every Args begins with `int width; int64 rows;`. Every Args of a scatter kernel goes on with
+// Every Args begins with `int width; int H; int64 rows;`: rows of N images of H rows. Every Args of a scatter kernel goes on with
 // `float* grad; float* spare; int64 slot_size; int slots; int pieces;` (see host.cpp).
 // The Python side reads the Args structs from this text, so their order is stated once, here.
 #pragma once
@@ -29,7 +30,13 @@ typedef int64_t int64;
 #define GLRAST_INLINE static inline __attribute__((always_inline))
 #endif
 
-struct Float2 { float x, y; };
+// One row of a batch of images. Made once a row on the host: divisions are slow.
+struct Row {
+    int64 index;  // n * H + y
+    int64 n;      // image
+    int y;        // row within the image
+};
+
 struct Float4 { float x, y, z, w; };
 struct Int3 { int x, y, z; };
 
@@ -73,7 +80,10 @@ GLRAST_INLINE bool fetch_triangle(const int* tri, int T, int V, int t, Int3* out
     return (unsigned)out->x < (unsigned)V && (unsigned)out->y < (unsigned)V && (unsigned)out->z < (unsigned)V;
 }
 
+GLRAST_INLINE Row row_of(int64 index, int H) { const int64 n = index / H; return Row{index, n, (int)(index - n * H)}; }
+
 GLRAST_INLINE Float4 load4(const float* p) { return Float4{p[0], p[1], p[2], p[3]}; }
+GLRAST_INLINE void store4(float* p, Float4 v) { p[0] = v.x; p[1] = v.y; p[2] = v.z; p[3] = v.w; }
 
 #ifdef __CUDACC__
 
@@ -103,13 +113,17 @@ GLRAST_INLINE void accumulate(float* p, float value) {
     extern "C" __global__ void __launch_bounds__(128) name(const Args a) {                       \
         const unsigned columns = (unsigned)(a.width + 31) / 32;                                  \
         const int x = (int)(blockIdx.x % columns) * 32 + (int)threadIdx.x;                       \
-        const int64 row = (int64)(blockIdx.x / columns) * 4 + (int)threadIdx.y;                  \
-        if (x < a.width && row < a.rows) { call; }                                               \
+        const int64 index = (int64)(blockIdx.x / columns) * 4 + (int)threadIdx.y;                \
+        if (x >= a.width || index >= a.rows) return;                                             \
+        const Row row = row_of(index, a.H);                                                      \
+        call;                                                                                    \
     }
 #define GLRAST_KERNEL(name, Args) GLRAST_CUDA_KERNEL(name, Args, name##_element(a, x, row))
 #define GLRAST_RUN_KERNEL(name, Args, Run) \
-    GLRAST_CUDA_KERNEL(name, Args, Run run = {}; name##_element(a, x, row, run); name##_flush(a, run))
-#define GLRAST_SCATTER_KERNEL(name, Args, Run) GLRAST_RUN_KERNEL(name, Args, Run)
+    GLRAST_CUDA_KERNEL(name, Args, Run run = {}; name##_element(a, x, row, run))
+#define GLRAST_LANES_KERNEL(name, Args) GLRAST_KERNEL(name, Args)
+#define GLRAST_SCATTER_KERNEL(name, Args) GLRAST_KERNEL(name, Args)
+#define GLRAST_SCATTER_LANES_KERNEL(name, Args) GLRAST_KERNEL(name, Args)
 
 #else
 
@@ -120,16 +134,21 @@ GLRAST_INLINE void accumulate(float* p, float value) {
     extern "C" int64 name##_sizeof() { return sizeof(Args); }                                    \
     extern "C" void name(const Args* args, int threads) {                                        \
         share(*args, threads, [](const Args& a, int64 begin, int64 end) {                        \
-            for (int64 row = begin; row < end; ++row) { loop }                                   \
+            for (int64 index = begin; index < end; ++index) {                                    \
+                const Row row = row_of(index, a.H);                                              \
+                loop                                                                             \
+            }                                                                                    \
         });                                                                                      \
     }
 #define GLRAST_EACH(name) for (int x = 0; x < a.width; ++x) name##_element(a, x, row);
 #define GLRAST_RUN(name, Run)                                                                    \
     Run run = {};                                                                                \
-    for (int x = 0; x < a.width; ++x) name##_element(a, x, row, run);                            \
-    name##_flush(a, run);
+    for (int x = 0; x < a.width; ++x) name##_element(a, x, row, run);
+#define GLRAST_EACH_LANES(name) for (int x = 0; x < a.width; x += GLRAST_LANES) name##_element(a, x, row);
 #define GLRAST_KERNEL(name, Args) GLRAST_HOST_KERNEL(name, Args, host::rows, GLRAST_EACH(name))
+#define GLRAST_LANES_KERNEL(name, Args) GLRAST_HOST_KERNEL(name, Args, host::rows, GLRAST_EACH_LANES(name))
 #define GLRAST_RUN_KERNEL(name, Args, Run) GLRAST_HOST_KERNEL(name, Args, host::rows, GLRAST_RUN(name, Run))
-#define GLRAST_SCATTER_KERNEL(name, Args, Run) GLRAST_HOST_KERNEL(name, Args, host::scatter, GLRAST_RUN(name, Run))
+#define GLRAST_SCATTER_KERNEL(name, Args) GLRAST_HOST_KERNEL(name, Args, host::scatter, GLRAST_EACH(name))
+#define GLRAST_SCATTER_LANES_KERNEL(name, Args) GLRAST_HOST_KERNEL(name, Args, host::scatter, GLRAST_EACH_LANES(name))
 
 #endif

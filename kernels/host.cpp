@@ -88,14 +88,25 @@ private:
 std::mutex* pool_mutex = new std::mutex;
 Pool* pool = nullptr;  // never deleted at exit: a worker may still sleep in it
 
-// A fork copies one thread only: the child forgets the parent's pool (and its lock) and makes its own.
-void forget_pool_after_fork() { pool = nullptr; pool_mutex = new std::mutex; }
-const int at_fork = pthread_atfork(nullptr, nullptr, forget_pool_after_fork);
+// GOMP_parallel of the OpenMP library that PyTorch loaded, or null. PyTorch's own threads spin for milliseconds
+// after each of its operators; a second pool would fight them for the cores, the same threads answer at once.
+typedef void (*GompParallel)(void (*body)(void*), void* data, unsigned threads, unsigned flags);
+GompParallel gomp_parallel = nullptr;
+
+// A fork copies one thread only: the child forgets the parent's pool (and its lock), and OpenMP, which cannot
+// restart its own after a fork.
+void forget_threads_after_fork() { pool = nullptr; pool_mutex = new std::mutex; gomp_parallel = nullptr; }
+const int at_fork = pthread_atfork(nullptr, nullptr, forget_threads_after_fork);
 
 }  // namespace
 
 void parallel(int64_t count, int threads, const std::function<void(int64_t)>& task) {
     const int workers = (int)std::min<int64_t>(threads, count) - 1;
+    if (workers >= 1 && gomp_parallel) {
+        Job job(task, count);
+        gomp_parallel([](void* job) { static_cast<Job*>(job)->drain(); }, &job, threads, 0);
+        return;
+    }
     std::unique_lock<std::mutex> lock(*pool_mutex, std::defer_lock);
     // A second Python thread that calls while the pool is busy does its own work meanwhile.
     if (workers < 1 || !lock.try_lock()) {
@@ -108,6 +119,9 @@ void parallel(int64_t count, int threads, const std::function<void(int64_t)>& ta
 }
 
 }  // namespace host
+
+// Use this GOMP_parallel from now on; null: threads of our own.
+extern "C" void glrast_use_openmp(void* function) { host::gomp_parallel = (host::GompParallel)function; }
 
 // Ask glibc to keep freed memory instead of returning it page by page: llvmpipe frees and takes several
 // megabytes a frame, and the page faults cost a quarter of a frame. 1 when it was done.

@@ -9,12 +9,13 @@
 //   a0 = x1'y2' - y1'x2', a1 = x2'y0' - y2'x0', a2 = x0'y1' - y0'x1', A = a0 + a1 + a2
 //   u = a0 / A, v = a1 / A, z/w = sum Zi ai / sum Wi ai
 // perspective-correct as they stand, for any sign of w.
-#include "common.cuh"
+#include "lanes.cuh"
 
 // ---- prepare ---------------------------------------------------------------------------------------------
 
 struct RasterizePrepareArgs {
     int width;            // T
+    int H;                // 1
     int64 rows;           // index sets to write: 1, or N where images differ in which vertices are finite
     const int* tri;       // [T,3]
     const float* pos;     // [V,4] or [N,V,4]
@@ -28,79 +29,111 @@ GLRAST_INLINE bool is_finite_vertex(const float* p) {
     return is_finite(p[0]) && is_finite(p[1]) && is_finite(p[2]) && is_finite(p[3]);
 }
 
-GLRAST_INLINE void rasterize_prepare_element(const RasterizePrepareArgs& a, int x, int64 row) {
+GLRAST_INLINE void rasterize_prepare_element(const RasterizePrepareArgs& a, int x, Row row) {
     Int3 index;
     bool draw = fetch_triangle(a.tri, a.width, a.V, x, &index);
     if (draw && a.check_finite) {
-        const float* pos = a.pos + row * a.pos_stride;
+        const float* pos = a.pos + row.n * a.pos_stride;
         draw = is_finite_vertex(pos + 4 * (int64)index.x) && is_finite_vertex(pos + 4 * (int64)index.y) &&
                is_finite_vertex(pos + 4 * (int64)index.z);
     }
-    int* out = a.out + 3 * (row * a.width + x);
+    int* out = a.out + 3 * (row.index * a.width + x);
     out[0] = draw ? index.x : 0;
     out[1] = draw ? index.y : 0;
     out[2] = draw ? index.z : 0;
 }
 GLRAST_KERNEL(rasterize_prepare, RasterizePrepareArgs)
 
-// ---- one triangle along one row of pixels ----------------------------------------------------------------
+// ---- triangles seen from pixels --------------------------------------------------------------------------
 
 // A is known to a few units in the last place of the products it is summed from; below this multiple of
 // them its sign is noise. The guard scales with the triangle: small and far triangles are not biased.
 #define GLRAST_DEGENERATE 1e-6f
 
-struct Span {
-    int id;              // triangle + 1; 0: none
-    Int3 index;
-    Float4 p0, p1, p2;   // clip positions
-    float y0, y1, y2;    // yi' = Yi - fy Wi
-    float fy, y_size;
-    float u_x, v_x, A_x, u_y, v_y, A_y;  // da0/dfx, da1/dfx, dA/dfx; the same by fy
+// What the pixels from x on see: each lane its own triangle.
+struct View {
+    Int3 index[GLRAST_LANES];
+    bool drawn[GLRAST_LANES];      // there is a triangle
+    Mask covered;                  // the same as a mask
+    Ints ids;                      // triangle + 1
+    Rows p0, p1, p2;               // clip positions
+    Floats fx, x0, x1, x2;         // xi' = Xi - fx Wi
+    float fy;
+    Floats y0, y1, y2;
+    Floats a0, a1, a2, inverse_area;
+    Mask valid;                    // A can be told from 0
 };
 
-// da0/dfx = Y1 W2 - Y2 W1, da0/dfy = X2 W1 - X1 W2, cyclic.
-GLRAST_INLINE float slope_x(Float4 b, Float4 c) { return b.y * c.w - c.y * b.w; }
-GLRAST_INLINE float slope_y(Float4 b, Float4 c) { return c.x * b.w - b.x * c.w; }
-
+// Looks up the triangles of `count` pixels; false if there is none.
 template <class Args>
-GLRAST_INLINE void begin_span(const Args& a, int64 row, int id, Span& s) {
-    s.id = fetch_triangle(a.tri, a.T, a.V, id - 1, &s.index) ? id : 0;
-    if (!s.id) return;
-    const int64 n = row / a.H;
-    const float* pos = a.pos + n * a.pos_stride;
-    s.p0 = load4(pos + 4 * (int64)s.index.x);
-    s.p1 = load4(pos + 4 * (int64)s.index.y);
-    s.p2 = load4(pos + 4 * (int64)s.index.z);
-    s.fy = (2 * (int)(row - n * a.H) + 1) * (1.0f / a.H) - 1.0f;
-    s.y0 = s.p0.y - s.fy * s.p0.w;
-    s.y1 = s.p1.y - s.fy * s.p1.w;
-    s.y2 = s.p2.y - s.fy * s.p2.w;
-    s.y_size = fabsf(s.y0) + fabsf(s.y1) + fabsf(s.y2);
-    s.u_x = slope_x(s.p1, s.p2);  s.v_x = slope_x(s.p2, s.p0);  s.A_x = s.u_x + s.v_x + slope_x(s.p0, s.p1);
-    s.u_y = slope_y(s.p1, s.p2);  s.v_y = slope_y(s.p2, s.p0);  s.A_y = s.u_y + s.v_y + slope_y(s.p0, s.p1);
-    if (!is_finite(s.A_x) || !is_finite(s.A_y)) s.u_x = s.v_x = s.A_x = s.u_y = s.v_y = s.A_y = 0.0f;  // 1e38: no NaN
+GLRAST_INLINE bool find_triangles(const Args& a, const int* ids, int count, View& v) {
+    v.ids = load_ints(ids, count);
+    v.covered = v.ids > 0;
+    if (!any(v.covered)) return false;
+    for (int l = 0; l < GLRAST_LANES; ++l) {
+        v.drawn[l] = l < count && ids[l] > 0;
+        if (v.drawn[l] && fetch_triangle(a.tri, a.T, a.V, ids[l] - 1, &v.index[l])) continue;
+        if (v.drawn[l]) set_lane(v.covered, l, false);  // an id that is not of this tri
+        v.drawn[l] = false;
+        v.index[l] = Int3{0, 0, 0};
+    }
+    return true;
 }
 
-struct Barycentrics { float a0, a1, a2, inverse_area; bool valid; };
+template <class Args>
+GLRAST_INLINE void see_triangles(const Args& a, int x, Row row, View& v) {
+    const float* pos = a.pos + row.n * a.pos_stride;
+    const float *p0[GLRAST_LANES], *p1[GLRAST_LANES], *p2[GLRAST_LANES];
+    for (int l = 0; l < GLRAST_LANES; ++l) {
+        p0[l] = pos + 4 * (int64)v.index[l].x;
+        p1[l] = pos + 4 * (int64)v.index[l].y;
+        p2[l] = pos + 4 * (int64)v.index[l].z;
+    }
+    v.p0 = load_rows(p0);
+    v.p1 = load_rows(p1);
+    v.p2 = load_rows(p2);
+    v.fx = (2.0f * ((float)x + lane_numbers()) + 1.0f) * (1.0f / a.width) - 1.0f;
+    v.fy = (2 * row.y + 1) * (1.0f / a.H) - 1.0f;
+    v.x0 = v.p0.x - v.fx * v.p0.w;  v.y0 = v.p0.y - v.fy * v.p0.w;
+    v.x1 = v.p1.x - v.fx * v.p1.w;  v.y1 = v.p1.y - v.fy * v.p1.w;
+    v.x2 = v.p2.x - v.fx * v.p2.w;  v.y2 = v.p2.y - v.fy * v.p2.w;
+    v.a0 = v.x1 * v.y2 - v.y1 * v.x2;
+    v.a1 = v.x2 * v.y0 - v.y2 * v.x0;
+    v.a2 = v.x0 * v.y1 - v.y0 * v.x1;
+    const Floats A = v.a0 + v.a1 + v.a2;
+    const Floats size = (magnitude(v.x0) + magnitude(v.x1) + magnitude(v.x2)) * (magnitude(v.y0) + magnitude(v.y1) + magnitude(v.y2));
+    v.valid = (magnitude(A) > GLRAST_DEGENERATE * size) & (size <= 3.402823466e38f);
+    v.inverse_area = select(v.valid, 1.0f / A, splat(0.0f));
+}
 
-GLRAST_INLINE float pixel_fx(int x, int width) { return (2 * x + 1) * (1.0f / width) - 1.0f; }
+// da0/dfx = Y1 W2 - Y2 W1, da0/dfy = X2 W1 - X1 W2, cyclic; and their sums dA/dfx, dA/dfy.
+struct Slopes { Floats p0, p1, p2, q0, q1, q2, A_x, A_y; };
 
-GLRAST_INLINE Barycentrics barycentrics(const Span& s, float fx) {
-    const float x0 = s.p0.x - fx * s.p0.w, x1 = s.p1.x - fx * s.p1.w, x2 = s.p2.x - fx * s.p2.w;
-    Barycentrics b;
-    b.a0 = x1 * s.y2 - s.y1 * x2;
-    b.a1 = x2 * s.y0 - s.y2 * x0;
-    b.a2 = x0 * s.y1 - s.y0 * x1;
-    const float A = b.a0 + b.a1 + b.a2, size = (fabsf(x0) + fabsf(x1) + fabsf(x2)) * s.y_size;
-    b.valid = fabsf(A) > GLRAST_DEGENERATE * size && is_finite(size);
-    b.inverse_area = b.valid ? 1.0f / A : 0.0f;
-    return b;
+GLRAST_INLINE Floats slope_x(const Rows& b, const Rows& c) { return b.y * c.w - c.y * b.w; }
+GLRAST_INLINE Floats slope_y(const Rows& b, const Rows& c) { return c.x * b.w - b.x * c.w; }
+
+GLRAST_INLINE Slopes slopes(const View& v) {
+    Slopes s;
+    s.p0 = slope_x(v.p1, v.p2);  s.p1 = slope_x(v.p2, v.p0);  s.p2 = slope_x(v.p0, v.p1);
+    s.q0 = slope_y(v.p1, v.p2);  s.q1 = slope_y(v.p2, v.p0);  s.q2 = slope_y(v.p0, v.p1);
+    s.A_x = s.p0 + s.p1 + s.p2;
+    s.A_y = s.q0 + s.q1 + s.q2;
+    return s;
+}
+
+// False where huge coordinates (1e38) overflow: no derivative there rather than NaN.
+GLRAST_INLINE Mask finite(const Slopes& s) { return magnitude(s.A_x) + magnitude(s.A_y) <= 3.402823466e38f; }
+
+// The derivatives of u and v by X and Y, in pixels.
+GLRAST_INLINE Rows derivatives(const Slopes& s, Floats u, Floats v, Floats kx, Floats ky) {
+    return Rows{kx * (s.p0 - u * s.A_x), ky * (s.q0 - u * s.A_y), kx * (s.p1 - v * s.A_x), ky * (s.q1 - v * s.A_y)};
 }
 
 // ---- resolve ---------------------------------------------------------------------------------------------
 
 struct RasterizeResolveArgs {
     int width;                // W
+    int H;
     int64 rows;               // N*H
     int* ids;                 // [N,H,W] triangle id + 1; read, or written when from_rast
     int from_rast;            // 1: rast holds u, v and id already (the `full` program)
@@ -109,49 +142,49 @@ struct RasterizeResolveArgs {
     const int* tri;           // [T,3]
     int V;
     int T;
-    int H;
     float* rast;              // [N,H,W,4]
     float* rast_db;           // [N,H,W,4] or null
 };
 
-GLRAST_INLINE void rasterize_resolve_element(const RasterizeResolveArgs& a, int x, int64 row, Span& s) {
-    const int64 pixel = row * a.width + x;
+GLRAST_INLINE void rasterize_resolve_element(const RasterizeResolveArgs& a, int x, Row row) {
+    const int64 pixel = row.index * a.width + x;
+    const int count = a.width - x < GLRAST_LANES ? a.width - x : GLRAST_LANES;
     float* rast = a.rast + 4 * pixel;
-    float* db = a.rast_db ? a.rast_db + 4 * pixel : 0;
-    if (a.from_rast) a.ids[pixel] = decode_id(rast[3]);
-    const int id = a.ids[pixel];
-    if (id > 0 && id != s.id) begin_span(a, row, id, s);
-    if (id <= 0 || !s.id) {
-        rast[0] = rast[1] = rast[2] = rast[3] = 0.0f;
-        if (db) db[0] = db[1] = db[2] = db[3] = 0.0f;
+    if (a.from_rast)
+        for (int l = 0; l < count; ++l) a.ids[pixel + l] = decode_id(rast[4 * l + 3]);
+    const Floats zero = splat(0.0f), one = splat(1.0f), third = splat(1.0f / 3.0f);
+    View s;
+    if (!find_triangles(a, a.ids + pixel, count, s)) {
+        store_rows(rast, count, Rows{zero, zero, zero, zero});
+        if (a.rast_db) store_rows(a.rast_db + 4 * pixel, count, Rows{zero, zero, zero, zero});
         return;
     }
-    const Barycentrics b = barycentrics(s, pixel_fx(x, a.width));
-    const float exact_u = b.valid ? b.a0 * b.inverse_area : 1.0f / 3.0f;
-    const float exact_v = b.valid ? b.a1 * b.inverse_area : 1.0f / 3.0f;
-    // OpenGL decided that the centre is inside; rounding may disagree.
-    const float u = minimum(maximum(a.from_rast ? rast[0] : exact_u, 0.0f), 1.0f);
-    const float v = minimum(maximum(a.from_rast ? rast[1] : exact_v, 0.0f), 1.0f - u);
-    const float k0 = b.valid ? b.a0 : u, k1 = b.valid ? b.a1 : v, k2 = b.valid ? b.a2 : 1.0f - u - v;
-    const float zw = (s.p0.z * k0 + s.p1.z * k1 + s.p2.z * k2) / (s.p0.w * k0 + s.p1.w * k1 + s.p2.w * k2);
-    rast[0] = u;
-    rast[1] = v;
-    rast[2] = zw == zw ? minimum(maximum(zw, -1.0f), 1.0f) : 0.0f;
-    rast[3] = encode_id(id);
-    if (!db) return;
-    const float kx = 2.0f / a.width * b.inverse_area, ky = 2.0f / a.H * b.inverse_area;
-    db[0] = kx * (s.u_x - exact_u * s.A_x);  // du/dX
-    db[1] = ky * (s.u_y - exact_u * s.A_y);  // du/dY
-    db[2] = kx * (s.v_x - exact_v * s.A_x);  // dv/dX
-    db[3] = ky * (s.v_y - exact_v * s.A_y);  // dv/dY
+    see_triangles(a, x, row, s);
+    const Floats exact_u = select(s.valid, s.a0 * s.inverse_area, third);
+    const Floats exact_v = select(s.valid, s.a1 * s.inverse_area, third);
+    Floats u = exact_u, v = exact_v;
+    if (a.from_rast) { const Rows r = load_pixels(rast, count); u = r.x; v = r.y; }
+    u = lower(higher(u, zero), one);  // OpenGL decided that the centre is inside; rounding may disagree
+    v = lower(higher(v, zero), one - u);
+    const Floats t = one - u - v;
+    const Floats zw = (s.p0.z * u + s.p1.z * v + s.p2.z * t) / (s.p0.w * u + s.p1.w * v + s.p2.w * t);
+    const Floats depth = select(zw == zw, lower(higher(zw, -one), one), zero);
+    const Floats id = select(s.covered, encode_ids(s.ids), zero);
+    store_rows(rast, count, Rows{select(s.covered, u, zero), select(s.covered, v, zero), select(s.covered, depth, zero), id});
+    if (!a.rast_db) return;
+    const Floats kx = 2.0f / a.width * s.inverse_area, ky = 2.0f / a.H * s.inverse_area;
+    const Slopes e = slopes(s);
+    const Rows d = derivatives(e, exact_u, exact_v, kx, ky);
+    const Mask show = s.covered & s.valid & finite(e);
+    store_rows(a.rast_db + 4 * pixel, count, Rows{select(show, d.x, zero), select(show, d.y, zero), select(show, d.z, zero), select(show, d.w, zero)});
 }
-GLRAST_INLINE void rasterize_resolve_flush(const RasterizeResolveArgs&, Span&) {}
-GLRAST_RUN_KERNEL(rasterize_resolve, RasterizeResolveArgs, Span)
+GLRAST_LANES_KERNEL(rasterize_resolve, RasterizeResolveArgs)
 
 // ---- backward --------------------------------------------------------------------------------------------
 
 struct RasterizeBackwardArgs {
     int width;                // W
+    int H;
     int64 rows;               // N*H
     float* grad;              // [V,4] or [N,V,4], accumulated
     float* spare;
@@ -163,7 +196,6 @@ struct RasterizeBackwardArgs {
     const int* tri;           // [T,3]
     int V;
     int T;
-    int H;
     const int* ids;           // [N,H,W] triangle id + 1
     const float* grad_rast;   // [N,H,W,4] or null: channels u, v are read
     const float* grad_db;     // [N,H,W,4] or null
@@ -172,80 +204,58 @@ struct RasterizeBackwardArgs {
 // With incoming gu, gv of u, v and G of the four derivatives (D below), h = G dD/d(numerator):
 //   gu -= h_ux A_x + h_uy A_y, gv likewise;  gA = -(sum G D)/A;  g = (gu u + gv v)/A
 //   ga0 = gu/A - g + gA, ga1 = gv/A - g + gA, ga2 = -g + gA
-// then the adjoints of ak = xi'yj' - yi'xj' and of the slopes pk = Yi Wj - Yj Wi, qk = Xj Wi - Xi Wj.
-// Along a run of pixels of one triangle y' is constant and xi' = xi'(start) - d Wi with d = fx - fx(start):
-// the sums S of ga and M of d ga say all about x, y, w; so each vertex is added to once a run, not once a pixel.
-struct GradientRun {
-    Span span;
-    int64 row;
-    float start;                // fx of the first pixel
-    float S0, S1, S2, M0, M1, M2;
-    float p0, p1, p2, q0, q1, q2;  // sums of the slopes' gradients
-};
-
-GLRAST_INLINE void rasterize_backward_flush(const RasterizeBackwardArgs& a, GradientRun& r) {
-    const Span& s = r.span;
-    if (!s.id) return;
-    const Float4 &c0 = s.p0, &c1 = s.p1, &c2 = s.p2;
-    const float x0 = c0.x - r.start * c0.w, x1 = c1.x - r.start * c1.w, x2 = c2.x - r.start * c2.w;
-    float gX0 = r.S2 * s.y1 - r.S1 * s.y2, gX1 = r.S0 * s.y2 - r.S2 * s.y0, gX2 = r.S1 * s.y0 - r.S0 * s.y1;
-    float gY0 = r.S1 * x2 - r.S2 * x1 - (r.M1 * c2.w - r.M2 * c1.w);
-    float gY1 = r.S2 * x0 - r.S0 * x2 - (r.M2 * c0.w - r.M0 * c2.w);
-    float gY2 = r.S0 * x1 - r.S1 * x0 - (r.M0 * c1.w - r.M1 * c0.w);
-    float gW0 = -r.start * gX0 - s.fy * gY0 - (r.M2 * s.y1 - r.M1 * s.y2);
-    float gW1 = -r.start * gX1 - s.fy * gY1 - (r.M0 * s.y2 - r.M2 * s.y0);
-    float gW2 = -r.start * gX2 - s.fy * gY2 - (r.M1 * s.y0 - r.M0 * s.y1);
+// then the adjoints of ak = xi'yj' - yi'xj' and of the slopes pk = Yi Wj - Yj Wi, qk = Xj Wi - Xi Wj;
+// gX = gx', gY = gy', gW = -fx gx' - fy gy'.
+GLRAST_INLINE void rasterize_backward_element(const RasterizeBackwardArgs& a, int x, Row row) {
+    const int64 pixel = row.index * a.width + x;
+    const int count = a.width - x < GLRAST_LANES ? a.width - x : GLRAST_LANES;
+    const Floats zero = splat(0.0f);
+    View s;
+    if (!find_triangles(a, a.ids + pixel, count, s)) return;
+    Floats gu = zero, gv = zero;
+    if (a.grad_rast) { const Rows g = load_pixels(a.grad_rast + 4 * pixel, count); gu = g.x; gv = g.y; }
+    if (!a.grad_db && !any((gu != 0.0f) | (gv != 0.0f))) return;
+    see_triangles(a, x, row, s);
+    const Floats u = s.a0 * s.inverse_area, v = s.a1 * s.inverse_area;
+    Floats gA = zero;
+    Rows g0 = {zero, zero, zero, zero}, g1 = g0, g2 = g0;
     if (a.grad_db) {
-        gX0 += r.q1 * c2.w - r.q2 * c1.w;  gY0 += r.p2 * c1.w - r.p1 * c2.w;
-        gX1 += r.q2 * c0.w - r.q0 * c2.w;  gY1 += r.p0 * c2.w - r.p2 * c0.w;
-        gX2 += r.q0 * c1.w - r.q1 * c0.w;  gY2 += r.p1 * c0.w - r.p0 * c1.w;
-        gW0 += r.p1 * c2.y - r.p2 * c1.y + r.q2 * c1.x - r.q1 * c2.x;
-        gW1 += r.p2 * c0.y - r.p0 * c2.y + r.q0 * c2.x - r.q2 * c0.x;
-        gW2 += r.p0 * c1.y - r.p1 * c0.y + r.q1 * c0.x - r.q0 * c1.x;
+        const Rows G = load_pixels(a.grad_db + 4 * pixel, count);
+        const Slopes e = slopes(s);
+        s.valid = s.valid & finite(e);
+        const Floats kx = 2.0f / a.width * s.inverse_area, ky = 2.0f / a.H * s.inverse_area;
+        const Rows D = derivatives(e, u, v, kx, ky);
+        gA = -s.inverse_area * (G.x * D.x + G.y * D.y + G.z * D.z + G.w * D.w);
+        const Floats hux = G.x * kx, huy = G.y * ky, hvx = G.z * kx, hvy = G.w * ky;
+        gu -= hux * e.A_x + huy * e.A_y;
+        gv -= hvx * e.A_x + hvy * e.A_y;
+        const Floats gSx = hux * u + hvx * v, gSy = huy * u + hvy * v;
+        const Floats p0 = hux - gSx, p1 = hvx - gSx, p2 = -gSx, q0 = huy - gSy, q1 = hvy - gSy, q2 = -gSy;
+        g0 = Rows{q1 * s.p2.w - q2 * s.p1.w, p2 * s.p1.w - p1 * s.p2.w, zero, p1 * s.p2.y - p2 * s.p1.y + q2 * s.p1.x - q1 * s.p2.x};
+        g1 = Rows{q2 * s.p0.w - q0 * s.p2.w, p0 * s.p2.w - p2 * s.p0.w, zero, p2 * s.p0.y - p0 * s.p2.y + q0 * s.p2.x - q2 * s.p0.x};
+        g2 = Rows{q0 * s.p1.w - q1 * s.p0.w, p1 * s.p0.w - p0 * s.p1.w, zero, p0 * s.p1.y - p1 * s.p0.y + q1 * s.p0.x - q0 * s.p1.x};
     }
-    float* grad = a.grad + r.row / a.H * a.pos_stride;
-    float *g0 = grad + 4 * (int64)s.index.x, *g1 = grad + 4 * (int64)s.index.y, *g2 = grad + 4 * (int64)s.index.z;
-    GLRAST_ADD(g0, gX0);  GLRAST_ADD(g0 + 1, gY0);  GLRAST_ADD(g0 + 3, gW0);
-    GLRAST_ADD(g1, gX1);  GLRAST_ADD(g1 + 1, gY1);  GLRAST_ADD(g1 + 3, gW1);
-    GLRAST_ADD(g2, gX2);  GLRAST_ADD(g2 + 1, gY2);  GLRAST_ADD(g2 + 3, gW2);
-}
+    gu *= s.inverse_area;
+    gv *= s.inverse_area;
+    const Floats ga2 = gA - (gu * u + gv * v), ga0 = gu + ga2, ga1 = gv + ga2;
+    const Floats gx0 = ga2 * s.y1 - ga1 * s.y2, gy0 = ga1 * s.x2 - ga2 * s.x1;
+    const Floats gx1 = ga0 * s.y2 - ga2 * s.y0, gy1 = ga2 * s.x0 - ga0 * s.x2;
+    const Floats gx2 = ga1 * s.y0 - ga0 * s.y1, gy2 = ga0 * s.x1 - ga1 * s.x0;
+    g0.x += gx0;  g0.y += gy0;  g0.w -= s.fx * gx0 + s.fy * gy0;
+    g1.x += gx1;  g1.y += gy1;  g1.w -= s.fx * gx1 + s.fy * gy1;
+    g2.x += gx2;  g2.y += gy2;  g2.w -= s.fx * gx2 + s.fy * gy2;
 
-GLRAST_INLINE void rasterize_backward_element(const RasterizeBackwardArgs& a, int x, int64 row, GradientRun& r) {
-    const int64 pixel = row * a.width + x;
-    const int id = a.ids[pixel];
-    if (id <= 0) return;
-    float gu = a.grad_rast ? a.grad_rast[4 * pixel] : 0.0f, gv = a.grad_rast ? a.grad_rast[4 * pixel + 1] : 0.0f;
-    if (!a.grad_db && gu == 0.0f && gv == 0.0f) return;
-    const float fx = pixel_fx(x, a.width);
-    if (id != r.span.id) {
-        rasterize_backward_flush(a, r);
-        r = GradientRun{};
-        begin_span(a, row, id, r.span);
-        r.row = row;
-        r.start = fx;
+    float* grad = a.grad + row.n * a.pos_stride;
+    float *t0[GLRAST_LANES], *t1[GLRAST_LANES], *t2[GLRAST_LANES];
+    bool on[GLRAST_LANES];
+    for (int l = 0; l < GLRAST_LANES; ++l) {
+        on[l] = s.drawn[l] && lane_is_set(s.valid, l);
+        t0[l] = grad + 4 * (int64)s.index[l].x;
+        t1[l] = grad + 4 * (int64)s.index[l].y;
+        t2[l] = grad + 4 * (int64)s.index[l].z;
     }
-    const Span& s = r.span;
-    if (!s.id) return;
-    const Barycentrics b = barycentrics(s, fx);
-    if (!b.valid) return;
-    const float u = b.a0 * b.inverse_area, v = b.a1 * b.inverse_area;
-    float gA = 0.0f;
-    if (a.grad_db) {
-        const Float4 G = load4(a.grad_db + 4 * pixel);
-        const float kx = 2.0f / a.width * b.inverse_area, ky = 2.0f / a.H * b.inverse_area;
-        const float hux = G.x * kx, huy = G.y * ky, hvx = G.z * kx, hvy = G.w * ky;
-        gA = -b.inverse_area * (hux * (s.u_x - u * s.A_x) + huy * (s.u_y - u * s.A_y) +
-                                hvx * (s.v_x - v * s.A_x) + hvy * (s.v_y - v * s.A_y));
-        gu -= hux * s.A_x + huy * s.A_y;
-        gv -= hvx * s.A_x + hvy * s.A_y;
-        const float gSx = hux * u + hvx * v, gSy = huy * u + hvy * v;
-        r.p0 += hux - gSx;  r.p1 += hvx - gSx;  r.p2 -= gSx;
-        r.q0 += huy - gSy;  r.q1 += hvy - gSy;  r.q2 -= gSy;
-    }
-    gu *= b.inverse_area;
-    gv *= b.inverse_area;
-    const float g = gA - (gu * u + gv * v), d = fx - r.start;
-    r.S0 += gu + g;        r.S1 += gv + g;        r.S2 += g;
-    r.M0 += d * (gu + g);  r.M1 += d * (gv + g);  r.M2 += d * g;
+    add_rows(t0, on, g0);
+    add_rows(t1, on, g1);
+    add_rows(t2, on, g2);
 }
-GLRAST_SCATTER_KERNEL(rasterize_backward, RasterizeBackwardArgs, GradientRun)
+GLRAST_SCATTER_LANES_KERNEL(rasterize_backward, RasterizeBackwardArgs)

@@ -13,6 +13,7 @@ from .context import DeviceContext
 from .program import program
 
 _DEPTH_TEST, _LESS = 0x0B71, 0x0201
+_CULL_FACE, _FACES = 0x0B44, {"none": 0x0405, "back": 0x0405, "front": 0x0404}
 _FRAMEBUFFER = 0x8D40
 _CHUNK_BYTES = 512 << 20  # GL memory of one chunk of layers, colour and depth
 _SMALLEST_BUFFER = 1 << 16
@@ -29,6 +30,7 @@ class Batch:
     pos: torch.Tensor
     indices: torch.Tensor
     images: np.ndarray  # int64 [N,4]
+    cull: str  # "none", "back", "front"
 
 
 def draw(
@@ -42,6 +44,8 @@ def draw(
     with context.current():
         gl = context.gl
         gl.glEnable(_DEPTH_TEST)
+        (gl.glDisable if batch.cull == "none" else gl.glEnable)(_CULL_FACE)
+        gl.glCullFace(_FACES[batch.cull])
         gl.glDepthFunc(_LESS)  # at equal depth the triangle drawn first stays: the lower index wins
         buffers = _upload(context, batch, kind)
         step = _layers_per_chunk(context, format, height, width)

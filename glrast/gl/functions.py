@@ -23,6 +23,8 @@ _SIGNATURES = {
     "glBindFramebuffer": (None, _uint, _uint),
     "glViewport": (None, _int, _int, _int, _int),
     "glEnable": (None, _uint),
+    "glDisable": (None, _uint),
+    "glCullFace": (None, _uint),
     "glDepthFunc": (None, _uint),
     "glPixelStorei": (None, _uint, _int),
     "glNamedBufferSubData": (None, _uint, _size, _size, _pointer),

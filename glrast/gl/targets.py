@@ -13,6 +13,7 @@ _FRAMEBUFFER, _COLOR_ATTACHMENT0, _DEPTH_ATTACHMENT, _COMPLETE = 0x8D40, 0x8CE0,
 _COLOR, _DEPTH = 0x1800, 0x1801
 _DEPTH32F = 0x8CAC
 _PACK_ALIGNMENT = 0x0D05
+_BEHIND_ALL = 2.0  # floating-point depth is not clamped when cleared
 
 # internal format, pixel format, pixel type, torch dtype, channels
 R32UI = (
@@ -62,7 +63,7 @@ class Target:
             )
 
     def clear(self) -> None:
-        """Every pixel 0, every depth 1 (the far plane)."""
+        """Every pixel 0, every depth behind the far plane, which itself is visible (z = w, depth 1)."""
         gl = self.gl
         gl.glBindFramebuffer(_FRAMEBUFFER, self.framebuffer)
         gl.glViewport(0, 0, self.width, self.height)
@@ -70,7 +71,7 @@ class Target:
             gl.glClearNamedFramebufferuiv if self.format is R32UI else gl.glClearNamedFramebufferfv
         )
         clear(self.framebuffer, _COLOR, 0, (ctypes.c_uint * 4)())  # zero bits are 0.0 too
-        gl.glClearNamedFramebufferfv(self.framebuffer, _DEPTH, 0, ctypes.byref(ctypes.c_float(1.0)))
+        gl.glClearNamedFramebufferfv(self.framebuffer, _DEPTH, 0, ctypes.byref(ctypes.c_float(_BEHIND_ALL)))
 
     def bind_layer(self, layer: int) -> None:
         """Draw into one layer: the way of drivers whose vertex stage cannot choose the layer."""

@@ -19,9 +19,9 @@ def launch(stem: str, kernel: str, device: torch.device, **arguments) -> None:
 
 # A scatter kernel's partition on the CPU: at most so many pieces, each worth so many elements, and all spare
 # buffers together no larger than this. It depends on sizes alone, so gradients do not depend on the thread count.
-_MOST_PIECES = 16
+_MOST_PIECES = 8
 _PIECE_ELEMENTS = 1 << 15
-_SPARE_ELEMENTS_PER_ELEMENT = 4
+_SPARE_ELEMENTS_PER_ELEMENT = 2
 _SPARE_BYTES = 256 << 20
 
 
@@ -31,7 +31,7 @@ def launch_scatter(
     """Run a kernel that accumulates; returns its gradient, a new tensor of `shape` made of `slots` equal parts.
 
     The elements come in `slots` equal groups of rows, each adding to its own part. Spare memory on the CPU: at
-    most 4 floats per element and 256 MiB.
+    most 2 floats per element and 256 MiB.
     """
     size = 1
     for extent in shape:

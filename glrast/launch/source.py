@@ -72,7 +72,7 @@ def kernels(stem: str) -> dict[str, Arguments]:
         name: _arguments(body)
         for name, body in re.findall(r"struct (\w+Args) \{(.*?)\n\};", source, re.S)
     }
-    found = re.findall(r"^GLRAST_(?:RUN_|SCATTER_)?KERNEL\((\w+), (\w+)", source, re.M)
+    found = re.findall(r"^GLRAST_(?:\w+_)?KERNEL\((\w+), (\w+)", source, re.M)
     return {kernel: structs[arguments] for kernel, arguments in found}
 
 

@@ -92,7 +92,8 @@ def opposite_vertices(tri: torch.Tensor) -> torch.Tensor:
     """int32 [T,3]: the vertex across the edge opposite vertex k of triangle t, -1 where the edge is open.
 
     Edges are pairs of vertex indices. Where more than two triangles share one, the two with the lowest indices
-    count: they see each other, the others see the lowest. Triangles that name a vertex twice have no edges.
+    count: they see each other, the others see the lowest. Triangles that name a vertex twice, or a
+    negative one, have no edges.
     """
     T = tri.shape[0]
     corners = tri.long()
@@ -100,10 +101,11 @@ def opposite_vertices(tri: torch.Tensor) -> torch.Tensor:
         corners[:, [1, 2, 0]].reshape(-1),
         corners[:, [2, 0, 1]].reshape(-1),
     )  # edge k is opposite vertex k
-    degenerate = (corners == corners[:, [1, 2, 0]]).any(1).repeat_interleave(3)
+    undrawn = (corners == corners[:, [1, 2, 0]]).any(1) | (corners < 0).any(1)
+    undrawn = undrawn.repeat_interleave(3)
     edge = torch.arange(3 * T, device=tri.device)
     key = torch.where(
-        degenerate, -1 - edge, (torch.minimum(start, end) << 32) + torch.maximum(start, end)
+        undrawn, -1 - edge, (torch.minimum(start, end) << 32) + torch.maximum(start, end)
     )
     key, order = torch.sort(key, stable=True)  # stable: within an edge, triangles stay in order
     place = edge  # positions in the sorted list
@@ -140,6 +142,8 @@ def _topology(given: torch.Tensor, tri: torch.Tensor, handle: Topology | None) -
 
 def _remembered_topology(given: torch.Tensor, tri: torch.Tensor) -> Topology:
     """Made once for a tri that stays as it is; on a GPU, where comparing would wait, made anew each time."""
+    if torch.compiler.is_compiling():
+        return Topology(tri)  # in the graph: what is remembered would be a constant of it, right or wrong
     found = _topologies.get(id(given))
     if (
         found is not None
@@ -192,7 +196,8 @@ def _forward(color, rast, pos, tri, opposite):
     )
     out = torch.empty_like(color)
     launch(
-        "antialias", "antialias_silhouettes", color.device, width=tri.shape[0], rows=flags.shape[0], pos=pos,
+        "antialias", "antialias_silhouettes", color.device, width=tri.shape[0], H=1,
+        rows=flags.shape[0], pos=pos,
         pos_stride=pos.shape[-2] * 4, tri=tri, opposite=opposite, V=pos.shape[-2], flags=flags,
     )  # fmt: skip
     launch(

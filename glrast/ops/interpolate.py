@@ -73,7 +73,7 @@ def _differentiated(diff_attrs, count: int) -> list[int]:
             repr(diff_attrs),
         )
         return list(range(count))
-    return _check.indices("interpolate", "diff_attrs", [int(i) for i in diff_attrs], count)
+    return _check.indices("interpolate", "diff_attrs", diff_attrs, count)
 
 
 class _Interpolate(torch.autograd.Function):

@@ -11,6 +11,8 @@ from ..context import Context
 from ..launch import launch, launch_scatter
 from ._library import operator
 
+CULLED = ("none", "back", "front")
+
 
 def rasterize(
     ctx: Context,
@@ -19,6 +21,7 @@ def rasterize(
     resolution,
     ranges=None,
     grad_db: bool = True,
+    cull: str = "none",
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Which triangle each pixel sees, and where on it.
 
@@ -31,6 +34,8 @@ def rasterize(
         ranges: [N,2] rows (first triangle, count) for pos [V,4]: image n draws those triangles. A tensor on any
             device (a CUDA one is waited for) or a list.
         grad_db: False: no gradient flows back through rast_db.
+        cull: 'none', or 'back' or 'front': leave out triangles whose corners appear clockwise ('front':
+            counter-clockwise) in the image. For closed meshes 'back' shows the same and costs less.
 
     Returns:
         rast [N,H,W,4] float32: (u, v, z/w, triangle id + 1); u, v weigh vertices 0 and 1, vertex 2 has 1-u-v.
@@ -44,8 +49,8 @@ def rasterize(
     Raises:
         TypeError, ValueError: wrong types, shapes, devices, resolution beyond the driver's limit.
 
-    Note: triangles with zero area, an index outside [0,V) or a non-finite vertex draw nothing. No face is culled.
-        At equal depth the lower triangle index wins. The gradient knows nothing of silhouettes: use `antialias`.
+    Note: triangles with zero area, an index outside [0,V) or a non-finite vertex draw nothing. At equal
+        depth the lower triangle index wins. The gradient knows nothing of silhouettes: use `antialias`.
 
     Source: Laine et al. 2020, Modular Primitives for High-Performance Differentiable Rendering, section 3.1.
     """
@@ -54,6 +59,7 @@ def rasterize(
     pos = _check.floats("rasterize", "pos", pos, device=ctx.device)
     tri = _check.triangles("rasterize", tri, device=ctx.device)
     height, width = _check.resolution("rasterize", resolution)
+    _check.value("rasterize", "cull", "'none', 'back' or 'front'", cull in CULLED, repr(cull))
     if ranges is None:
         hint = "([V,4] needs ranges; for one image use pos[None])"
         _check.shape("rasterize", "pos", pos, "[N,V,4]", pos.ndim == 3 and pos.shape[2] == 4, hint)
@@ -65,9 +71,9 @@ def rasterize(
             "[V,4] when ranges is given",
             pos.ndim == 2 and pos.shape[1] == 4,
         )
-        ranges = _ranges(ranges, tri.shape[0])
+        ranges = _ranges(ranges)
     return _Rasterize.apply(
-        pos, tri, ranges, ctx.handle, height, width, ctx.program, ctx.output_db, grad_db
+        pos, tri, ranges, ctx.handle, height, width, ctx.program, cull, ctx.output_db, grad_db
     )
 
 
@@ -79,7 +85,7 @@ def triangle_id(rast: torch.Tensor) -> torch.Tensor:
     return torch.where(encoded > 0, id, 0) - 1  # NaN and negative numbers are no ids
 
 
-def _ranges(ranges, T: int) -> torch.Tensor:
+def _ranges(ranges) -> torch.Tensor:
     given = torch.as_tensor(ranges)
     _check.value(
         "rasterize",
@@ -98,22 +104,25 @@ def _ranges(ranges, T: int) -> torch.Tensor:
         "[N,2], rows (first triangle, count)",
         given.ndim == 2 and given.shape[1] == 2,
     )
-    first, count = given[:, 0], given[:, 1]
+    return given
+
+
+def _check_within(ranges: torch.Tensor, T: int) -> None:
+    first, count = ranges[:, 0], ranges[:, 1]
     wrong = ((first < 0) | (count < 0) | (first + count > T)).nonzero()
     if len(wrong):
         n = int(wrong[0])
         raise ValueError(
             f"glrast.rasterize: ranges must lie within tri, first >= 0 and first + count <= T={T}; "
-            f"row {n} is {given[n].tolist()}"
+            f"row {n} is {ranges[n].tolist()}"
         )
-    return given
 
 
 class _Rasterize(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, pos, tri, ranges, handle, height, width, program, output_db, grad_db):
+    def forward(ctx, pos, tri, ranges, handle, height, width, program, cull, output_db, grad_db):
         rast, rast_db, ids = _forward_operator(
-            pos, tri, ranges, handle, height, width, program, output_db
+            pos, tri, ranges, handle, height, width, program, cull, output_db
         )
         # The ids, not rast: clients edit rast in place (shift ids, flip), and it is four times as large.
         ctx.save_for_backward(pos, tri, ids)
@@ -131,10 +140,10 @@ class _Rasterize(torch.autograd.Function):
             grad_db = None
         if ctx.needs_input_grad[0] and not (grad_rast is None and grad_db is None):
             grad_pos = _backward_operator(*ctx.saved_tensors, grad_rast, grad_db)
-        return grad_pos, None, None, None, None, None, None, None, None
+        return grad_pos, *(None,) * 9
 
 
-def _forward(pos, tri, ranges, handle: int, height: int, width: int, program: str, output_db: bool):
+def _forward(pos, tri, ranges, handle: int, height: int, width: int, program: str, cull: str, output_db: bool):
     from ..gl.context import by_handle
     from ..gl.draw import Batch, draw
 
@@ -145,16 +154,18 @@ def _forward(pos, tri, ranges, handle: int, height: int, width: int, program: st
         f"{height} x {width}", "render it in tiles",
     )  # fmt: skip
     N, T, V = _images(pos, ranges), tri.shape[0], pos.shape[-2]
+    if ranges is not None:
+        _check_within(ranges, T)  # here, not before the operator: torch.compile does not see values
     if N == 0 or T == 0 or V == 0:
-        rast, rast_db, ids = _forward_fake(pos, tri, ranges, handle, height, width, program, output_db)
+        rast, rast_db, ids = _forward_fake(pos, tri, ranges, handle, height, width, program, cull, output_db)
         return rast.zero_(), rast_db.zero_(), ids.zero_()
     indices, index_set = _drawable_indices(pos, tri)
     images = np.zeros((N, 4), dtype=np.int64)
     images[:, 0] = index_set
     images[:, 1] = np.arange(N) * V if ranges is None else 0
     images[:, 2:] = (0, T) if ranges is None else ranges.numpy()
-    drawn = draw(context, Batch(pos, indices, images), program, height, width, pos.device)
-    rast, rast_db, ids = _forward_fake(pos, tri, ranges, handle, height, width, program, output_db)
+    drawn = draw(context, Batch(pos, indices, images, cull), program, height, width, pos.device)
+    rast, rast_db, ids = _forward_fake(pos, tri, ranges, handle, height, width, program, cull, output_db)
     if program == "full":
         rast = drawn
     else:
@@ -183,7 +194,7 @@ def _drawable_indices(
             sets = images
     indices = torch.empty((sets, T, 3), dtype=torch.int32, device=pos.device)
     launch(
-        "rasterize", "rasterize_prepare", pos.device, width=T, rows=sets, tri=tri, pos=pos,
+        "rasterize", "rasterize_prepare", pos.device, width=T, H=1, rows=sets, tri=tri, pos=pos,
         pos_stride=V * 4, V=V, check_finite=int(sets == images), out=indices,
     )  # fmt: skip
     return indices, np.arange(images) if sets > 1 else 0
@@ -208,7 +219,7 @@ def _stride(pos: torch.Tensor) -> int:
     return pos.shape[1] * 4 if pos.ndim == 3 else 0
 
 
-def _forward_fake(pos, tri, ranges, handle, height, width, program, output_db):
+def _forward_fake(pos, tri, ranges, handle, height, width, program, cull, output_db):
     pixels = (_images(pos, ranges), height, width)
     rast_db = pos.new_empty((*pixels, 4 if output_db else 0))
     return pos.new_empty((*pixels, 4)), rast_db, pos.new_empty(pixels, dtype=torch.int32)
@@ -216,7 +227,7 @@ def _forward_fake(pos, tri, ranges, handle, height, width, program, output_db):
 
 _forward_operator = operator(
     "rasterize(Tensor pos, Tensor tri, Tensor? ranges, int context, int height, int width, str program, "
-    "bool output_db) -> (Tensor, Tensor, Tensor)",
+    "str cull, bool output_db) -> (Tensor, Tensor, Tensor)",
     _forward,
     _forward_fake,
 )

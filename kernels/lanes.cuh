@@ -1,0 +1,113 @@
+// Neighbouring pixels in the lanes of one register. On CUDA a thread is one pixel and has one lane, so `Floats` is
+// float and everything here is what it says; on the CPU four pixels share the arithmetic, written once.
+// Only vertices are fetched lane by lane, since each pixel may see another triangle.
+#pragma once
+#include "common.cuh"
+
+#ifdef __CUDACC__
+#define GLRAST_LANES 1
+typedef float Floats;
+typedef int Ints;
+typedef bool Mask;
+GLRAST_INLINE bool any(bool m) { return m; }
+GLRAST_INLINE float select(bool m, float a, float b) { return m ? a : b; }
+GLRAST_INLINE float lane_numbers() { return 0.0f; }
+GLRAST_INLINE float magnitude(float a) { return fabsf(a); }
+GLRAST_INLINE float splat(float a) { return a; }
+GLRAST_INLINE void set_lane(float& a, int, float value) { a = value; }
+GLRAST_INLINE bool lane_is_set(bool m, int) { return m; }
+GLRAST_INLINE void set_lane(bool& m, int, bool value) { m = value; }
+#else
+#define GLRAST_LANES 4
+typedef float Floats __attribute__((vector_size(16)));
+typedef int Ints __attribute__((vector_size(16)));
+typedef Ints Mask;
+GLRAST_INLINE bool any(Mask m) { return (m[0] | m[1] | m[2] | m[3]) != 0; }
+GLRAST_INLINE Floats select(Mask m, Floats a, Floats b) { return (Floats)(((Ints)a & m) | ((Ints)b & ~m)); }
+GLRAST_INLINE Floats lane_numbers() { return Floats{0.0f, 1.0f, 2.0f, 3.0f}; }
+GLRAST_INLINE Floats magnitude(Floats a) { return (Floats)((Ints)a & 0x7fffffff); }
+GLRAST_INLINE Floats splat(float a) { return Floats{a, a, a, a}; }
+GLRAST_INLINE void set_lane(Floats& a, int l, float value) { a[l] = value; }
+GLRAST_INLINE bool lane_is_set(Mask m, int l) { return m[l] != 0; }
+GLRAST_INLINE void set_lane(Mask& m, int l, bool value) { m[l] = value ? -1 : 0; }
+#endif
+
+GLRAST_INLINE Floats encode_ids(Ints ids) {
+#ifdef __CUDACC__
+    return encode_id(ids);
+#else
+    if (!any(ids > GLRAST_ID_PLAIN_MAX)) return __builtin_convertvector(ids, Floats);
+    return Floats{encode_id(ids[0]), encode_id(ids[1]), encode_id(ids[2]), encode_id(ids[3])};
+#endif
+}
+
+// Consecutive values; lanes beyond `count` hold 0.
+GLRAST_INLINE Ints load_ints(const int* p, int count) {
+#ifdef __CUDACC__
+    return p[0];
+#else
+    Ints v = {};
+    if (count >= 4) std::memcpy(&v, p, sizeof v);
+    else for (int l = 0; l < count; ++l) v[l] = p[l];
+    return v;
+#endif
+}
+
+GLRAST_INLINE Floats lower(Floats a, Floats b) { return select(a < b, a, b); }
+GLRAST_INLINE Floats higher(Floats a, Floats b) { return select(a > b, a, b); }
+
+// Four values of each of several pixels or vertices.
+struct Rows { Floats x, y, z, w; };
+
+#ifdef __CUDACC__
+
+GLRAST_INLINE Rows load_rows(const float* const p[1]) { return Rows{p[0][0], p[0][1], p[0][2], p[0][3]}; }
+GLRAST_INLINE void store_rows(float* p, int, Rows r) { p[0] = r.x; p[1] = r.y; p[2] = r.z; p[3] = r.w; }
+// Adds x, y, w; gradients of clip positions have no z.
+GLRAST_INLINE void add_rows(float* const p[1], const bool[1], Rows r) {
+    GLRAST_ADD(p[0], r.x);
+    GLRAST_ADD(p[0] + 1, r.y);
+    GLRAST_ADD(p[0] + 3, r.w);
+}
+
+#else
+
+GLRAST_INLINE Floats load_unaligned(const float* p) { Floats v; std::memcpy(&v, p, sizeof v); return v; }
+GLRAST_INLINE void store_unaligned(float* p, Floats v) { std::memcpy(p, &v, sizeof v); }
+
+GLRAST_INLINE Rows transpose(Rows r) {
+    const Floats a = __builtin_shuffle(r.x, r.y, Ints{0, 4, 1, 5}), b = __builtin_shuffle(r.z, r.w, Ints{0, 4, 1, 5});
+    const Floats c = __builtin_shuffle(r.x, r.y, Ints{2, 6, 3, 7}), d = __builtin_shuffle(r.z, r.w, Ints{2, 6, 3, 7});
+    return Rows{__builtin_shuffle(a, b, Ints{0, 1, 4, 5}), __builtin_shuffle(a, b, Ints{2, 3, 6, 7}),
+                __builtin_shuffle(c, d, Ints{0, 1, 4, 5}), __builtin_shuffle(c, d, Ints{2, 3, 6, 7})};
+}
+
+GLRAST_INLINE Rows load_rows(const float* const p[4]) {
+    return transpose(Rows{load_unaligned(p[0]), load_unaligned(p[1]), load_unaligned(p[2]), load_unaligned(p[3])});
+}
+
+GLRAST_INLINE void store_rows(float* p, int count, Rows r) {
+    const Rows t = transpose(r);
+    store_unaligned(p, t.x);
+    if (count > 1) store_unaligned(p + 4, t.y);
+    if (count > 2) store_unaligned(p + 8, t.z);
+    if (count > 3) store_unaligned(p + 12, t.w);
+}
+
+// Adds the rows of the lanes that are `on`, in lane order.
+GLRAST_INLINE void add_rows(float* const p[4], const bool on[4], Rows r) {
+    const Rows t = transpose(r);
+    if (on[0]) store_unaligned(p[0], load_unaligned(p[0]) + t.x);
+    if (on[1]) store_unaligned(p[1], load_unaligned(p[1]) + t.y);
+    if (on[2]) store_unaligned(p[2], load_unaligned(p[2]) + t.z);
+    if (on[3]) store_unaligned(p[3], load_unaligned(p[3]) + t.w);
+}
+
+#endif
+
+// The rows of consecutive pixels; lanes beyond `count` repeat the first.
+GLRAST_INLINE Rows load_pixels(const float* p, int count) {
+    const float* rows[GLRAST_LANES];
+    for (int l = 0; l < GLRAST_LANES; ++l) rows[l] = p + (l < count ? 4 * l : 0);
+    return load_rows(rows);
+}
