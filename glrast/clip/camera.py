@@ -1,0 +1,106 @@
+"""A camera, and points through it: world -> camera (looks along -z, y up) -> OpenGL clip space.
+
+    clip = projection @ world_to_camera @ (x, y, z, 1)        visible iff -w <= x, y, z <= w
+
+The matrices come from pose.py (where it stands) and projection.py (how it projects). All of them
+take tensors, arrays or lists and return float32 tensors; a tensor that requires a gradient gets
+one. The arithmetic is float64 inside, so an inverse or a product of matrices costs no accuracy.
+Row 0 of a rendered image is the BOTTOM: flip image files (row 0 at the top) before comparing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ._arguments import device_of, numbers, resolution_of, shape_text, tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Camera:
+    """One view of the world: where it stands, how it projects, how many pixels it has.
+
+    Args:
+        world_to_camera: [4,4], from `look_at`, `from_blender` or `world_to_camera_from_opencv`.
+        projection: [4,4], from `perspective`, `orthographic` or `from_intrinsics`.
+        resolution: (height, width) in pixels.
+        name: free text, e.g. the stem of the image file.
+    Gradients: `world_to_clip` and `centre` pass them to both matrices.
+    """
+
+    world_to_camera: Tensor
+    projection: Tensor
+    resolution: tuple[int, int]
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        for field in ("world_to_camera", "projection"):
+            matrix = numbers("Camera", field, getattr(self, field), (4, 4))
+            object.__setattr__(self, field, matrix.float())
+        object.__setattr__(self, "resolution", resolution_of("Camera", self.resolution))
+
+    @property
+    def world_to_clip(self) -> Tensor:
+        """[4,4], projection @ world_to_camera."""
+        # float64 is out of reach of autocast and TF32, which would move silhouettes
+        return (self.projection.double() @ self.world_to_camera.double()).float()
+
+    @property
+    def centre(self) -> Tensor:
+        """[3], the position of the camera in the world."""
+        return torch.linalg.inv(self.world_to_camera.double())[:3, 3].float()
+
+    def at_resolution(self, height: int, width: int) -> Camera:
+        """The same view with another number of pixels: the projection does not depend on it."""
+        return replace(self, resolution=(height, width))
+
+    def to(self, device: torch.device | str) -> Camera:
+        """The same camera with its matrices on `device`."""
+        return replace(
+            self,
+            world_to_camera=self.world_to_camera.to(device),
+            projection=self.projection.to(device),
+        )
+
+
+def transform_points(matrix: Any, points: Any) -> Tensor:
+    """Points in clip space, ready for `rasterize`.
+
+    Args:
+        matrix: [4,4] or [N,4,4], e.g. `camera.world_to_clip` or a stack of several.
+        points: [V,3], or [N,V,3] where each image has its own.
+    Returns: float32 [V,4] where neither has an N, else [N,V,4]. An N of 1 is broadcast.
+    Gradients: to both arguments.
+    Note: no matrix product is used, so neither autocast nor TF32 can move a vertex.
+    Example:
+        >>> transform_points(torch.eye(4), [[1.0, 2.0, 3.0]])
+        tensor([[1., 2., 3., 1.]])
+    """
+    name = "transform_points"
+    device = device_of(points, matrix)
+    matrix = tensor(name, "matrix", matrix, device, torch.float32)
+    points = tensor(name, "points", points, device, torch.float32)
+    if matrix.ndim not in (2, 3) or matrix.shape[-2:] != (4, 4):
+        raise ValueError(
+            f"glrast.clip.{name}: matrix must be [4,4] or [N,4,4]; got {shape_text(matrix)}; "
+            "pass camera.world_to_clip or torch.stack of several."
+        )
+    if points.ndim not in (2, 3) or points.shape[-1] != 3:
+        raise ValueError(
+            f"glrast.clip.{name}: points must be [V,3] or [N,V,3]; got {shape_text(points)}; "
+            "pass positions without the fourth coordinate."
+        )
+    images = [len(x) for x in (matrix, points) if x.ndim == 3 and len(x) != 1]
+    if len(set(images)) > 1:
+        raise ValueError(
+            f"glrast.clip.{name}: points must have N={len(matrix)} (from matrix) or be [V,3]; "
+            f"got {shape_text(points)}; give each matrix its points, or one set to all."
+        )
+    rows = matrix.transpose(-1, -2)  # rows[...,k,:] is what coordinate k adds to x, y, z, w
+    clip = rows[..., 3:4, :]
+    for k in range(3):
+        clip = torch.addcmul(clip, points[..., k : k + 1], rows[..., k : k + 1, :])
+    return clip

@@ -1,0 +1,118 @@
+"""glrast/clip/glb.py: what glTF means by its numbers, and scenes of several nodes."""
+
+import json
+import struct
+
+import numpy as np
+import pytest
+import torch
+
+from glrast.clip import Mesh, cube, icosphere, is_closed, load_mesh, save_mesh
+from glrast.clip.glb import linear_to_srgb, srgb_to_linear
+
+trimesh = pytest.importorskip("trimesh", reason="glb goes through trimesh")
+
+
+def header(path):
+    blob = path.read_bytes()
+    (length,) = struct.unpack("<I", blob[12:16])
+    return json.loads(blob[20 : 20 + length])
+
+
+def volume(mesh):
+    a, b, c = mesh.pos[mesh.tri].unbind(1)
+    return float((a * torch.linalg.cross(b, c)).sum() / 6)
+
+
+def test_the_srgb_curve_has_its_known_values():
+    gray = np.array([[0.0, 0.5, 1.0, 0.25], [0.04045, 0.735357, 0.2, 1.0]])
+    linear = srgb_to_linear(gray)
+    assert linear[0, 1] == pytest.approx(0.214041, abs=1e-6)
+    assert linear[1, 0] == pytest.approx(0.04045 / 12.92) and linear[1, 1] == pytest.approx(
+        0.5, abs=1e-5
+    )
+    assert linear[:, 3].tolist() == [0.25, 1.0]  # alpha is no light
+    assert np.allclose(linear_to_srgb(linear), gray, atol=1e-6)
+
+
+def test_colours_are_stored_linear_as_floats_on_a_material_that_is_not_metallic(tmp_path):
+    pos, tri = cube()
+    save_mesh(tmp_path / "a.glb", Mesh(pos, tri, color=torch.full((8, 3), 0.5)))
+    tree = header(tmp_path / "a.glb")
+    accessor = tree["accessors"][tree["meshes"][0]["primitives"][0]["attributes"]["COLOR_0"]]
+    assert accessor["componentType"] == 5126 and accessor["count"] == 8  # float
+    assert accessor["max"] == pytest.approx([0.214041] * 3, abs=1e-6)
+    assert tree["materials"][0]["pbrMetallicRoughness"]["metallicFactor"] == 0
+
+
+def two_cubes():
+    """One of side 2 at x = 10, and one of side 1 through a mirroring node at the origin."""
+    pos, tri = (x.numpy() for x in cube())
+    scene = trimesh.Scene()
+    solid = trimesh.Trimesh(pos, tri, process=False)
+    scene.add_geometry(solid, transform=trimesh.transformations.translation_matrix([10, 0, 0]))
+    scene.add_geometry(solid, transform=np.diag([0.5, 0.5, -0.5, 1]))
+    return scene
+
+
+def test_all_nodes_come_into_one_mesh_where_they_stand_facing_outwards(tmp_path):
+    path = tmp_path / "a.glb"
+    path.write_bytes(two_cubes().export(file_type="glb"))
+    mesh = load_mesh(path)
+    assert len(mesh.tri) == 24 and len(mesh.pos) == 16 and is_closed(mesh.tri)
+    assert volume(mesh) == pytest.approx(8 + 1)
+    assert float(mesh.pos[:, 0].max()) == 11 and float(mesh.pos[:, 2].min()) == -1
+
+
+def test_plain_materials_become_colours(tmp_path):
+    path = tmp_path / "a.glb"
+    material = trimesh.visual.material.PBRMaterial(baseColorFactor=[255, 0, 55, 255])
+    solid = trimesh.creation.box()
+    solid.visual = trimesh.visual.TextureVisuals(material=material)
+    path.write_bytes(solid.export(file_type="glb"))
+    color = load_mesh(path).color
+    expected = linear_to_srgb(np.array([[1.0, 0.0, 55 / 255]]))[0].tolist()
+    assert color is not None and color.shape[1] == 3
+    assert color[3].tolist() == pytest.approx(expected, abs=2e-3)
+
+
+def test_vertices_are_split_at_seams_only_in_the_file(tmp_path):
+    pos, tri = icosphere(1)
+    uv = torch.rand(240, 2)
+    mesh = Mesh(pos, tri, uv=uv, uv_tri=torch.arange(240).reshape(80, 3))
+    save_mesh(tmp_path / "a.glb", mesh)
+    assert header(tmp_path / "a.glb")["accessors"][1]["count"] == 240
+    back = load_mesh(tmp_path / "a.glb")
+    assert len(back.pos) == len(pos) and is_closed(back.tri)
+    assert back.uv is not None and torch.allclose(
+        back.uv[back.uv_tri], uv.reshape(80, 3, 2), atol=1e-6
+    )
+
+
+def test_several_textures_are_refused_with_the_remedy(tmp_path):
+    image = pytest.importorskip("PIL.Image", reason="Pillow makes the pictures")
+    scene = trimesh.Scene()
+    for shade in (10, 200):
+        solid = trimesh.creation.box()
+        picture = image.new("RGB", (2, 2), (shade, 0, 0))
+        solid.visual = trimesh.visual.TextureVisuals(uv=solid.vertices[:, :2], image=picture)
+        scene.add_geometry(solid)
+    path = tmp_path / "a.glb"
+    path.write_bytes(scene.export(file_type="glb"))
+    with pytest.raises(
+        ValueError, match=r"load_mesh: .* must have one texture for all .*texture=False"
+    ):
+        load_mesh(path)
+    assert len(load_mesh(path, texture=False).tri) == 24
+
+
+def test_broken_and_empty_files_are_named(tmp_path):
+    path = tmp_path / "a.glb"
+    path.write_bytes(b"glTF, but not really")
+    with pytest.raises(
+        ValueError, match=r"load_mesh: .*a.glb must be a glb file; .*export it again"
+    ):
+        load_mesh(path)
+    path.write_bytes(trimesh.Scene([trimesh.PointCloud(np.zeros((3, 3)))]).export(file_type="glb"))
+    with pytest.raises(ValueError, match=r"load_mesh: .*a.glb must have triangles; found none"):
+        load_mesh(path)
