@@ -1,0 +1,319 @@
+"""The float64 twin of glrast.antialias: where an edge passes between two pixel centres, the pixel it cuts is blended.
+
+1  A pair is a pixel p with its right, or its upper, neighbour q, when the two see different triangles.
+2  The pair's triangle is the only one of the two, or the nearer by z/w (tie: q's); s = +1 if it is p's, -1 if q's.
+   Its vertices are taken relative to the centre of its own pixel, in pixel units; axes swapped for upper neighbours:
+
+                x = X/w W/2 - (px + 1/2 - W/2),  y = Y/w H/2 - (py + 1/2 - H/2)       the pair lies on the line y = 0
+
+3  Edge (1,2), opposite vertex k, crosses that line when one end has y < 0 and the other y >= 0. With dx = x2-x1 and
+   dy = y2-y1 it does so at x_c = (x1 dy - y1 dx)/dy; the distance towards the other pixel is d = s x_c. The crossed
+   edge with the largest d is where the triangle ends on that side.
+4  It counts when |dy| >= |dx| (a steeper edge belongs to this direction, a flatter one to the other), when
+   -1/16 < d < 17/16, and when it is a silhouette: nothing continues the surface there. That is: no other triangle has
+   the edge, or the other triangle's apex lies on the same side of it in the image as vertex k (it folds back).
+5  With d clamped to [0,1], alpha = s (1/2 - d) is the part of a pixel that changes hands; if alpha > 0 it is p that
+   contains the edge: out_p += alpha (c_q - c_p), else it is q: out_q += alpha (c_q - c_p). Contributions add up.
+
+       s = +1   |  p  .-d->|   q   |     d < 1/2: the edge cuts p, which gives away 1/2 - d of itself to q's colour
+                                         d > 1/2: the edge cuts q, which takes d - 1/2 of p's colour
+
+Gradient: alpha is a function of the edge's two end points and nothing else moves; 0 where |alpha| >= 1/2.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from .rasterize import determinant, triangle_id
+
+# An edge is accepted this far beyond the two centres, because the rasterizer's 8 sub-pixel bits move it; then clamped.
+REACH = 1 / 16
+
+
+@dataclass
+class Pairs:
+    """P pairs of neighbouring pixels with different triangles, and the edge that passes between them."""
+
+    p: tuple[Tensor, Tensor, Tensor]  # (n, py, px), each [P]: the left or lower pixel
+    q: tuple[Tensor, Tensor, Tensor]  # its right or upper neighbour
+    own: tuple[Tensor, Tensor, Tensor]  # the one of the two that sees the pair's triangle
+    s: Tensor  # [P] float64: +1 if that is p, -1 if q
+    vertical: Tensor  # [P] bool: q is above p
+    edge: Tensor  # [P,2] int64: the vertices of the crossed edge
+    accepted: Tensor  # [P] bool: steps 3 and 4 all say yes
+    margin: Tensor  # [P] float64: how far the nearest of those decisions is from turning over
+
+    def where(self, keep: Tensor) -> "Pairs":
+        """The pairs of a bool mask [P]."""
+        return Pairs(
+            *(
+                tuple(x[keep] for x in field) if isinstance(field, tuple) else field[keep]
+                for field in vars(self).values()
+            )
+        )
+
+
+def antialias(
+    color: Tensor, rast: Tensor, pos: Tensor, tri: Tensor, pos_gradient_boost: float = 1.0
+) -> Tensor:
+    """The image with silhouettes blended by coverage, float64.
+
+    Args:
+        color: [N,H,W,C].
+        rast: [N,H,W,4]; z/w and the id are read.
+        pos: [N,V,4], [1,V,4] or [V,4], clip space.
+        tri: [T,3].
+        pos_gradient_boost: multiplies the gradient of pos and nothing else.
+
+    Gradients: color, pos (x, y, w). None to rast.
+    """
+    color = color.double()
+    pairs = crossed_pairs(rast, pos, tri)
+    alpha = coverage(pairs, pos, color.shape[1:3])
+    alpha = alpha.detach() + pos_gradient_boost * (alpha - alpha.detach())
+    change = alpha[:, None] * (color[pairs.q] - color[pairs.p])
+    return color.index_put(_changed(pairs, alpha), change, accumulate=True)
+
+
+def coverage(pairs: Pairs, pos: Tensor, resolution) -> Tensor:
+    """alpha [P], a torch function of pos: step 5 for the chosen edges."""
+    _, _, s_x_c = _crossing(pairs, pos, resolution)
+    alpha = pairs.s * (0.5 - s_x_c.clamp(0, 1))
+    return torch.where(alpha.abs() < 0.5, alpha, alpha.detach())
+
+
+def crossed_pairs(rast: Tensor, pos: Tensor, tri: Tensor) -> Pairs:
+    """The accepted pairs: all discrete decisions of antialias, which carry no gradient."""
+    pairs = decide(rast, pos, tri)
+    return pairs.where(pairs.accepted)
+
+
+def fragile_pixels(rast: Tensor, pos: Tensor, tri: Tensor, tolerance: float = 1e-3) -> Tensor:
+    """bool [N,H,W]: pixels of pairs with a decision within `tolerance` (pixels) of turning over.
+
+    float32 may rightly decide otherwise there. To compare with a float32 kernel leave these pixels out of the image,
+    and set the incoming gradient to 0 at them, which takes such pairs out of both gradients.
+    """
+    pairs = decide(rast, pos, tri)
+    pairs = pairs.where(pairs.margin < tolerance)
+    fragile = torch.zeros(rast.shape[:3], dtype=torch.bool)
+    fragile[pairs.p] = True
+    fragile[pairs.q] = True
+    return fragile
+
+
+def opposite_vertices(tri: Tensor) -> Tensor:
+    """int64 [T,3]: the apex of the other triangle on the edge opposite vertex k, -1 where the edge is open.
+
+    Edges are pairs of vertex indices, whatever their direction. The two triangles with the lowest indices own an edge;
+    the other of a third one is the lowest. A triangle that names a vertex twice, or a negative one, draws nothing and
+    has no edges.
+    """
+    owners: dict[
+        tuple[int, int], list[tuple[int, int]]
+    ] = {}  # edge -> (triangle, its apex), in index order
+    edges: dict[tuple[int, int], tuple[int, int]] = {}  # (triangle, k) -> edge
+    for t, vertices in enumerate(tri.tolist()):
+        if len(set(vertices)) < 3 or min(vertices) < 0:
+            continue
+        for k in range(3):
+            i, j = vertices[(k + 1) % 3], vertices[(k + 2) % 3]
+            edges[t, k] = (min(i, j), max(i, j))
+            owners.setdefault(edges[t, k], []).append((t, vertices[k]))
+    opposite = torch.full((len(tri), 3), -1, dtype=torch.int64)
+    for (t, k), edge in edges.items():
+        others = [apex for other, apex in owners[edge][:2] if other != t]
+        opposite[t, k] = others[0] if others else -1
+    return opposite
+
+
+def decide(rast: Tensor, pos: Tensor, tri: Tensor) -> Pairs:
+    """All pairs whose triangle is usable (valid, finite, every w > 0): steps 1 to 4, accepted or not."""
+    ids = triangle_id(rast)
+    pos = _per_image(pos.detach().double(), len(ids))
+    opposite = opposite_vertices(tri)
+    right = _pairs_of(ids, rast, pos, tri, opposite, vertical=False)
+    upper = _pairs_of(ids, rast, pos, tri, opposite, vertical=True)
+    return Pairs(
+        *(
+            tuple(torch.cat(x) for x in zip(r, t, strict=True))
+            if isinstance(r, tuple)
+            else torch.cat([r, t])
+            for r, t in zip(vars(right).values(), vars(upper).values(), strict=True)
+        )
+    )
+
+
+def closed_form_backward(
+    grad_out: Tensor,
+    color: Tensor,
+    rast: Tensor,
+    pos: Tensor,
+    tri: Tensor,
+    pos_gradient_boost: float = 1.0,
+) -> tuple[Tensor, Tensor]:
+    """grad_color and grad_pos by the formulas of the specification, without autograd: what the kernel computes.
+
+        colour:   g_c = g everywhere; then g_p -= alpha y, g_q += alpha y with y = g of the changed pixel
+        position: D = sum_c y_c (c_q - c_p) is dL/dalpha, and dalpha/dx_c = -s s = -1; with i = 1/dy
+                  gX1 = -D (W/2)/W1 y2 i,           gX2 = +D (W/2)/W2 y1 i
+                  gY1 = -D (H/2)/W1 (x_c-x2) i,     gY2 = +D (H/2)/W2 (x_c-x1) i
+                  gWi = -(Xi gXi + Yi gYi)/Wi       (x and y depend on X/w, Y/w)
+                  x, X, W/2 and y, Y, H/2 change places for upper neighbours; 0 where |alpha| >= 1/2
+
+    Here the "W" in W/2 is the image width, and W1, W2, Wi are clip-space w. dy is never 0: the ends straddle y = 0.
+    """
+    grad_out, color, pos = grad_out.double(), color.detach().double(), pos.detach().double()
+    height, width = color.shape[1:3]
+    pairs = crossed_pairs(rast, pos, tri)
+    alpha = coverage(pairs, pos, (height, width))
+    y = grad_out[_changed(pairs, alpha)]
+    grad_color = grad_out.index_put(pairs.p, -alpha[:, None] * y, accumulate=True)
+    grad_color = grad_color.index_put(pairs.q, alpha[:, None] * y, accumulate=True)
+
+    d_loss = (y * (color[pairs.q] - color[pairs.p])).sum(-1) * pos_gradient_boost
+    d_loss = torch.where(alpha.abs() < 0.5, d_loss, 0.0)
+    ends, (along, across), s_x_c = _crossing(pairs, pos, (height, width))
+    x1, x2 = along.unbind(-1)
+    y1, y2 = across.unbind(-1)
+    x_c, i = pairs.s * s_x_c, 1 / (y2 - y1)
+    g_along = torch.stack([-d_loss * y2 * i, d_loss * y1 * i], -1)
+    g_across = torch.stack([-d_loss * (x_c - x2) * i, d_loss * (x_c - x1) * i], -1)
+
+    upper, w = pairs.vertical[:, None], ends[..., 3]
+    g_x = torch.where(upper, g_across, g_along) * (width / 2) / w
+    g_y = torch.where(upper, g_along, g_across) * (height / 2) / w
+    g_w = -(ends[..., 0] * g_x + ends[..., 1] * g_y) / w
+    grad_ends = torch.stack([g_x, g_y, torch.zeros_like(g_x), g_w], -1)
+    return grad_color, torch.zeros_like(pos).index_put(
+        _rows(pairs, pos), grad_ends, accumulate=True
+    )
+
+
+def _pairs_of(ids, rast, pos, tri, opposite, vertical: bool) -> Pairs:
+    """Steps 1 to 4 for the right (or the upper) neighbours."""
+    height, width = ids.shape[1:]
+    n, py, px = torch.nonzero(
+        ids[:, :-1] != ids[:, 1:] if vertical else ids[:, :, :-1] != ids[:, :, 1:], as_tuple=True
+    )
+    p, q = (n, py, px), (n, py + 1, px) if vertical else (n, py, px + 1)
+
+    # 2: the pair's triangle
+    depth = rast[..., 2].detach().double()
+    both = (ids[p] >= 0) & (ids[q] >= 0)
+    p_owns = (ids[q] < 0) | (both & (depth[p] < depth[q]))
+    tie = (depth[p] - depth[q]).abs() * 1e3  # scaled so that a tolerance of 1e-3 means 1e-6 of z/w
+    margin = torch.where(both, tie, 1.0)
+    own = tuple(torch.where(p_owns, a, b) for a, b in zip(p, q, strict=True))
+    s = torch.where(p_owns, 1.0, -1.0).double()
+    t = ids[own]
+    usable = t < len(tri)
+    vertices = tri[torch.where(usable, t, 0)].long() if len(tri) else torch.full((len(t), 3), -1)
+    usable &= ((vertices >= 0) & (vertices < pos.shape[1])).all(-1)
+    usable[usable.clone()] &= _in_front(pos[n[usable, None], vertices[usable]])
+    n, t, s, margin, vertices = n[usable], t[usable], s[usable], margin[usable], vertices[usable]
+    p, q, own = (tuple(x[usable] for x in pixel) for pixel in (p, q, own))
+    corners = pos[n[:, None], vertices]  # [P,3,4]
+
+    # 3: the crossed edge with the largest d
+    x, y = _pixel_units(corners, own, vertical, height, width)
+    x1, x2 = x.roll(-1, 1), x.roll(-2, 1)  # edge k runs from vertex k+1 to vertex k+2
+    y1, y2 = y.roll(-1, 1), y.roll(-2, 1)
+    dx, dy = x2 - x1, y2 - y1
+    crossed = (y1 < 0) != (y2 < 0)
+    d = torch.where(
+        crossed, s[:, None] * (x1 * dy - y1 * dx) / torch.where(crossed, dy, 1.0), -torch.inf
+    )
+    d_sorted = d.sort(1, descending=True).values
+    d, k = d.max(1)
+    dx, dy = (z.gather(1, k[:, None])[:, 0] for z in (dx, dy))
+
+    # 4: steep, near, and a silhouette
+    sides, side_margin = _folds_back(corners, pos, n, k, opposite[t].gather(1, k[:, None])[:, 0])
+    steep, near = dy.abs() >= dx.abs(), (d > -REACH) & (d < 1 + REACH)
+    accepted = crossed.any(1) & steep & near & sides
+    d_margins = [
+        d_sorted[:, 0] - d_sorted[:, 1],
+        *((d - at).abs() for at in (-REACH, 0, 0.5, 1, 1 + REACH)),
+    ]
+    fragile = torch.stack(
+        [margin, y.abs().amin(1), (dy.abs() - dx.abs()).abs(), side_margin, *d_margins]
+    )
+    edge = torch.stack([vertices.roll(-1, 1), vertices.roll(-2, 1)], -1)[torch.arange(len(k)), k]
+    return Pairs(
+        p,
+        q,
+        own,
+        s,
+        torch.full_like(k, vertical, dtype=torch.bool),
+        edge,
+        accepted,
+        fragile.nan_to_num(nan=torch.inf).amin(0),
+    )
+
+
+def _folds_back(corners, pos, n, k, apex):
+    """bool [P]: edge k is a silhouette; and how far from turning over that is.
+
+    The sides are signs of the homogeneous determinant of (edge, apex), which also tells the side of an apex behind the
+    camera, where dividing by its w would mirror it. An apex exactly on the edge's line (the neighbour is seen edge-on,
+    as the sides of a box in orthographic projection are) counts as a silhouette. A neighbour that draws nothing (an
+    index outside pos, a vertex that is not finite) leaves the edge open.
+    """
+    row = torch.arange(len(k))
+    v, v1, v2 = corners[row, k], corners[row, (k + 1) % 3], corners[row, (k + 2) % 3]
+    known = (apex >= 0) & (apex < pos.shape[1])
+    other = pos[n, torch.where(known, apex, 0)]
+    known &= other.isfinite().all(-1)
+    other = torch.where(known[:, None], other, v)
+    lengths = (
+        v1[:, [0, 1, 3]].norm(dim=1)
+        * v2[:, [0, 1, 3]].norm(dim=1)
+        * other[:, [0, 1, 3]].norm(dim=1)
+    )
+    side_own = determinant(torch.stack([v1, v2, v], 1))
+    side_other = determinant(torch.stack([v1, v2, other], 1))
+    return side_own.sign() * side_other.sign() >= 0, side_other.abs() / lengths * 1e3
+
+
+def _crossing(pairs: Pairs, pos: Tensor, resolution):
+    """The ends of the chosen edges [P,2,4], their (x, y) in pixel units as two [P,2], and d = s x_c [P]."""
+    height, width = (int(z) for z in resolution)
+    pos = pos.double()
+    ends = pos[_rows(pairs, pos)]
+    x, y = _pixel_units(ends, pairs.own, pairs.vertical[:, None], height, width)
+    (x1, x2), (y1, y2) = x.unbind(-1), y.unbind(-1)
+    dx, dy = x2 - x1, y2 - y1
+    return ends, (x, y), pairs.s * (x1 * dy - y1 * dx) / dy
+
+
+def _pixel_units(corners, own, vertical, height, width):
+    """x and y of vertices [P,K,4] relative to the centres of the pixels `own`, swapped where vertical; each [P,K]."""
+    _, py, px = own
+    x = corners[..., 0] / corners[..., 3] * (width / 2) - (px.double() + 0.5 - width / 2)[:, None]
+    y = corners[..., 1] / corners[..., 3] * (height / 2) - (py.double() + 0.5 - height / 2)[:, None]
+    vertical = torch.as_tensor(vertical)
+    return torch.where(vertical, y, x), torch.where(vertical, x, y)
+
+
+def _changed(pairs: Pairs, alpha: Tensor):
+    """The pixels that the pairs change: p where alpha > 0, else q."""
+    return tuple(torch.where(alpha > 0, a, b) for a, b in zip(pairs.p, pairs.q, strict=True))
+
+
+def _in_front(corners):
+    return corners.isfinite().all(-1).all(-1) & (corners[..., 3] > 0).all(-1)
+
+
+def _per_image(pos, images):
+    return (pos if pos.ndim == 3 else pos[None]).expand(images, -1, -1)
+
+
+def _rows(pairs: Pairs, pos: Tensor):
+    """The index into pos, whatever its broadcasting, for pairs.edge."""
+    if pos.ndim == 2:
+        return (pairs.edge,)
+    n = pairs.own[0][:, None].expand_as(pairs.edge)
+    return (n if pos.shape[0] > 1 else torch.zeros_like(n), pairs.edge)
