@@ -1,0 +1,10 @@
+"""What `glrast bench` measures:
+
+scene       the sphere that everything is measured on
+measure     medians, copy bandwidth, peak memory
+operations  each operation: milliseconds, bytes that it must move
+peer        another renderer on the same mesh and camera, interleaved
+overhead    what Python and the dispatcher take, OpenGL's time apart
+scaling     growth with pixels and triangles
+table       the numbers as Markdown
+"""

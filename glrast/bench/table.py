@@ -1,0 +1,84 @@
+"""Measurements as Markdown tables, which also read well on a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .operations import Row
+from .overhead import Overhead
+from .peer import Comparison
+
+
+def operations(rows: Sequence[Row], bandwidth: float) -> str:
+    """Every operation: times, bytes it must move, and how much of the copy bandwidth that is."""
+    head = ("op", "pixels", "triangles", "forward ms", "backward ms", "fwd MB", "bwd MB", "fwd of copy",
+            "bwd of copy", "peak MB")  # fmt: skip
+    lines = []
+    for row in rows:
+        forward = row.forward_bytes / (row.forward_ms * 1e-3) / bandwidth
+        backward = row.backward_bytes / (row.backward_ms * 1e-3) / bandwidth
+        lines.append((
+            row.op, _square(row.resolution), f"{row.triangles:,}", f"{row.forward_ms:.2f}", f"{row.backward_ms:.2f}",
+            f"{row.forward_bytes / 1e6:.1f}", f"{row.backward_bytes / 1e6:.1f}", f"{forward:.0%}", f"{backward:.0%}",
+            f"{row.peak_bytes / 1e6:.0f}",
+        ))  # fmt: skip
+    return markdown(head, lines)
+
+
+def scaling(rows: Sequence[Row]) -> str:
+    """Totals, with the time per pixel and per triangle: constant where growth is linear."""
+    head = (
+        "pixels",
+        "triangles",
+        "forward ms",
+        "backward ms",
+        "ns per pixel",
+        "ns per triangle",
+        "peak MB",
+    )
+    lines = []
+    for row in rows:
+        ns = (row.forward_ms + row.backward_ms) * 1e6
+        lines.append((
+            _square(row.resolution), f"{row.triangles:,}", f"{row.forward_ms:.1f}", f"{row.backward_ms:.1f}",
+            f"{ns / row.resolution**2:.0f}", f"{ns / row.triangles:.0f}", f"{row.peak_bytes / 1e6:.0f}",
+        ))  # fmt: skip
+    return markdown(head, lines)
+
+
+def peer(comparisons: Sequence[Comparison]) -> str:
+    """glrast beside DEODR, with the ratio of medians of forward + backward."""
+    head = ("pixels", "triangles", "glrast fwd ms", "bwd ms", "DEODR fwd ms", "bwd ms", "DEODR / glrast",
+            "image difference")  # fmt: skip
+    lines = [
+        (
+            _square(c.resolution), f"{c.triangles:,}", f"{c.forward_ms:.1f}", f"{c.backward_ms:.1f}",
+            f"{c.peer_forward_ms:.1f}", f"{c.peer_backward_ms:.1f}", f"{c.ratio:.2f}x", f"{c.image_difference:.4f}",
+        )
+        for c in comparisons
+    ]  # fmt: skip
+    return markdown(head, lines)
+
+
+def overhead(found: Overhead) -> str:
+    """The three numbers and how they come about."""
+    return (
+        f"64 x 64, 100 triangles, forward + backward: {found.total_ms:.3f} ms, of which OpenGL (clear, draw, read "
+        f"back, repeated alone) {found.opengl_ms:.3f} ms; the rest, Python, dispatch and kernels: "
+        f"{found.overhead_ms:.3f} ms"
+    )
+
+
+def markdown(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    """A Markdown table, columns aligned to the right."""
+    widths = [max(len(row[i]) for row in (head, *lines)) for i in range(len(head))]
+    rule = "|".join("-" * (width + 1) + ":" for width in widths)
+    rows = [
+        "| " + " | ".join(cell.rjust(width) for cell, width in zip(row, widths)) + " |"
+        for row in (head, *lines)
+    ]
+    return "\n".join([rows[0], f"|{rule}|", *rows[1:]])
+
+
+def _square(resolution: int) -> str:
+    return f"{resolution} x {resolution}"

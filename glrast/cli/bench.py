@@ -1,0 +1,122 @@
+"""`glrast bench`: milliseconds, bytes and memory of each operation on this machine, and a peer beside them."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import glrast
+
+from ..bench import measure, operations, overhead, peer, scaling, scene, table
+from ..fit.atomic import replacing
+from ..gl.context import for_device
+from .device import chosen
+
+REPEATS, SCALING_REPEATS, OVERHEAD_REPEATS = 15, 7, 500
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `glrast bench`."""
+    parser.description = (
+        "Measure rasterize, interpolate (3 channels) and antialias, forward and backward, on icospheres that fill "
+        "64 % of the image. Medians after a warm-up; tables in Markdown."
+    )
+    parser.add_argument(
+        "--resolution", type=_count, nargs="+", default=[512, 1024], help="pixels on a side (default: 512 1024)"
+    )  # fmt: skip
+    parser.add_argument(
+        "--triangles", type=_count, nargs="+", default=[20480, 81920, 327680],
+        help="20 * 4^n each (default: 20480 81920 327680)",
+    )  # fmt: skip
+    parser.add_argument("--device", default="cpu", help="cpu (default), cuda or cuda:N")
+    parser.add_argument("--repeats", type=_count, help=f"runs per median (default: {REPEATS})")
+    parser.add_argument("--json", metavar="FILE", help="also write the numbers there")
+    parser.add_argument(
+        "--peer", choices=["deodr"], help="measure DEODR too, in turns with glrast, and print the ratios"
+    )  # fmt: skip
+    parser.add_argument(
+        "--overhead", action="store_true", help="only what Python and dispatch take at 64 x 64"
+    )
+    parser.add_argument(
+        "--scaling", action="store_true", help="only the table from 256 to 4096 pixels and 1k to 1M triangles"
+    )  # fmt: skip
+
+
+def run(args: argparse.Namespace) -> int:
+    """Measure, print, and write --json whole or not at all."""
+    device = glrast.Context(chosen("bench", args.device)).device
+    report: dict[str, Any] = {"machine": machine(device)}
+    print(", ".join(f"{name} {value}" for name, value in report["machine"].items()), flush=True)
+    if args.overhead:
+        found = overhead.measure_overhead(device, args.repeats or OVERHEAD_REPEATS)
+        report["overhead"] = asdict(found) | {"overhead_ms": found.overhead_ms}
+        print(table.overhead(found))
+    if args.scaling:
+        rows = list(scaling.measure_scaling(device, args.repeats or SCALING_REPEATS))
+        report["scaling"] = [asdict(row) for row in rows]
+        print(table.scaling(rows))
+    if not (args.overhead or args.scaling):
+        report |= _operations(args, device)
+    if args.json:
+        with replacing(Path(args.json)) as temporary:
+            temporary.write_text(json.dumps(report, indent=1) + "\n")
+        print(f"wrote {args.json}")
+    return 0
+
+
+def _operations(args: argparse.Namespace, device: torch.device) -> dict[str, Any]:
+    """The default: all operations, and the peer if asked, at each resolution with each number of triangles."""
+    repeats = args.repeats or REPEATS
+    scenes = [scene.sphere(t, r, device) for r in args.resolution for t in args.triangles]
+    bandwidth = measure.copy_bandwidth(device)
+    rows = [row for s in scenes for row in operations.measure_operations(s, repeats)]
+    print(f"copy bandwidth {bandwidth / 1e9:.1f} GB/s; medians of {repeats}\n")
+    print(table.operations(rows, bandwidth), flush=True)
+    report: dict[str, Any] = {
+        "copy_bytes_per_second": bandwidth,
+        "operations": [asdict(r) for r in rows],
+    }
+    if args.peer:
+        found = [peer.compare(s, repeats) for s in scenes]
+        report["peer"] = [asdict(c) | {"ratio": c.ratio} for c in found]
+        print("\nWorld positions and colours to the gradients of both, in turns with DEODR:\n")
+        print(table.peer(found))
+    return report
+
+
+def machine(device: torch.device) -> dict[str, Any]:
+    """What the numbers depend on."""
+    context = for_device(device)
+    return {
+        "glrast": glrast.__version__,
+        "torch": torch.__version__,
+        "device": str(device) if device.type == "cpu" else torch.cuda.get_device_name(device),
+        "cpu": _cpu(),
+        "threads": torch.get_num_threads(),
+        "OpenGL": f"{context.renderer} {context.version}",
+        "program": glrast.Context(device).program,
+    }
+
+
+def _cpu() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def _count(text: str) -> int:
+    """argparse type: a whole number above zero."""
+    value = int(text) if text.isdigit() else 0
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number above zero; got {text!r}")
+    return value

@@ -1,0 +1,175 @@
+"""`glrast render MESH --cameras FILE --out DIR`: a mesh seen from the cameras of a transforms.json."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+import glrast
+from glrast.clip import Camera, Mesh, load_cameras, load_mesh, transform_points
+
+from ..fit.atomic import replacing
+from .device import chosen
+from .layers import LAYERS, View, shade
+from .pictures import DEPTH_STEPS, SUFFIXES, check_writer, write
+
+# More than this between the asked and the camera's width / height, and the object would look stretched.
+ASPECT_TOLERANCE = 0.01
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `glrast render`."""
+    parser.description = (
+        "Render a mesh from given cameras. Writes DIR/LAYER/NAME.FORMAT, top row first; colour and mask are "
+        "antialiased, depth (camera z in the scene's unit) and normals are those at each pixel's centre."
+    )
+    parser.add_argument("mesh", metavar="MESH", help="an obj, ply or glb file")
+    parser.add_argument(
+        "--cameras", required=True, metavar="FILE",
+        help="transforms.json of NeRF-synthetic or nerfstudio; the images that it names need not exist",
+    )  # fmt: skip
+    parser.add_argument("--out", required=True, metavar="DIR", help="folder for the images")
+    parser.add_argument(
+        "--resolution", type=_resolution, metavar="HxW|N",
+        help="height x width, or the longer side; default: that of the cameras",
+    )  # fmt: skip
+    parser.add_argument(
+        "--layers", type=_layers, default=("color", "mask"), metavar="LIST",
+        help=f"some of {','.join(LAYERS)} (default: color,mask)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--format", choices=SUFFIXES, default="png",
+        help="png (depth 16-bit with its unit in depth.json, normals as 0..1 colours), exr, npy (float32)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--normal-space", choices=("camera", "world"), default="camera",
+        help="camera: x right, y up, z to the viewer (default); world: the mesh's own axes",
+    )  # fmt: skip
+    parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda or cuda:N")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Render all frames, one after the other; every file appears whole or not at all."""
+    check_writer(args.format)
+    mesh = load_mesh(args.mesh)
+    cameras = load_views(args.cameras, args.resolution)
+    ctx = glrast.Context(chosen("render", args.device))
+    out = _folder(Path(args.out), args.layers)
+    mesh = mesh.to(ctx.device)
+    topology = glrast.antialias_construct_topology_hash(mesh.tri)
+    unit = _depth_unit(mesh, cameras)
+    empty = []
+    for camera in cameras:
+        view = View(ctx, mesh, camera.to(ctx.device), topology, args.normal_space)
+        for layer, image in shade(view, args.layers).items():
+            with replacing(out / layer / f"{camera.name}.{args.format}") as temporary:
+                write(temporary, layer, image, args.format, unit)
+        if not view.covered:
+            empty.append(camera.name)
+    if "depth" in args.layers and args.format == "png":
+        with replacing(out / "depth.json") as temporary:
+            temporary.write_text(json.dumps(_depth_note(unit), indent=1) + "\n")
+    _report(args, mesh, cameras, empty, out)
+    return 0
+
+
+def load_views(file: str, resolution: tuple[int, int] | int | None) -> list[Camera]:
+    """The cameras of a transforms.json, at `resolution` (height, width) or with so many pixels on the longer side,
+    each with a name of its own."""
+    size = (resolution, resolution) if isinstance(resolution, int) else resolution
+    try:
+        frames = load_cameras(file, need_images=False)
+    except ValueError as first:
+        # a NeRF-synthetic file without its images does not tell their size: they are square
+        if size is None:
+            raise
+        try:
+            frames = load_cameras(file, need_images=False, resolution=size)
+        except ValueError:
+            raise first from None
+    cameras = [_at(frame.camera, resolution) for frame in frames]
+    names = [camera.name for camera in cameras]
+    if len(set(names)) < len(names):  # the same file name in several folders
+        cameras = [replace(c, name=f"{i:04d}_{c.name}") for i, c in enumerate(cameras)]
+    return cameras
+
+
+def _at(camera: Camera, resolution: tuple[int, int] | int | None) -> Camera:
+    if resolution is None:
+        return camera
+    height, width = camera.resolution
+    if isinstance(resolution, int):
+        scale = resolution / max(height, width)
+        return camera.at_resolution(max(1, round(height * scale)), max(1, round(width * scale)))
+    if abs(math.log((resolution[1] / resolution[0]) / (width / height))) > ASPECT_TOLERANCE:
+        raise ValueError(
+            f"glrast render: --resolution must have the aspect of the camera '{camera.name}', {height}x{width} "
+            f"(height x width); got {resolution[0]}x{resolution[1]}; give one number, the longer side"
+        )
+    return camera.at_resolution(*resolution)
+
+
+def _folder(out: Path, layers: tuple[str, ...]) -> Path:
+    """DIR with a folder for each layer; refused before anything is rendered if nothing can be written there."""
+    try:
+        for layer in layers:
+            (out / layer).mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=out / layer):
+                pass
+    except OSError as error:
+        raise PermissionError(
+            f"glrast render: --out must be a folder that can be written; {out}: {error.strerror}; name another"
+        ) from error
+    return out
+
+
+def _depth_unit(mesh: Mesh, cameras: list[Camera]) -> float:
+    """Scene units for one step of a 16-bit PNG: the farthest vertex before any camera gets the last step."""
+    matrices = torch.stack([c.world_to_camera for c in cameras])
+    farthest = max(float((-transform_points(m, mesh.pos.cpu())[:, 2]).amax()) for m in matrices)
+    return max(farthest, 1e-30) / DEPTH_STEPS
+
+
+def _depth_note(unit: float) -> dict:
+    return {
+        "scene_units_per_step": unit,
+        "meaning": "value * scene_units_per_step is the distance along the camera's axis; 0 is background",
+    }
+
+
+def _report(args, mesh: Mesh, cameras: list[Camera], empty: list[str], out: Path) -> None:
+    sizes = sorted({f"{h}x{w}" for h, w in (c.resolution for c in cameras)})
+    if empty:
+        some = ", ".join(empty[:3]) + (", ..." if len(empty) > 3 else "")
+        print(f"nothing of the mesh is in view of {len(empty)} of {len(cameras)} cameras: {some}")
+    print(
+        f"wrote {out}: {', '.join(args.layers)} as {args.format} of {len(mesh.tri)} triangles from {len(cameras)} "
+        f"cameras at {', '.join(sizes)}"
+    )
+
+
+def _resolution(text: str) -> tuple[int, int] | int:
+    """argparse type: HxW or N."""
+    try:
+        numbers = [int(word) for word in text.lower().split("x")]
+    except ValueError:
+        numbers = []
+    if len(numbers) not in (1, 2) or min(numbers) < 1:
+        raise argparse.ArgumentTypeError(
+            f"expected HxW or the longer side, e.g. 480x640 or 512; got {text!r}"
+        )
+    return numbers[0] if len(numbers) == 1 else (numbers[0], numbers[1])
+
+
+def _layers(text: str) -> tuple[str, ...]:
+    """argparse type: a list of layer names."""
+    names = tuple(dict.fromkeys(word.strip() for word in text.split(",") if word.strip()))
+    if not names or any(name not in LAYERS for name in names):
+        raise argparse.ArgumentTypeError(f"expected some of {','.join(LAYERS)}; got {text!r}")
+    return names

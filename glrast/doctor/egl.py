@@ -1,0 +1,182 @@
+"""EGL and the OpenGL behind it: the library, the vendor files, the devices, the one that a torch device gets."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ..gl import egl
+from .finding import Finding
+
+# Where glvnd's libEGL looks for vendors, unless the environment names other places.
+VENDOR_FOLDERS = (Path("/etc/glvnd/egl_vendor.d"), Path("/usr/share/glvnd/egl_vendor.d"))
+MESA = "apt-get install libegl-mesa0 libgl1-mesa-dri (software rendering on the CPU)"
+NVIDIA_JSON = (
+    "write /usr/share/glvnd/egl_vendor.d/10_nvidia.json with "
+    '{"file_format_version":"1.0.0","ICD":{"library_path":"libEGL_nvidia.so.0"}}'
+)
+# What an extension is good for, by the absence of it.
+EXTENSIONS = {
+    "GL_ARB_shader_viewport_layer_array": "without it the images of a batch are drawn one by one",
+    "GL_NV_fragment_shader_barycentric": "without it the program `full` pulls its vertices by hand",
+}
+LIMITS = {
+    "resolution": "GL_MAX_VIEWPORT_DIMS",
+    "texture": "GL_MAX_TEXTURE_SIZE",
+    "layers": "GL_MAX_ARRAY_TEXTURE_LAYERS",
+}
+
+
+def library(load: Callable[[], Any] | None = None) -> list[Finding]:
+    """libEGL.so.1 itself."""
+    try:
+        (load or egl._library)()
+    except egl.EGLError as error:
+        remedy = f"apt-get install libegl1 libgl1; {MESA}"
+        return [Finding("EGL", str(error), "fault", remedy)]
+    return [Finding("EGL", "libEGL.so.1 is here")]
+
+
+def vendors(
+    has_nvidia: bool,
+    environ: Mapping[str, str] = os.environ,
+    folders: tuple[Path, ...] = VENDOR_FOLDERS,
+    load: Callable[[str], Any] = ctypes.CDLL,
+) -> list[Finding]:
+    """The vendor files that libEGL reads, and whether the driver that each names can be loaded.
+
+    Problems are notes: a libEGL that comes with its driver needs no vendor files. `devices` has the last word.
+    """
+    files, source = _vendor_files(environ, folders)
+    out = [_vendor(file, source, load) for file in files]
+    if not out:
+        remedy = NVIDIA_JSON if has_nvidia else MESA
+        out.append(Finding("EGL", f"there is no vendor file (*.json) in {source}", "note", remedy))
+    elif has_nvidia and not any("nvidia" in str(f.facts.get("library")) for f in out):
+        text = "there is an NVIDIA GPU, but no vendor file names its EGL library"
+        remedy = f"{NVIDIA_JSON}; if that library is absent install libnvidia-gl-<driver version>"
+        out.append(Finding("EGL", text, "note", remedy))
+    return out
+
+
+def devices(
+    vendor_findings: Sequence[Finding] = (),
+    listing: Callable[[], list[egl.Device]] | None = None,
+    inspect: Callable[[egl.Device], dict[str, Any]] | None = None,
+) -> list[Finding]:
+    """Every EGL device with what its OpenGL offers; a fault if none of them gives OpenGL 4.5.
+
+    Args:
+        vendor_findings: from `vendors`: where there is no device, they tell why.
+    """
+    try:
+        found = (listing or egl.devices)()
+    except egl.EGLError as error:
+        return [Finding("OpenGL", str(error), "fault", MESA)]
+    if not found:
+        why = [f for f in vendor_findings if f.state != "ok"]
+        text = "EGL lists no device" + (f": {why[0].text}" if why else "")
+        return [Finding("OpenGL", text, "fault", why[0].remedy if why else MESA)]
+    out = [_device(device, inspect or offers) for device in found]
+    if all(f.state != "ok" for f in out):
+        text = f"no device gives an OpenGL 4.5 core context; {out[0].text}"
+        out.append(Finding("OpenGL", text, "fault", f"update the driver, or {MESA}"))
+    return out
+
+
+def offers(device: egl.Device) -> dict[str, Any]:
+    """Vendor, renderer, version, limits and extensions of a context made on `device` for the purpose."""
+    import moderngl
+
+    context = egl.Context(device)
+    try:
+        with context:
+            made: Any = context  # moderngl takes any object with its methods; its stub says a dict
+            gl = moderngl.create_context(context=made, require=450)
+            return {
+                "vendor": gl.info["GL_VENDOR"],
+                "renderer": gl.info["GL_RENDERER"],
+                "version": gl.info["GL_VERSION"],
+                "limits": {name: gl.info[key] for name, key in LIMITS.items()},
+                "extensions": {name: name in gl.extensions for name in EXTENSIONS},
+            }
+    finally:
+        context.release()
+
+
+def used(device: torch.device, asked: bool, opened: Callable | None = None) -> list[Finding]:
+    """The OpenGL device that tensors of `device` are drawn on; a failure is a fault only where it was asked for."""
+    try:
+        if opened is None:
+            from ..gl.context import for_device as opened
+        context = opened(device)
+    except Exception as error:  # a driver or moderngl itself may fail in any way
+        text = f"{device} tensors cannot be drawn: {error}"
+        return [Finding("OpenGL", text, "fault" if asked else "note", MESA if asked else "")]
+    facts = {"device": str(device), "egl": context.egl.device.index, "renderer": context.renderer}
+    text = f"{device} tensors are drawn on EGL device {facts['egl']}, {context.renderer}"
+    if device.type == "cuda" and context.software:
+        text += ": software, beside an NVIDIA GPU; correct, but slow"
+        return [Finding("OpenGL", text, "note", f"give OpenGL the GPU: {NVIDIA_JSON}", facts)]
+    return [Finding("OpenGL", text, facts=facts)]
+
+
+def _vendor_files(environ: Mapping[str, str], folders: tuple[Path, ...]) -> tuple[list[Path], str]:
+    """The files as libEGL picks them, and what tells it to."""
+    named = environ.get("__EGL_VENDOR_LIBRARY_FILENAMES")
+    if named:
+        return [Path(name) for name in named.split(":") if name], "__EGL_VENDOR_LIBRARY_FILENAMES"
+    listed = environ.get("__EGL_VENDOR_LIBRARY_DIRS")
+    places = [Path(name) for name in listed.split(":") if name] if listed else folders
+    source = "__EGL_VENDOR_LIBRARY_DIRS" if listed else " or ".join(map(str, folders))
+    return [file for place in places for file in sorted(place.glob("*.json"))], source
+
+
+def _vendor(file: Path, source: str, load: Callable[[str], Any]) -> Finding:
+    try:
+        name = json.loads(file.read_text())["ICD"]["library_path"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        why = error.strerror if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
+        text = f"vendor file {file} cannot be read ({why})"
+        remedy = f"unset or correct {source}" if source.startswith("_") else "write it again"
+        return Finding("EGL", text, "note", remedy, {"file": str(file)})
+    facts = {"file": str(file), "library": name}
+    try:
+        load(name)
+    except OSError as error:
+        text = f"vendor file {file} names {name}, which cannot be loaded ({error})"
+        remedy = "install that driver library (container: NVIDIA_DRIVER_CAPABILITIES with graphics)"
+        if "GLIBCXX" in str(error):
+            remedy = "conda's libstdc++ is older than the system's: conda install -c conda-forge libstdcxx-ng"
+        return Finding("EGL", text, "note", remedy, facts)
+    return Finding("EGL", f"vendor file {file} names {name}, which loads", facts=facts)
+
+
+def _device(device: egl.Device, inspect: Callable[[egl.Device], dict[str, Any]]) -> Finding:
+    kind = "software" if device.software else "hardware"
+    if device.cuda_index is not None:
+        kind = f"CUDA device {device.cuda_index}"
+    facts: dict[str, Any] = {
+        "index": device.index, "cuda_index": device.cuda_index, "software": device.software,
+    }  # fmt: skip
+    name = f"EGL device {device.index} ({kind})"
+    try:
+        facts |= inspect(device)
+    except Exception as error:  # a driver may fail in any way; the next device is still of interest
+        return Finding("OpenGL", f"{name}: {error}", "note", facts=facts)
+    height, width = facts["limits"]["resolution"]
+    extensions = [
+        f"{extension} present" if present else f"{extension} absent ({EXTENSIONS[extension]})"
+        for extension, present in facts["extensions"].items()
+    ]
+    text = (
+        f"{name}: {facts['renderer']}, OpenGL {facts['version']} by {facts['vendor']}; up to {height} x {width} "
+        f"pixels and {facts['limits']['layers']} layers; {'; '.join(extensions)}"
+    )
+    return Finding("OpenGL", text, facts=facts)

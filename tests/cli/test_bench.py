@@ -1,0 +1,174 @@
+"""`glrast bench` at tiny sizes. Nothing is asserted about times but that they are there."""
+
+import json
+import sys
+
+import pytest
+import torch
+
+from glrast.bench import measure, operations, overhead, peer, scaling, scene, table
+from glrast.cli import main as cli
+
+CPU = torch.device("cpu")
+TRIANGLES, SIZE = 80, 33
+
+# DEODR 0.2.3 calls numpy.cross with 2-D vectors, which NumPy 2 deprecates
+pytestmark = pytest.mark.filterwarnings("ignore:Arrays of 2-dimensional vectors")
+
+
+@pytest.fixture(autouse=True)
+def small_copies(monkeypatch):
+    monkeypatch.setattr(measure, "_COPY_BYTES", 1 << 20)
+
+
+@pytest.mark.parametrize("triangles", [320, 5120])
+def test_the_sphere_fills_64_percent_of_the_image(triangles):
+    import glrast
+
+    made = scene.sphere(triangles, 128, CPU)
+    assert len(made.tri) == triangles
+    rast, _ = glrast.rasterize(glrast.Context(CPU), made.pos_clip, made.tri, made.resolution)
+    covered = (rast[..., 3] > 0).float().mean()
+    # the polyhedron lies inside the sphere: by 2 % of its area with 320 triangles
+    assert covered == pytest.approx(scene.COVERAGE, abs=0.03)
+
+
+def test_triangles_that_no_icosphere_has_are_refused_with_those_it_has(capsys):
+    assert (
+        cli.main(["bench", "--triangles", "1000", "--resolution", "33", "--device", "cpu"])
+        == cli.WRONG_INPUT
+    )
+    error = capsys.readouterr().err
+    assert "got 1000" in error and "1280" in error
+
+
+def test_every_operation_and_the_total_are_measured_forward_and_backward():
+    rows = operations.measure_operations(scene.sphere(TRIANGLES, SIZE, CPU), repeats=2)
+    assert [row.op for row in rows] == ["rasterize", "interpolate", "antialias", "total"]
+    assert all(row.forward_ms > 0 and row.backward_ms > 0 for row in rows)
+    assert all(row.peak_bytes > 1 << 20 for row in rows)
+    assert {(row.resolution, row.triangles) for row in rows} == {(SIZE, TRIANGLES)}
+
+
+def test_bytes_are_what_goes_in_and_comes_out_once():
+    made = scene.sphere(TRIANGLES, SIZE, CPU)
+    moved = operations.must_move(made)
+    pixels, V, T = SIZE * SIZE, len(made.pos_world), TRIANGLES
+    rast, image, pos, tri, color = 16 * pixels, 12 * pixels, 16 * V, 12 * T, 12 * V
+    assert moved["rasterize"] == (pos + tri + 2 * rast, 2 * rast + 2 * pos + tri)
+    assert moved["interpolate"] == (color + tri + rast + image, image + 2 * color + 2 * rast + tri)
+    assert moved["antialias"] == (2 * image + rast + pos + tri, 2 * image + 2 * pos + tri)
+    assert moved["total"][0] == sum(
+        moved[op][0] for op in ("rasterize", "interpolate", "antialias")
+    )
+
+
+def test_bandwidth_and_medians_are_positive():
+    assert measure.copy_bandwidth(CPU) > 0
+    calls = []
+    assert measure.median_ms(lambda: calls.append(1), 5, CPU) >= 0
+    assert len(calls) == 5 + measure.WARM_UP
+
+
+def test_peak_memory_sees_what_was_freed_again():
+    before = measure.PeakMemory(CPU).bytes()
+    peak = measure.PeakMemory(CPU)
+    block = torch.ones(16 << 20)  # 64 MiB, written to
+    del block
+    assert peak.bytes() - before > 48 << 20
+
+
+@pytest.mark.slow
+def test_deodr_draws_the_same_image_and_the_ratio_is_computed():
+    pytest.importorskip(
+        "deodr", reason="the peer DEODR is not installed: pip install glrast[bench]"
+    )
+    found = peer.compare(scene.sphere(320, 65, CPU), repeats=2)
+    times = (found.forward_ms + found.backward_ms, found.peer_forward_ms + found.peer_backward_ms)
+    assert found.ratio == pytest.approx(times[1] / times[0])
+    # the two blend silhouettes differently, and DEODR interpolates colours without perspective
+    assert found.image_difference < 0.02
+
+
+def test_deodr_and_glrast_give_vertex_colors_the_same_gradient():
+    pytest.importorskip(
+        "deodr", reason="the peer DEODR is not installed: pip install glrast[bench]"
+    )
+    made = scene.sphere(320, 65, CPU)
+    ours, theirs = peer._Glrast(made), peer._Deodr(made)
+    grad = torch.rand(65, 65, 3, generator=torch.Generator().manual_seed(0)) - 0.5
+    for side in (ours, theirs):
+        side.forward()
+        side.backward(side.gradient(grad))
+    expected = torch.from_numpy(theirs.scene.mesh.vertices_colors_b).float()
+    difference = (ours.grads[1] - expected).norm() / expected.norm()
+    # white noise weighs the differing silhouettes and perspective most: 0.18; rows upside down would give 1.4
+    assert difference < 0.3
+
+
+def test_deodr_missing_says_what_to_install(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "deodr", None)
+    words = [
+        "--triangles",
+        "20",
+        "--resolution",
+        "9",
+        "--repeats",
+        "1",
+        "--peer",
+        "deodr",
+        "--device",
+        "cpu",
+    ]
+    assert cli.main(["bench", *words]) == cli.WRONG_INPUT
+    assert "pip install 'glrast[bench]'" in capsys.readouterr().err
+
+
+def test_overhead_is_the_whole_without_opengl():
+    found = overhead.measure_overhead(CPU, repeats=3)
+    assert 0 < found.opengl_ms < found.total_ms
+    assert found.overhead_ms == pytest.approx(found.total_ms - found.opengl_ms)
+    assert f"{found.overhead_ms:.3f} ms" in table.overhead(found)
+
+
+def test_the_opengl_time_is_that_of_really_drawing_the_image(gl):
+    overhead.measure_overhead(CPU, repeats=1)
+    targets = [thing for key, thing in gl.objects.items() if key[0] == "target"]
+    out = torch.empty(1, *overhead.RESOLUTION, dtype=torch.int32)
+    with gl.current():
+        targets[0].clear()
+        targets[0].read(out)
+        assert not out.any()
+        overhead._opengl(gl)()
+        targets[0].read(out)
+    assert out.max() == 100  # the last of the 100 triangles is there again
+
+
+def test_scaling_measures_totals_over_pixels_then_triangles(monkeypatch):
+    monkeypatch.setattr(scaling, "FIXED_TRIANGLES", 20)
+    monkeypatch.setattr(scaling, "FIXED_RESOLUTION", 17)
+    rows = list(scaling.measure_scaling(CPU, 1, (9, 33), (80,)))
+    assert [(r.op, r.resolution, r.triangles) for r in rows] == [
+        ("total", 9, 20), ("total", 33, 20), ("total", 17, 80),
+    ]  # fmt: skip
+    lines = table.scaling(rows).splitlines()
+    assert lines[0].startswith("|") and len(lines) == 5
+    assert len({line.count("|") for line in lines}) == 1
+
+
+def test_the_command_prints_tables_and_writes_json(tmp_path, capsys):
+    pytest.importorskip(
+        "deodr", reason="the peer DEODR is not installed: pip install glrast[bench]"
+    )
+    file = tmp_path / "bench.json"
+    words = ["--resolution", "17", "33", "--triangles", "80", "--repeats", "1", "--device", "cpu"]
+    assert cli.main(["bench", *words, "--json", str(file), "--peer", "deodr"]) == 0
+    text = capsys.readouterr().out
+    assert (
+        "GB/s" in text and "DEODR / glrast" in text and "33 x 33" in text and "fwd of copy" in text
+    )
+    report = json.loads(file.read_text())
+    assert len(report["operations"]) == 8 and len(report["peer"]) == 2
+    assert report["peer"][0]["ratio"] > 0 and report["copy_bytes_per_second"] > 0
+    assert report["machine"]["threads"] == torch.get_num_threads()
+    assert [p.name for p in tmp_path.iterdir()] == ["bench.json"]

@@ -1,0 +1,77 @@
+"""Every example runs at a tiny size, writes what it says, and stays short."""
+
+import ast
+import io
+import subprocess
+import sys
+import tokenize
+from pathlib import Path
+
+import pytest
+
+FOLDER = Path(__file__).resolve().parent.parent / "examples"
+EXAMPLES = sorted(FOLDER.glob("*.py"))
+TINY = {
+    "01_triangle": ["--resolution", "9"],
+    "02_the_gradient_is_zero": ["--resolution", "12"],
+    "03_cube": ["--resolution", "8", "--iterations", "20"],
+}
+MOST_LINES = 60
+_NO_CODE = (
+    tokenize.COMMENT,
+    tokenize.NL,
+    tokenize.NEWLINE,
+    tokenize.INDENT,
+    tokenize.DEDENT,
+    tokenize.ENDMARKER,
+)
+
+
+def run(example, *words):
+    return subprocess.run(
+        [sys.executable, str(example), *words], capture_output=True, text=True, timeout=300, cwd=FOLDER.parent
+    )  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
+def test_example_runs_and_its_last_line_says_what_it_wrote(example, tmp_path):
+    done = run(example, *TINY.get(example.stem, []), "--out", str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    last = done.stdout.strip().splitlines()[-1]
+    written = Path(last.removeprefix("wrote "))
+    assert last.startswith("wrote ") and written.parent == tmp_path and written.stat().st_size > 0
+
+
+@pytest.mark.slow
+def test_the_gradient_is_zero_without_antialias_and_near_the_truth_with_it(tmp_path):
+    done = run(FOLDER / "02_the_gradient_is_zero.py", "--resolution", "24", "--out", str(tmp_path))
+    without, with_antialias = (line.split() for line in done.stdout.splitlines()[:2])
+    assert float(without[-1]) == 1.0
+    assert float(with_antialias[-1]) < 0.4  # corners weigh much at 24 x 24; 0.15 at 48 x 48
+
+
+@pytest.mark.slow
+def test_the_cube_is_found_from_8_by_8_pixels(tmp_path):
+    words = ["--resolution", "8", "--iterations", "1000", "--out", str(tmp_path)]
+    done = run(FOLDER / "03_cube.py", *words)
+    error = float(done.stdout.split("mean error of a corner ")[1].split()[0])
+    assert error < 0.2  # it starts at 0.8 and ends below 0.001 with all 5000 iterations
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
+def test_example_is_short_and_its_first_lines_tell_what_to_expect(example):
+    source = example.read_text()
+    docstring = ast.parse(source).body[0]
+    lines = set()
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type not in _NO_CODE:
+            lines.update(range(token.start[0], token.end[0] + 1))
+    lines -= set(range(docstring.lineno, docstring.end_lineno + 1))
+    assert len(lines) <= MOST_LINES
+    told = ast.get_docstring(ast.parse(source))
+    assert all(words in told for words in ("You will see", "Takes", "Change first"))
+
+
+def test_examples_are_numbered_from_one():
+    assert [int(path.stem[:2]) for path in EXAMPLES] == list(range(1, len(EXAMPLES) + 1))
