@@ -133,18 +133,18 @@ GLRAST_INLINE void accumulate(float* p, float value) {
 #define GLRAST_HOST_KERNEL(name, Args, share, loop)                                              \
     extern "C" int64 name##_sizeof() { return sizeof(Args); }                                    \
     extern "C" void name(const Args* args, int threads) {                                        \
-        share(*args, threads, [](const Args& a, int64 begin, int64 end) {                        \
+        share(*args, threads, [](const Args& a, int64 begin, int64 end, int from, int to) {      \
             for (int64 index = begin; index < end; ++index) {                                    \
                 const Row row = row_of(index, a.H);                                              \
                 loop                                                                             \
             }                                                                                    \
         });                                                                                      \
     }
-#define GLRAST_EACH(name) for (int x = 0; x < a.width; ++x) name##_element(a, x, row);
+#define GLRAST_EACH(name) for (int x = from; x < to; ++x) name##_element(a, x, row);
 #define GLRAST_RUN(name, Run)                                                                    \
     Run run = {};                                                                                \
-    for (int x = 0; x < a.width; ++x) name##_element(a, x, row, run);
-#define GLRAST_EACH_LANES(name) for (int x = 0; x < a.width; x += GLRAST_LANES) name##_element(a, x, row);
+    for (int x = from; x < to; ++x) name##_element(a, x, row, run);
+#define GLRAST_EACH_LANES(name) for (int x = from; x < to; x += GLRAST_LANES) name##_element(a, x, row);
 #define GLRAST_KERNEL(name, Args) GLRAST_HOST_KERNEL(name, Args, host::rows, GLRAST_EACH(name))
 #define GLRAST_LANES_KERNEL(name, Args) GLRAST_HOST_KERNEL(name, Args, host::rows, GLRAST_EACH_LANES(name))
 #define GLRAST_RUN_KERNEL(name, Args, Run) GLRAST_HOST_KERNEL(name, Args, host::rows, GLRAST_RUN(name, Run))

@@ -15,15 +15,21 @@ constexpr int64_t kInlineElements = 8192;
 // Elements of one task: small enough to balance the load, large enough to hide the cost of fetching it.
 constexpr int64_t kTaskElements = 8192;
 
-// body(args, begin, end) over all rows.
+// body(args, begin, end, from, to) over all rows; a single long row is cut along x.
 template <class Args, class Body>
 void rows(const Args& args, int threads, Body body) {
     const int64_t rows = args.rows, width = args.width;
     if (rows <= 0 || width <= 0) return;
-    if (rows == 1 || rows * width <= kInlineElements || threads <= 1) { body(args, 0, rows); return; }
+    if (rows * width <= kInlineElements || threads <= 1) { body(args, 0, rows, 0, (int)width); return; }
+    if (rows == 1) {
+        parallel((width + kTaskElements - 1) / kTaskElements, threads, [&](int64_t i) {
+            body(args, 0, 1, (int)(i * kTaskElements), (int)std::min(width, (i + 1) * kTaskElements));
+        });
+        return;
+    }
     const int64_t per_task = std::max<int64_t>(1, kTaskElements / width);
     const int64_t tasks = (rows + per_task - 1) / per_task;
-    parallel(tasks, threads, [&](int64_t i) { body(args, i * per_task, std::min(rows, (i + 1) * per_task)); });
+    parallel(tasks, threads, [&](int64_t i) { body(args, i * per_task, std::min(rows, (i + 1) * per_task), 0, (int)width); });
 }
 
 // A scatter kernel adds to grad [slots, slot_size]. The rows of a slot (rows / slots of them) are cut into
@@ -40,7 +46,7 @@ void scatter(const Args& args, int threads, Body body) {
         Args a = args;
         a.grad = piece == 0 ? args.grad : args.spare + (piece - 1) * slots * size;
         std::memset(a.grad + slot * size, 0, size * sizeof(float));
-        body(a, slot * rows + rows * piece / pieces, slot * rows + rows * (piece + 1) / pieces);
+        body(a, slot * rows + rows * piece / pieces, slot * rows + rows * (piece + 1) / pieces, 0, args.width);
     });
     if (pieces == 1) return;
     const int64_t total = slots * size, step = 16384;

@@ -28,8 +28,8 @@ _CONTEXT_ATTRIBUTES = (
 )  # major 4, minor 5, core profile, end
 
 _ERRORS = {
-    0x3001: "EGL_NOT_INITIALIZED: the driver's libraries are not there (container: NVIDIA_DRIVER_CAPABILITIES must hold "
-    "graphics; Mesa: install libegl-mesa0 libgl1-mesa-dri)",
+    0x3001: "EGL_NOT_INITIALIZED: the driver's libraries are not there (container: "
+    "NVIDIA_DRIVER_CAPABILITIES must hold graphics; Mesa: install libegl-mesa0 libgl1-mesa-dri)",
     0x3002: "EGL_BAD_ACCESS: the context is current in another thread, or this user may not open /dev/dri",
     0x3003: "EGL_BAD_ALLOC: out of memory",
     0x3004: "EGL_BAD_ATTRIBUTE: the driver has no OpenGL 4.5 core profile",

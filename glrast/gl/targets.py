@@ -71,7 +71,9 @@ class Target:
             gl.glClearNamedFramebufferuiv if self.format is R32UI else gl.glClearNamedFramebufferfv
         )
         clear(self.framebuffer, _COLOR, 0, (ctypes.c_uint * 4)())  # zero bits are 0.0 too
-        gl.glClearNamedFramebufferfv(self.framebuffer, _DEPTH, 0, ctypes.byref(ctypes.c_float(_BEHIND_ALL)))
+        gl.glClearNamedFramebufferfv(
+            self.framebuffer, _DEPTH, 0, ctypes.byref(ctypes.c_float(_BEHIND_ALL))
+        )
 
     def bind_layer(self, layer: int) -> None:
         """Draw into one layer: the way of drivers whose vertex stage cannot choose the layer."""

@@ -143,7 +143,9 @@ def _topology(given: torch.Tensor, tri: torch.Tensor, handle: Topology | None) -
 def _remembered_topology(given: torch.Tensor, tri: torch.Tensor) -> Topology:
     """Made once for a tri that stays as it is; on a GPU, where comparing would wait, made anew each time."""
     if torch.compiler.is_compiling():
-        return Topology(tri)  # in the graph: what is remembered would be a constant of it, right or wrong
+        return Topology(
+            tri
+        )  # in the graph: what is remembered would be a constant of it, right or wrong
     found = _topologies.get(id(given))
     if (
         found is not None

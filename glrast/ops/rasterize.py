@@ -143,7 +143,9 @@ class _Rasterize(torch.autograd.Function):
         return grad_pos, *(None,) * 9
 
 
-def _forward(pos, tri, ranges, handle: int, height: int, width: int, program: str, cull: str, output_db: bool):
+def _forward(
+    pos, tri, ranges, handle: int, height: int, width: int, program: str, cull: str, output_db: bool
+):
     from ..gl.context import by_handle
     from ..gl.draw import Batch, draw
 
@@ -157,7 +159,9 @@ def _forward(pos, tri, ranges, handle: int, height: int, width: int, program: st
     if ranges is not None:
         _check_within(ranges, T)  # here, not before the operator: torch.compile does not see values
     if N == 0 or T == 0 or V == 0:
-        rast, rast_db, ids = _forward_fake(pos, tri, ranges, handle, height, width, program, cull, output_db)
+        rast, rast_db, ids = _forward_fake(
+            pos, tri, ranges, handle, height, width, program, cull, output_db
+        )
         return rast.zero_(), rast_db.zero_(), ids.zero_()
     indices, index_set = _drawable_indices(pos, tri)
     images = np.zeros((N, 4), dtype=np.int64)
@@ -165,7 +169,9 @@ def _forward(pos, tri, ranges, handle: int, height: int, width: int, program: st
     images[:, 1] = np.arange(N) * V if ranges is None else 0
     images[:, 2:] = (0, T) if ranges is None else ranges.numpy()
     drawn = draw(context, Batch(pos, indices, images, cull), program, height, width, pos.device)
-    rast, rast_db, ids = _forward_fake(pos, tri, ranges, handle, height, width, program, cull, output_db)
+    rast, rast_db, ids = _forward_fake(
+        pos, tri, ranges, handle, height, width, program, cull, output_db
+    )
     if program == "full":
         rast = drawn
     else:

@@ -1,0 +1,46 @@
+# make demo   fit a mesh to the built-in images        make test   run the tests
+# Both set up what they need: system packages (apt), .venv, the package. TORCH= names the torch requirement,
+# PYTHON= the interpreter (3.10 or newer).
+
+PYTHON ?= python3
+TORCH ?= torch
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: demo test quick lint types bench build clean setup
+
+demo: $(READY)
+	$(BIN)/glrast fit demo --out out/demo
+
+test: $(READY)
+	$(BIN)/python -m pytest --durations=10
+
+quick: $(READY)
+	$(BIN)/python -m pytest -m "not slow"
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(READY)
+	$(BIN)/pip install -q pyright
+	$(BIN)/pyright
+
+bench: $(READY)
+	$(BIN)/pip install -q -e '.[bench]'
+	$(BIN)/glrast bench --peer deodr
+
+setup: $(READY)
+
+# The kernels are compiled on installation, so a changed kernel installs again.
+$(READY): pyproject.toml kernels/CMakeLists.txt $(wildcard kernels/*.cu kernels/*.cuh kernels/*.cpp kernels/*.h)
+	sh tools/system-packages.sh $(PYTHON)
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -q --upgrade pip
+	$(BIN)/pip install -q '$(TORCH)'
+	$(BIN)/pip install -q -e '.[fit,test]'
+	touch $(READY)
+
+clean:
+	rm -rf $(VENV) build dist out
