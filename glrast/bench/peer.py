@@ -1,8 +1,9 @@
 """DEODR (de La Gorce et al. 2011; PyPI deodr) on the same mesh and camera, measured in turns with glrast.
 
 Both begin with world positions and vertex colours and end with the gradients of both; both find the mesh's neighbours
-beforehand. Both run with their defaults: DEODR in float64 on one thread, without perspective correction of colours
-and with back faces culled; glrast in float32 on PyTorch's threads.
+beforehand. DEODR runs with its defaults: float64, one thread, no perspective correction of colours, back faces
+culled, no screen-space derivatives. glrast is told to leave out the same (cull="back", output_db=False), and runs
+in float32 on PyTorch's threads.
 """
 
 from __future__ import annotations
@@ -70,7 +71,7 @@ def compare(scene: Scene, repeats: int) -> Comparison:
 class _Glrast:
     def __init__(self, scene: Scene):
         self.scene = scene
-        self.ctx = glrast.Context(scene.tri.device)
+        self.ctx = glrast.Context(scene.tri.device, output_db=False)
         self.topology = glrast.antialias_construct_topology_hash(scene.tri)
         self.matrix = scene.camera.world_to_clip[None]
         self.inputs = (
@@ -83,7 +84,7 @@ class _Glrast:
         pos_world, color = self.inputs
         tri = self.scene.tri
         pos = transform_points(self.matrix, pos_world)
-        rast, _ = glrast.rasterize(self.ctx, pos, tri, self.scene.resolution)
+        rast, _ = glrast.rasterize(self.ctx, pos, tri, self.scene.resolution, cull="back")
         image, _ = glrast.interpolate(color, rast, tri)
         self.image = glrast.antialias(image, rast, pos, tri, self.topology)
 

@@ -90,7 +90,7 @@ def _buffer(context: DeviceContext, name: str, size: int) -> moderngl.Buffer:
 def _submit(context, target, buffers, images: np.ndarray, T: int, kind: str) -> None:
     """Draw all images of one chunk: one indirect submission, or on a software driver one per few thousand triangles."""
     layer = np.arange(len(images))
-    if context.software:
+    if context.software and images[:, 3].max() > _SOFTWARE_TRIANGLES:
         images, layer = _in_pieces(images, layer, _SOFTWARE_TRIANGLES)
     index_set, first_vertex, first_triangle, count = images.T
     row = np.arange(len(images))
@@ -129,7 +129,7 @@ def _submissions(context, layer: np.ndarray, count: np.ndarray) -> list[tuple[in
     """Ranges of commands that are submitted together."""
     if not context.layered_vertex:
         return [(i, i + 1) for i in range(len(layer))]
-    if not context.software:
+    if not context.software or len(layer) == 1:
         return [(0, len(layer))]
     group = np.cumsum(count) // _SOFTWARE_TRIANGLES
     ends = np.append(np.flatnonzero(np.diff(group)) + 1, len(group))

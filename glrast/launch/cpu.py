@@ -65,7 +65,9 @@ def _symbol(library: ctypes.CDLL, name: str):
     try:
         return getattr(library, name)
     except AttributeError:
-        raise RuntimeError(f"glrast: the host library {library._name} has no {name}: {_STALE}") from None
+        raise RuntimeError(
+            f"glrast: the host library {library._name} has no {name}: {_STALE}"
+        ) from None
 
 
 def _openmp_of_torch() -> ctypes.c_void_p | None:

@@ -50,17 +50,15 @@ class Arguments:
     """One kernel's argument struct, as its text declares it."""
 
     fields: tuple[str, ...]
+    pointers: tuple[int, ...]  # which fields are addresses
     format: struct.Struct
     dtype: np.dtype
 
     def pack(self, values: dict) -> bytes:
         """The struct's bytes; tensors become their addresses, None a null pointer."""
-        out = []
-        for name in self.fields:
-            value = values[name]
-            out.append(
-                value.data_ptr() if hasattr(value, "data_ptr") else 0 if value is None else value
-            )
+        out = [values[name] for name in self.fields]
+        for i in self.pointers:
+            out[i] = 0 if out[i] is None else out[i].data_ptr()
         return self.format.pack(*out)
 
 
@@ -83,4 +81,5 @@ def _arguments(body: str) -> Arguments:
     # "@" aligns each member as the C compiler does; "0P" pads the end to a pointer's alignment.
     layout = struct.Struct("@" + "".join(_FORMATS[kind][0] for kind in kinds) + "0P")
     dtype = np.dtype([(name, _FORMATS[kind][1]) for name, kind in zip(names, kinds)], align=True)
-    return Arguments(names, layout, dtype)
+    pointers = tuple(i for i, kind in enumerate(kinds) if kind == "*")
+    return Arguments(names, pointers, layout, dtype)

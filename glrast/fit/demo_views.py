@@ -1,0 +1,63 @@
+"""The built-in data set: the snail of demo_scene.py, photographed by our own renderer."""
+
+import math
+
+import torch
+from torch import Tensor
+
+import glrast
+from glrast.clip.pose import look_at
+from glrast.clip.projection import perspective
+from glrast.fit.dataset import Dataset, Views
+from glrast.fit.demo_scene import demo_mesh
+from glrast.fit.images import to_bytes
+from glrast.fit.model import ColoredMesh, supersampled
+
+TRAIN_VIEWS = 28
+TEST_VIEWS = 6
+# Each pixel is the mean of 3 x 3: edges and stripes as a camera would see them.
+SUPERSAMPLE = 3
+FOV_RAD = math.radians(32.0)
+DISTANCE = 5.0
+
+
+@torch.no_grad()
+def demo_dataset(device: torch.device, resolution: int) -> Dataset:
+    """Training views and, from cameras of their own, the views held out."""
+    ctx = glrast.Context(device, output_db=False)
+    mesh = ColoredMesh(*demo_mesh()).to(ctx.device)
+    # Another turn of the spiral: no camera of one set stands where one of the other does.
+    train = _photograph(ctx, mesh, _cameras(TRAIN_VIEWS, turn=0.0), resolution, "train")
+    test = _photograph(ctx, mesh, _cameras(TEST_VIEWS, turn=0.5), resolution, "test")
+    return Dataset(train, test, held_out=f"{TEST_VIEWS} cameras of their own")
+
+
+def _cameras(count: int, turn: float) -> list[Tensor]:
+    """World-to-camera matrices [4,4], evenly spread over the sphere but for its poles."""
+    golden = math.pi * (3.0 - math.sqrt(5.0))
+    centre = torch.tensor([0.09, 0.03, 0.62], dtype=torch.float64)
+    matrices = []
+    for index in range(count):
+        height = 0.95 - 1.6 * (index + 0.5) / count
+        across = math.sqrt(1.0 - height * height)
+        angle = (index + turn) * golden
+        away = torch.tensor([across * math.cos(angle), across * math.sin(angle), height])
+        matrices.append(look_at(centre + DISTANCE * away, centre, (0.0, 0.0, 1.0)))
+    return matrices
+
+
+def _photograph(
+    ctx: glrast.Context, mesh: ColoredMesh, cameras: list[Tensor], resolution: int, name: str
+) -> Views:
+    projection = perspective(FOV_RAD, 1.0, 0.5, 20.0)
+    pictures = []
+    for world_to_camera in cameras:
+        matrix = (projection.double() @ world_to_camera.double()).float().to(mesh.pos.device)
+        size = (resolution, resolution)
+        pictures.append(to_bytes(supersampled(ctx, mesh, matrix[None], size, SUPERSAMPLE)))
+    return Views(
+        rgba=torch.cat(pictures),
+        world_to_camera=torch.stack(cameras).double(),
+        projection=projection.double().expand(len(cameras), 4, 4).clone(),
+        names=[f"{name}_{index:02d}" for index in range(len(cameras))],
+    )

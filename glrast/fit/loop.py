@@ -1,0 +1,209 @@
+"""The fit itself: one step after the other through the stages, from a state that can be saved.
+
+`Fit` holds everything a step depends on; `run` drives it, saves it every few seconds and when it is
+asked to stop.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+import glrast
+from glrast.clip import laplacian
+from glrast.fit.checkpoint import require_same, save_checkpoint
+from glrast.fit.dataset import Views
+from glrast.fit.hull import visual_hull
+from glrast.fit.large_steps import AdamUniform
+from glrast.fit.losses import image_losses, smoothness_loss
+from glrast.fit.model import ColoredMesh, Model, render
+from glrast.fit.stages import Stage
+
+# Weights beside the image loss, whose weight is 1.
+MASK_WEIGHT = 2.0
+COLOR_SMOOTHNESS_WEIGHT = 0.01
+SAVE_SECONDS = 5.0
+
+
+class Stopped(Exception):
+    """The run was asked to stop; its state is in the checkpoint."""
+
+
+class Fit:
+    """A fit at some step: `step` until `done`, then `mesh`.
+
+    Args:
+        views: what to learn from.
+        stages: in order; see stages.plan.
+        batch: views per step (all of them where there are fewer).
+        seed: of the order of the views and of the backgrounds.
+        device: where the images are drawn.
+    """
+
+    def __init__(
+        self, views: Views, stages: list[Stage], batch: int, seed: int, device: torch.device
+    ):
+        # No derivatives of barycentrics: a colour per vertex needs no mipmaps.
+        self.ctx = glrast.Context(device, output_db=False)
+        self.views, self.stages, self.device = views, stages, self.ctx.device
+        self.batch = min(batch, len(views))
+        self.settings = {
+            "data": views.fingerprint(),
+            "stages": [asdict(stage) for stage in stages],
+            "batch": batch,
+            "seed": seed,
+            "device": self.device.type,
+        }
+        self.generator = torch.Generator().manual_seed(seed)
+        self.order = torch.empty(0, dtype=torch.int64)
+        self.world_to_clip = views.world_to_clip.float().to(self.device)
+        self.stage_index, self.step_in_stage = 0, 0
+        self.losses: list[float] = []
+        self.seconds = 0.0
+        self.model: Model | None = None
+
+    @property
+    def stage(self) -> Stage:
+        return self.stages[self.stage_index]
+
+    @property
+    def done(self) -> bool:
+        last = self.stage_index == len(self.stages) - 1
+        return last and self.step_in_stage == self.stage.steps
+
+    def begin(self) -> None:
+        """From the masks to the first stage: hull, mesh of the first edge length, mean colour."""
+        started = time.perf_counter()
+        pos, tri = visual_hull(
+            self.views.rgba[..., 3].float() / 255.0, self.views.world_to_clip, self.views.names
+        )
+        self.size = float((pos.max(dim=0).values - pos.min(dim=0).values).norm())
+        total = self.views.rgba.flatten(0, 2).double().sum(dim=0)
+        color = (total[:3] / total[3]).float().expand(len(pos), 3)
+        self._begin_stage(ColoredMesh(pos, tri, color).to(self.device))
+        self.seconds += time.perf_counter() - started
+
+    def _begin_stage(self, mesh: ColoredMesh) -> None:
+        if self.stage.edge:
+            mesh = mesh.remeshed(self.stage.edge * self.size)
+        if self.stage.split:
+            mesh = mesh.refined(self.stage.split * self.size)
+        self._use(Model(mesh, self.stage.smoothness))
+
+    def _use(self, model: Model) -> None:
+        """What follows from the model and the stage alone, so that a resumed run makes it anew."""
+        self.model = model
+        self.pictures = self.views.reduced(-(-max(self.views.resolution) // self.stage.shrink))
+        self.laplacian = laplacian(model.tri, len(model.color))
+        self.move = AdamUniform([model.u], lr=0.0)
+        self.paint = torch.optim.Adam([model.color], lr=0.0)
+
+    def step(self) -> float:
+        """One step; returns its loss."""
+        started = time.perf_counter()
+        if self.step_in_stage == self.stage.steps:
+            mesh = self.model.mesh()
+            self.stage_index, self.step_in_stage = self.stage_index + 1, 0
+            self._begin_stage(mesh)
+        fraction = self.stage.decay ** (self.step_in_stage / self.stage.steps)
+        self.move.param_groups[0]["lr"] = self.stage.lr_pos * self.size * fraction
+        self.paint.param_groups[0]["lr"] = self.stage.lr_color * fraction
+        self.move.zero_grad()
+        self.paint.zero_grad()
+        loss = self._loss(self._next_views())
+        loss.backward()
+        self.move.step()
+        self.paint.step()
+        self.step_in_stage += 1
+        self.losses.append(float(loss.detach()))
+        self.seconds += time.perf_counter() - started
+        return self.losses[-1]
+
+    def _loss(self, index: Tensor) -> Tensor:
+        model = self.model
+        mesh = ColoredMesh(model.positions(), model.tri, model.color)
+        target = self.pictures.target(index, self.device)
+        background = torch.rand(len(index), 1, 1, 3, generator=self.generator).to(self.device)
+        rgba = render(
+            self.ctx,
+            mesh,
+            self.world_to_clip[index.to(self.device)],
+            self.pictures.resolution,
+            model.topology_hash,
+        )
+        image_loss, mask_loss = image_losses(rgba, target, background)
+        return (
+            image_loss
+            + MASK_WEIGHT * mask_loss
+            + COLOR_SMOOTHNESS_WEIGHT * smoothness_loss(model.color, self.laplacian)
+        )
+
+    def _next_views(self) -> Tensor:
+        """A minibatch of view indices; every view comes once before any comes again."""
+        while len(self.order) < self.batch:
+            shuffled = torch.randperm(len(self.views), generator=self.generator)
+            self.order = torch.cat([self.order, shuffled])
+        index, self.order = self.order[: self.batch], self.order[self.batch :]
+        return index
+
+    def mesh(self) -> ColoredMesh:
+        """The fitted mesh on the CPU, colours in 0..1."""
+        mesh = self.model.mesh().to(torch.device("cpu"))
+        return ColoredMesh(mesh.pos, mesh.tri, mesh.color.clamp(0.0, 1.0))
+
+    def state(self) -> dict[str, Any]:
+        """Everything that `restore` needs; see checkpoint.py."""
+        return {
+            "settings": self.settings,
+            "stage_index": self.stage_index,
+            "step_in_stage": self.step_in_stage,
+            "size": self.size,
+            "tri": self.model.tri,
+            "u": self.model.u.detach(),
+            "color": self.model.color.detach(),
+            "move": self.move.state_dict(),
+            "paint": self.paint.state_dict(),
+            "generator": self.generator.get_state(),
+            "order": self.order,
+            "losses": self.losses,
+            "seconds": self.seconds,
+        }
+
+    def restore(self, state: dict[str, Any], path: Path) -> None:
+        """Continues from a saved state; raises ValueError if it belongs to another run."""
+        require_same(state["settings"], self.settings, path)
+        for name in ("stage_index", "step_in_stage", "size", "order", "losses", "seconds"):
+            setattr(self, name, state[name])
+        u = state["u"].to(self.device)
+        mesh = ColoredMesh(u, state["tri"].to(self.device), state["color"].to(self.device))
+        self._use(Model(mesh, self.stage.smoothness, u=u))
+        self.move.load_state_dict(state["move"])
+        self.paint.load_state_dict(state["paint"])
+        self.generator.set_state(state["generator"])
+
+
+def run(
+    fit: Fit,
+    checkpoint: Path,
+    on_step: Callable[[Fit], None],
+    should_stop: Callable[[], bool],
+) -> None:
+    """Steps until the fit is done, saving every few seconds.
+
+    Raises:
+        Stopped: `should_stop` said so; the state has been saved.
+    """
+    saved = time.monotonic()
+    while not fit.done:
+        fit.step()
+        on_step(fit)
+        stop = should_stop()
+        if stop or fit.done or time.monotonic() - saved > SAVE_SECONDS:
+            save_checkpoint(checkpoint, fit.state())
+            saved = time.monotonic()
+        if stop and not fit.done:
+            raise Stopped

@@ -1,0 +1,169 @@
+"""`glrast fit` as a person meets it: results, messages, Ctrl-C, and going on."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from glrast.cli import fit
+from glrast.cli.main import main
+from glrast.fit import stages, turntable
+from tests.fit.sphere import sphere_views, write_dataset
+
+RESULTS = {"mesh.glb", "metrics.json", "turntable.gif", "loss.png", "compare.png", "checkpoint.pt"}
+
+
+@pytest.fixture
+def dataset(tmp_path: Path) -> Path:
+    write_dataset(tmp_path / "data", sphere_views(6))
+    write_dataset(tmp_path / "data", sphere_views(2), "transforms_test.json")
+    return tmp_path / "data"
+
+
+@pytest.fixture(autouse=True)
+def coarse_and_short(monkeypatch: pytest.MonkeyPatch):
+    """Meshes for pictures of 33 pixels, and a turntable of four frames."""
+    plan = [
+        (name, share, 1, edge * 4, 0.0, *rest) for name, share, _, edge, _, *rest in stages._PLAN
+    ]
+    monkeypatch.setattr(stages, "_PLAN", plan)
+    monkeypatch.setattr(turntable, "FRAMES", 4)
+
+
+def words(dataset: Path | str, out: Path, *more: str) -> list[str]:
+    return ["fit", str(dataset), "--out", str(out), "--steps", "8", "--device", "cpu", *more]
+
+
+def measured(out: Path) -> dict:
+    """metrics.json without what differs from run to run."""
+    values = json.loads((out / "metrics.json").read_text())
+    return {name: value for name, value in values.items() if name != "seconds"}
+
+
+@pytest.mark.slow
+def test_a_run_writes_its_results_and_the_same_seed_gives_the_same_metrics(
+    dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    assert main(words(dataset, tmp_path / "a")) == 0
+    assert {path.name for path in (tmp_path / "a").iterdir()} == RESULTS
+    assert "psnr" in capsys.readouterr().out
+    assert main(words(dataset, tmp_path / "b")) == 0
+    found = measured(tmp_path / "a")
+    assert found == measured(tmp_path / "b")
+    assert found["steps"] == 8 and found["held_out"] == "transforms_test.json"
+    assert 0.5 < found["mask_iou"] <= 1.0 and found["device"].startswith("cpu")
+
+
+@pytest.mark.slow
+def test_an_interrupted_run_says_how_to_go_on_and_ends_with_the_same_bits(
+    dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch
+):
+    # Ctrl-C during the third step, sent to ourselves.
+    show = fit._Progress.show
+
+    def third_step(self, running) -> None:
+        show(self, running)
+        if len(running.losses) == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(fit._Progress, "show", third_step)
+    assert main(words(dataset, tmp_path / "a")) == 130
+    said = capsys.readouterr().err.replace("\n", " ")
+    assert f"glrast fit {dataset} --out {tmp_path / 'a'}" in said and "--resume" in said
+    assert {path.name for path in (tmp_path / "a").iterdir()} == {"checkpoint.pt"}
+    monkeypatch.setattr(fit._Progress, "show", show)
+    assert main(words(dataset, tmp_path / "a", "--resume")) == 0
+    assert "Continuing from step 3" in capsys.readouterr().err
+    assert main(words(dataset, tmp_path / "b")) == 0
+    assert measured(tmp_path / "a") == measured(tmp_path / "b")
+    first, second = (torch.load(tmp_path / name / "checkpoint.pt") for name in "ab")
+    assert torch.equal(first["u"], second["u"]) and first["losses"] == second["losses"]
+
+
+@pytest.mark.slow
+def test_a_killed_run_goes_on_from_its_last_checkpoint(dataset: Path, tmp_path: Path):
+    # Far more steps than the run will live to see.
+    arguments = [*words(dataset, tmp_path / "a"), "--steps", "100000"]
+    code = "import sys; from glrast.cli.main import main; from glrast.fit import loop\n"
+    code += "loop.SAVE_SECONDS = 0.0; sys.exit(main(sys.argv[1:]))"
+    running = subprocess.Popen([sys.executable, "-c", code, *arguments], stderr=subprocess.DEVNULL)
+    checkpoint, waited = tmp_path / "a" / "checkpoint.pt", time.monotonic() + 100
+    while not checkpoint.exists() and time.monotonic() < waited:
+        time.sleep(0.05)
+    time.sleep(0.3)
+    running.kill()
+    running.wait()
+    assert len(torch.load(checkpoint)["losses"]) > 0
+
+
+@pytest.mark.slow
+def test_resume_without_a_checkpoint_starts_and_other_settings_are_refused(
+    dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    out = tmp_path / "a"
+    assert main(words(dataset, out, "--resume")) == 0
+    assert "starting from the beginning" in capsys.readouterr().err
+    assert main(words(dataset, out, "--resume", "--seed", "1")) == 2
+    assert "seed was 0" in capsys.readouterr().err
+
+
+def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """What a refused command says, one line."""
+    assert main(list(arguments)) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and said.startswith("glrast")
+    return said
+
+
+def test_an_output_folder_that_cannot_be_written_is_refused_before_the_work(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    (tmp_path / "file").write_text("")
+    # The data set does not exist either: the folder is looked at first.
+    said = refused(capsys, *words("nowhere", tmp_path / "file"))
+    assert "--out must be a folder that can be written" in said
+
+
+def test_a_missing_data_set_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    said = refused(capsys, *words(tmp_path / "nowhere", tmp_path / "out"))
+    assert "DATASET must be the word demo or a folder" in said and "nowhere is no folder" in said
+
+
+def test_a_single_view_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    write_dataset(tmp_path / "data", sphere_views(1))
+    said = refused(capsys, *words(tmp_path / "data", tmp_path / "out"))
+    assert "at least 2 views" in said and "found 1 (r_0.png)" in said
+    assert not list((tmp_path / "out").iterdir())
+
+
+def test_cameras_that_look_away_are_refused(dataset: Path, tmp_path: Path, capsys):
+    content = json.loads((dataset / "transforms_train.json").read_text())
+    for frame in content["frames"]:
+        # As OpenCV has it: y down, looking along +z.
+        frame["transform_matrix"] = [
+            [row[0], -row[1], -row[2], row[3]] for row in frame["transform_matrix"]
+        ]
+    (dataset / "transforms_train.json").write_text(json.dumps(content))
+    said = refused(capsys, *words(dataset, tmp_path / "out"))
+    assert "behind the camera of r_0.png" in said and "negate the second and the third" in said
+
+
+@pytest.mark.parametrize("words_", [["--steps", "0"], ["--batch", "x"], ["--resolution", "-3"]])
+def test_counts_must_be_whole_and_positive(words_: list[str], capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(["fit", "demo", "--out", "out", *words_])
+    assert caught.value.code == 2
+    assert "expected a whole number above zero" in capsys.readouterr().err
+
+
+def test_an_unknown_device_is_named(dataset: Path, tmp_path: Path, capsys):
+    arguments = [*words(dataset, tmp_path / "out"), "--device", "toaster"]
+    assert "--device must be auto, cpu, cuda or cuda:N; got 'toaster'" in refused(
+        capsys, *arguments
+    )

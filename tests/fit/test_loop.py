@@ -1,0 +1,105 @@
+"""The fit learns, repeats itself to the bit, and goes on from a checkpoint as if nothing had been."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from glrast.fit.checkpoint import load_checkpoint
+from glrast.fit.loop import Fit, Stopped, run
+from glrast.fit.report import judge
+from glrast.fit.stages import Stage
+from tests.fit.sphere import sphere_views
+
+CPU = torch.device("cpu")
+# Two small stages, so that a run crosses a border between stages.
+STAGES = [
+    Stage("one", 4, 2, 0.12, 0.0, 10.0, 2e-3, 5e-2, 0.5),
+    Stage("two", 5, 1, 0.08, 0.03, 10.0, 1e-3, 5e-2, 0.5),
+]
+
+
+def begun(seed: int = 0, stages: list[Stage] = STAGES, batch: int = 2) -> Fit:
+    fit = Fit(sphere_views(6), stages, batch, seed, CPU)
+    fit.begin()
+    return fit
+
+
+def finished(fit: Fit) -> Fit:
+    while not fit.done:
+        fit.step()
+    return fit
+
+
+def same_bits(a: Fit, b: Fit) -> bool:
+    first, second = a.mesh(), b.mesh()
+    equal = [torch.equal(getattr(first, n), getattr(second, n)) for n in ("pos", "tri", "color")]
+    return all(equal) and a.losses == b.losses
+
+
+@pytest.mark.slow
+def test_the_same_seed_gives_the_same_bits_and_another_seed_does_not():
+    first, again, other = finished(begun()), finished(begun()), finished(begun(seed=1))
+    assert same_bits(first, again)
+    assert first.losses != other.losses
+
+
+# In the middle of the first stage, at its last step (the next begins a stage), in the second.
+@pytest.mark.slow
+@pytest.mark.parametrize("stop_after", [2, 4, 7])
+def test_a_resumed_run_ends_with_the_bits_of_an_uninterrupted_one(stop_after: int, tmp_path: Path):
+    path = tmp_path / "checkpoint.pt"
+    first = begun()
+    with pytest.raises(Stopped):
+        run(first, path, lambda fit: None, lambda: len(first.losses) == stop_after)
+    second = Fit(sphere_views(6), STAGES, 2, 0, CPU)
+    second.restore(load_checkpoint(path), path)
+    assert len(second.losses) == stop_after
+    assert same_bits(finished(second), finished(begun()))
+
+
+@pytest.mark.slow
+def test_a_finished_run_saves_its_end(tmp_path: Path):
+    path = tmp_path / "checkpoint.pt"
+    first, seen = begun(), []
+    run(first, path, lambda fit: seen.append(len(fit.losses)), lambda: False)
+    assert seen == list(range(1, 10))
+    second = Fit(sphere_views(6), STAGES, 2, 0, CPU)
+    second.restore(load_checkpoint(path), path)
+    assert second.done and same_bits(first, second)
+
+
+@pytest.mark.slow
+def test_a_checkpoint_of_other_pictures_or_settings_is_refused():
+    state = begun().state()
+    with pytest.raises(ValueError, match=r"batch was 2 in c\.pt and is 3 now"):
+        Fit(sphere_views(6), STAGES, 3, 0, CPU).restore(state, Path("c.pt"))
+    with pytest.raises(ValueError, match=r"data was .* in c\.pt and is .* now"):
+        Fit(sphere_views(7), STAGES, 2, 0, CPU).restore(state, Path("c.pt"))
+
+
+def test_every_view_comes_once_before_any_comes_again():
+    fit = Fit(sphere_views(6), STAGES, 2, 0, CPU)
+    drawn = torch.cat([fit._next_views() for _ in range(6)])
+    assert sorted(drawn[:6].tolist()) == sorted(drawn[6:].tolist()) == list(range(6))
+    assert drawn[:6].tolist() != drawn[6:].tolist()
+
+
+def test_a_batch_larger_than_the_views_is_all_of_them():
+    fit = Fit(sphere_views(3), STAGES, 8, 0, CPU)
+    assert sorted(fit._next_views().tolist()) == [0, 1, 2]
+
+
+@pytest.mark.slow
+def test_a_tiny_fit_comes_near_to_views_it_has_not_seen():
+    views = sphere_views(14)
+    train, test = views.pick(list(range(10))), views.pick(list(range(10, 14)))
+    stages = [Stage("only", 60, 1, 0.07, 0.0, 10.0, 2e-3, 5e-2, 0.2)]
+    fit = Fit(train, stages, 4, 0, CPU)
+    fit.begin()
+    before = judge(fit.ctx, fit.mesh(), test, CPU)
+    after = judge(fit.ctx, finished(fit).mesh(), test, CPU)
+    # Measured: 16 dB with the mean colour, 31 dB after the fit.
+    assert float(after.psnr.mean()) > max(27.0, float(before.psnr.mean()) + 8.0)
+    assert float(after.iou.mean()) > 0.97
+    assert sum(fit.losses[-10:]) < 0.5 * sum(fit.losses[:10])
