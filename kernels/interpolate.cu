@@ -4,16 +4,16 @@
 //   dA/dX = du/dX (A0-A2) + dv/dX (A1-A2), dA/dY likewise, for the attributes listed in `diff`
 // Backward accumulates grad [slots,V,A]; it writes grad_rast (u, v, 0, 0) and grad_db.
 // Three attributes, the common case, are known to the compiler: `Fixed` is their number, or 0 for any.
-#include "common.cuh"
+#include "lanes.cuh"
 
 // The attributes of the triangle under a pixel: where its three rows begin, from the image's first attribute.
-struct Corners { int64 i0, i1, i2; };
+struct Corners { int64 v0, v1, v2, i0, i1, i2; };  // vertices; floats
 
 template <class Args>
 GLRAST_INLINE bool find_corners(const Args& a, float id, Corners* c) {
     Int3 index;
     if (!fetch_triangle(a.tri, a.T, a.V, decode_id(id) - 1, &index)) return false;
-    *c = Corners{(int64)index.x * a.A, (int64)index.y * a.A, (int64)index.z * a.A};
+    *c = Corners{index.x, index.y, index.z, (int64)index.x * a.A, (int64)index.y * a.A, (int64)index.z * a.A};
     return true;
 }
 
@@ -72,9 +72,9 @@ struct InterpolateBackwardArgs {
     int width;                // W
     int H;
     int64 rows;               // N*H
-    float* grad;              // [V,A] or [N,V,A], accumulated; null: not asked for
+    float* grad;              // [V,grad_row] or [N,V,grad_row], accumulated; null: not asked for
     float* spare;
-    int64 slot_size;          // V*A
+    int64 slot_size;          // V*grad_row
     int slots;
     int pieces;
     const float* attr;        // as grad
@@ -87,6 +87,7 @@ struct InterpolateBackwardArgs {
     int T;
     int A;
     int D;
+    int grad_row;             // floats from one vertex's gradient to the next: A, or 4 for A = 3 on the CPU
     const float* grad_out;    // [N,H,W,A] or null
     const float* grad_out_da; // [N,H,W,2D] or null
     float* grad_rast;         // [N,H,W,4] or null: not asked for
@@ -108,16 +109,23 @@ GLRAST_INLINE void interpolate_pixel_backward(const InterpolateBackwardArgs& a, 
     if (drawn) {
         const float* attr = a.attr + row.n * a.attr_stride;
         const float *A0 = attr + c.i0, *A1 = attr + c.i1, *A2 = attr + c.i2;
-        float* grad = a.grad + row.n * a.attr_stride;
-        float *g0 = grad + c.i0, *g1 = grad + c.i1, *g2 = grad + c.i2;
+        float* grad = a.grad + (a.attr_stride ? row.n * a.slot_size : 0);
+        float *g0 = grad + c.v0 * a.grad_row, *g1 = grad + c.v1 * a.grad_row, *g2 = grad + c.v2 * a.grad_row;
         if (a.grad_out) {
             const float* y = a.grad_out + pixel * A;
             const float u = rast[0], v = rast[1], t = 1.0f - u - v;
+            const bool padded = Fixed == 3 && a.grad_row == 4;
+            if (padded && a.grad) {
+                const Float4 w = {y[0], y[1], y[2], 0.0f};
+                add_row(g0, u, w);
+                add_row(g1, v, w);
+                add_row(g2, t, w);
+            }
             for (int i = 0; i < A; ++i) {
                 const float yi = y[i];
                 gu += yi * (A0[i] - A2[i]);
                 gv += yi * (A1[i] - A2[i]);
-                if (!a.grad) continue;
+                if (!a.grad || padded) continue;
                 GLRAST_ADD(g0 + i, u * yi);
                 GLRAST_ADD(g1 + i, v * yi);
                 GLRAST_ADD(g2 + i, t * yi);

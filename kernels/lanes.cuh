@@ -105,6 +105,18 @@ GLRAST_INLINE void add_rows(float* const p[4], const bool on[4], Rows r) {
 
 #endif
 
+// p[0..3] += s v.
+GLRAST_INLINE void add_row(float* p, float s, Float4 v) {
+#ifdef __CUDACC__
+    GLRAST_ADD(p, s * v.x);
+    GLRAST_ADD(p + 1, s * v.y);
+    GLRAST_ADD(p + 2, s * v.z);
+    GLRAST_ADD(p + 3, s * v.w);
+#else
+    store_unaligned(p, load_unaligned(p) + splat(s) * Floats{v.x, v.y, v.z, v.w});
+#endif
+}
+
 // The rows of consecutive pixels; lanes beyond `count` repeat the first.
 GLRAST_INLINE Rows load_pixels(const float* p, int count) {
     const float* rows[GLRAST_LANES];

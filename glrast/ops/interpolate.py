@@ -145,11 +145,16 @@ def _backward(attr, rast, tri, rast_db, diff, grad_out, grad_out_da, wanted):
         grad_rast=grad_rast if want_rast else None,
         grad_db=grad_db if want_db else None,
     )
+    A = attr.shape[-1]
+    # On the CPU three attributes are summed in rows of four: one vector instruction a corner.
+    arguments["grad_row"] = 4 if A == 3 and rast.device.type == "cpu" else A
     if want_attr and attr.numel():  # the scatter of an empty gradient runs no kernel
         slots = attr.shape[0] if arguments["attr_stride"] else 1
-        grad_attr = launch_scatter(
-            "interpolate", "interpolate_backward", attr.shape, slots, rast.device, **arguments
+        shape = (*attr.shape[:-1], arguments["grad_row"])
+        padded = launch_scatter(
+            "interpolate", "interpolate_backward", shape, slots, rast.device, **arguments
         )
+        grad_attr = padded[..., :A].contiguous()
     else:
         grad_attr = torch.empty_like(attr) if want_attr else attr.new_empty(0)
         nothing = dict(grad=None, spare=None, slot_size=0, slots=1, pieces=1)
