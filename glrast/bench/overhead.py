@@ -1,8 +1,9 @@
 """What Python, PyTorch's dispatcher and the small kernels take of one forward and backward pass.
 
 At 64 x 64 pixels with 100 triangles there is little to compute. The whole pass is timed; so are the OpenGL calls that
-draw and read back its image, repeated by themselves on the objects that the pass left behind. The difference is the
-overhead: argument checks, operators, autograd, uploads, make-current, kernel launches and the kernels' own work.
+draw and read back its image, repeated by themselves on the objects that the pass left behind; and the same pass at
+4 x 4 pixels, where kernels have nothing to do. What is left of that without OpenGL is the overhead: argument checks,
+operators, autograd, uploads, make-current and kernel launches.
 """
 
 from __future__ import annotations
@@ -20,23 +21,35 @@ from . import measure
 from .operations import forward_backward
 
 RESOLUTION = (64, 64)
+TINY = (4, 4)
 ROWS, COLUMNS = 10, 5  # 100 triangles
 
 
 @dataclass(frozen=True)
 class Overhead:
-    """Medians in milliseconds."""
+    """Medians in milliseconds, forward and backward."""
 
-    total_ms: float
-    opengl_ms: float
+    total_ms: float  # at 64 x 64
+    opengl_ms: float  # clear, draw and read of that
+    tiny_total_ms: float  # the same at 4 x 4
+    tiny_opengl_ms: float
+
+    @property
+    def kernels_ms(self) -> float:
+        """What the kernels compute at 64 x 64: all that grows with the image but is not OpenGL's."""
+        return self.total_ms - self.opengl_ms - self.overhead_ms
 
     @property
     def overhead_ms(self) -> float:
-        return self.total_ms - self.opengl_ms
+        return self.tiny_total_ms - self.tiny_opengl_ms
 
 
 def measure_overhead(device: torch.device, repeats: int) -> Overhead:
-    """Frees the OpenGL objects of `device` first, so that those left behind are this pass's."""
+    return Overhead(*_measure(device, repeats, RESOLUTION), *_measure(device, repeats, TINY))
+
+
+def _measure(device: torch.device, repeats: int, resolution) -> tuple[float, float]:
+    """Total and OpenGL's part. Frees the OpenGL objects first, so that those left behind are this pass's."""
     ctx = glrast.Context(device)
     ctx.close()
     pos, tri = (t.to(device) for t in grid(ROWS, COLUMNS))
@@ -45,14 +58,14 @@ def measure_overhead(device: torch.device, repeats: int) -> Overhead:
     topology = glrast.antialias_construct_topology_hash(tri)
 
     def forward() -> torch.Tensor:
-        rast, _ = glrast.rasterize(ctx, pos, tri, RESOLUTION)
+        rast, _ = glrast.rasterize(ctx, pos, tri, resolution)
         image, _ = glrast.interpolate(color, rast, tri)
         return glrast.antialias(image, rast, pos, tri, topology)
 
     times = forward_backward(forward, (pos, color), repeats, device)
     context = for_device(ctx.device)
     with context.current():
-        return Overhead(sum(times), measure.median_ms(_opengl(context), repeats, device))
+        return sum(times), measure.median_ms(_opengl(context), repeats, device)
 
 
 def _opengl(context: DeviceContext) -> Callable[[], None]:

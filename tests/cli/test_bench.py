@@ -127,12 +127,14 @@ def test_deodr_missing_says_what_to_install(monkeypatch, capsys):
 def test_overhead_is_the_whole_without_opengl():
     found = overhead.measure_overhead(CPU, repeats=3)
     assert 0 < found.opengl_ms < found.total_ms
-    assert found.overhead_ms == pytest.approx(found.total_ms - found.opengl_ms)
+    assert found.overhead_ms == pytest.approx(found.tiny_total_ms - found.tiny_opengl_ms)
+    parts = found.opengl_ms + found.kernels_ms + found.overhead_ms
+    assert parts == pytest.approx(found.total_ms)
     assert f"{found.overhead_ms:.3f} ms" in table.overhead(found)
 
 
 def test_the_opengl_time_is_that_of_really_drawing_the_image(gl):
-    overhead.measure_overhead(CPU, repeats=1)
+    overhead._measure(CPU, 1, overhead.RESOLUTION)
     targets = [thing for key, thing in gl.objects.items() if key[0] == "target"]
     out = torch.empty(1, *overhead.RESOLUTION, dtype=torch.int32)
     with gl.current():

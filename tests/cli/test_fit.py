@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -30,7 +31,8 @@ def dataset(tmp_path: Path) -> Path:
 def coarse_and_short(monkeypatch: pytest.MonkeyPatch):
     """Meshes for pictures of 33 pixels, and a turntable of four frames."""
     plan = [
-        (name, share, 1, edge * 4, 0.0, *rest) for name, share, _, edge, _, *rest in stages._PLAN
+        (share, replace(stage, shrink=1, edge=stage.edge * 4, split=0.0))
+        for share, stage in stages._PLAN
     ]
     monkeypatch.setattr(stages, "_PLAN", plan)
     monkeypatch.setattr(turntable, "FRAMES", 4)
