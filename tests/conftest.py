@@ -1,0 +1,67 @@
+"""What any test may ask for: `--device`, the fixtures `device`, `gl`, `context`, and a count of what was skipped."""
+
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+if str(ROOT) not in sys.path:  # `from tests import scenes`, however pytest is started
+    sys.path.insert(0, str(ROOT))
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--device", default="cpu", help="where the operations run: cpu (default), cuda, cuda:1"
+    )
+
+
+@pytest.fixture(scope="session")
+def device(request):
+    """The torch.device of --device; asking for a CUDA device that is not there fails, it does not skip."""
+    import torch
+
+    name = request.config.getoption("--device")
+    chosen = torch.device(name)
+    if chosen.type == "cuda":
+        if not torch.cuda.is_available():
+            raise pytest.UsageError(f"--device {name}: PyTorch finds no CUDA device")
+        chosen = torch.device(
+            "cuda", torch.cuda.current_device() if chosen.index is None else chosen.index
+        )
+    return chosen
+
+
+@pytest.fixture
+def gl(device):
+    """The device's OpenGL side; a test that meets or leaves an OpenGL error fails."""
+    from glrast.gl.context import for_device
+
+    opened = for_device(device)
+    with opened.current():
+        opened.gl.check("before the test")
+    yield opened
+    with opened.current():
+        opened.gl.check("left by the test")
+
+
+@pytest.fixture(params=["id", "full"])
+def context(request, device, gl):
+    """A glrast.Context on the device, once per program."""
+    import glrast
+
+    return glrast.Context(device, buffers=request.param)
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Every skip is counted and gives its reason."""
+    reasons = Counter(
+        report.longrepr[2].removeprefix("Skipped: ")
+        for report in terminalreporter.stats.get("skipped", [])
+        if isinstance(report.longrepr, tuple)
+    )
+    if reasons:
+        terminalreporter.section(f"{sum(reasons.values())} skipped")
+    for reason, count in reasons.most_common():
+        terminalreporter.line(f"{count:4}  {reason}")

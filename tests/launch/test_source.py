@@ -1,0 +1,165 @@
+"""source: the kernel text with its includes, and the argument structs it declares."""
+
+import ctypes
+import re
+import shutil
+import subprocess
+
+import numpy as np
+import pytest
+import torch
+
+from glrast.launch import cpu, source
+
+STEMS = sorted(path.stem for path in source.folder("kernels").glob("*.cu"))
+STUB = """
+#include "%s"
+void host::parallel(int64_t count, int, const std::function<void(int64_t)>& task) {
+    for (int64_t i = 0; i < count; ++i) task(i);
+}
+""" % (source.folder("kernels") / "host.h")
+KERNELS = [(stem, kernel) for stem in STEMS for kernel in source.kernels(stem)]
+
+
+def test_every_kernel_macro_is_found_with_its_struct():
+    for stem in STEMS:
+        text = (source.folder("kernels") / f"{stem}.cu").read_text()
+        assert len(source.kernels(stem)) == len(re.findall(r"^GLRAST_\w*KERNEL\(", text, re.M)) > 0
+        for kernel, arguments in source.kernels(stem).items():
+            assert kernel.startswith(f"{stem}_") and arguments.fields[:3] == ("width", "H", "rows")
+
+
+@pytest.mark.parametrize("stem, kernel", KERNELS)
+def test_a_struct_is_as_large_as_the_host_compiler_made_it(stem, kernel):
+    size = getattr(cpu.host_library(), f"{kernel}_sizeof")
+    size.restype = ctypes.c_int64
+    arguments = source.kernels(stem)[kernel]
+    assert size() == arguments.format.size == arguments.dtype.itemsize
+
+
+@pytest.mark.parametrize("stem, kernel", KERNELS)
+def test_the_packed_bytes_and_the_numpy_dtype_put_every_member_in_the_same_place(stem, kernel):
+    arguments = source.kernels(stem)[kernel]
+    wanted = {name: 3 + i for i, name in enumerate(arguments.fields)}
+    values = {
+        name: Address(n) if arguments.dtype[name] == "u8" else n for name, n in wanted.items()
+    }
+    record = np.frombuffer(arguments.pack(values), dtype=arguments.dtype)[0]
+    assert {name: record[name] for name in arguments.fields} == wanted
+
+
+@pytest.mark.slow
+def test_every_member_lies_where_the_compiler_puts_it(tmp_path):
+    compiler = shutil.which("c++") or shutil.which("g++") or shutil.which("clang++")
+    if not compiler:
+        pytest.skip("no C++ compiler here")
+    lines = ["#include <cstddef>", "#include <cstdio>"]
+    lines += [f'#include "{source.folder("kernels") / stem}.cu"' for stem in STEMS]
+    # offsetof needs the struct's name, which the macro's second argument tells
+    wanted = []
+    lines.append("int main() {")
+    for stem in STEMS:
+        text = (source.folder("kernels") / f"{stem}.cu").read_text()
+        for kernel, struct in re.findall(r"^GLRAST_\w*KERNEL\((\w+), (\w+)", text, re.M):
+            dtype = source.kernels(stem)[kernel].dtype
+            for name in dtype.names:
+                lines.append(f'std::printf("%zu\\n", offsetof({struct}, {name}));')
+                wanted.append(dtype.fields[name][1])
+    lines.append("}")
+    (tmp_path / "offsets.cpp").write_text("\n".join(lines))
+    (tmp_path / "stub.cpp").write_text(STUB)
+    program = tmp_path / "offsets"
+    subprocess.run(
+        [
+            compiler,
+            "-std=c++17",
+            "-w",
+            tmp_path / "offsets.cpp",
+            tmp_path / "stub.cpp",
+            "-o",
+            program,
+        ],
+        check=True,
+    )
+    found = subprocess.run([program], capture_output=True, text=True, check=True).stdout.split()
+    assert [int(offset) for offset in found] == wanted
+
+
+def test_tensors_become_addresses_and_none_a_null_pointer():
+    arguments = source._arguments(
+        "    int width;\n    int64 rows;\n    const float* a;  // [N]\n    char* b;\n    float c;"
+    )
+    assert arguments.fields == ("width", "rows", "a", "b", "c")
+    tensor = torch.zeros(3)
+    record = np.frombuffer(
+        arguments.pack(dict(width=1, rows=2**40, a=tensor, b=None, c=0.5)), dtype=arguments.dtype
+    )[0]
+    assert (
+        record["rows"] == 2**40
+        and record["a"] == tensor.data_ptr()
+        and record["b"] == 0
+        and record["c"] == 0.5
+    )
+
+
+def test_a_missing_or_unknown_argument_is_an_error():
+    arguments = source._arguments("    int width;\n    int64 rows;")
+    with pytest.raises(KeyError, match="rows"):
+        arguments.pack(dict(width=1))
+
+
+@pytest.mark.parametrize("stem", STEMS)
+def test_line_directives_name_the_real_file_and_line(stem):
+    """What the compiler will say about any line of the pasted text is where that line stands."""
+    files = {
+        p.name: p.read_text().splitlines()
+        for p in source.folder("kernels").iterdir()
+        if p.suffix in (".cu", ".cuh")
+    }
+    seen, name, number = set(), None, 0
+    for line in source.text(f"{stem}.cu").split("\n"):
+        directive = re.fullmatch(r'#line (\d+) "kernels/(.+)"', line)
+        if directive:
+            number, name = int(directive[1]), directive[2]
+            continue
+        original = files[name][number - 1]
+        assert line == original or (line == "" and original.startswith("#pragma once"))
+        seen.add((name, number))
+        number += 1
+    included = {file for file, _ in seen}
+    assert f"{stem}.cu" in included and "common.cuh" in included
+    for file in included:  # every line arrived, includes aside
+        missing = [n for n in range(1, len(files[file]) + 1) if (file, n) not in seen]
+        assert all(re.match(r'#include ".*\.cuh"', files[file][n - 1]) for n in missing)
+
+
+def test_a_header_that_is_included_twice_is_pasted_once(monkeypatch, tmp_path):
+    (tmp_path / "op.cu").write_text('#include "a.cuh"\n#include "b.cuh"\nlast')
+    (tmp_path / "a.cuh").write_text("#pragma once\nin a")
+    (tmp_path / "b.cuh").write_text('#pragma once\n#include "a.cuh"\nin b')
+    monkeypatch.setattr(source, "folder", lambda name: tmp_path)
+    text = source._paste("op.cu", set()).split("\n")
+    assert [line for line in text if line and not line.startswith("#line")] == [
+        "in a",
+        "in b",
+        "last",
+    ]
+    assert text[-2:] == ['#line 3 "kernels/op.cu"', "last"]
+
+
+def test_a_missing_folder_says_that_the_installation_is_incomplete():
+    with pytest.raises(
+        RuntimeError,
+        match="glrast: the folder spells/ is neither in .* nor beside it; .*reinstall glrast",
+    ):
+        source.folder("spells")
+
+
+class Address:
+    """What pack takes for a pointer."""
+
+    def __init__(self, at):
+        self.at = at
+
+    def data_ptr(self):
+        return self.at

@@ -1,0 +1,54 @@
+"""What the tests of the operations share: scenes drawn on a device, weights, comparisons, a number of threads."""
+
+from contextlib import contextmanager
+
+import torch
+
+import glrast
+from tests.scenes import ODD, Scene
+
+
+def on(context, scene: Scene) -> Scene:
+    return Scene(*(t.to(context.device) for t in scene))
+
+
+def ranges_for(pos, tri):
+    """Scenes with [V,4] positions are one image of all their triangles."""
+    return [[0, len(tri)]] if pos.ndim == 2 else None
+
+
+def draw(context, scene, resolution=ODD):
+    """rasterize a scene, or (pos, tri), whichever mode its positions mean."""
+    pos, tri = (t.to(context.device) for t in scene[:2])
+    return glrast.rasterize(context, pos, tri, resolution, ranges=ranges_for(pos, tri))
+
+
+def random(*shape, seed=0):
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def encode(ids, device="cpu"):
+    """Channel 3 of rast for triangle id + 1 above 2^24."""
+    return (torch.tensor(ids, dtype=torch.int32, device=device) + 0x4A800000).view(torch.float32)
+
+
+def close(found, wanted, tolerance):
+    assert found.shape == wanted.shape
+    difference = (found.detach().cpu().double() - wanted.detach().cpu().double()).abs()
+    assert difference.numel() == 0 or difference.max() <= tolerance
+
+
+def relative_error(found, wanted) -> float:
+    found, wanted = found.detach().cpu().double(), wanted.detach().cpu().double()
+    return ((found - wanted).norm() / wanted.norm().clamp(min=1e-30)).item()
+
+
+@contextmanager
+def torch_threads(count):
+    """The CPU kernels use `count` threads."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

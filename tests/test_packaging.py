@@ -1,0 +1,119 @@
+"""The wheel works by itself: built, installed in an empty folder, used from an empty folder."""
+
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+pytestmark = pytest.mark.slow  # a compiler run and two fresh Pythons
+
+SCRIPT = """
+import sys
+from pathlib import Path
+import torch, glrast
+from glrast.launch import cpu, source
+
+home = Path(sys.argv[1])
+assert Path(glrast.__file__).is_relative_to(home), glrast.__file__
+for folder in ("kernels", "shaders"):
+    assert source.folder(folder).is_relative_to(home), source.folder(folder)
+assert Path(cpu.host_library()._name).is_relative_to(home), cpu.host_library()._name
+
+context = glrast.Context("cpu")
+pos = torch.tensor([[[-1.0, -1.0, 0.0, 1.0], [3.0, -1.0, 0.0, 1.0], [-1.0, 3.0, 0.0, 1.0]]], requires_grad=True)
+tri = torch.tensor([[0, 1, 2]])
+for program in ("id", "full"):
+    rast, rast_db = glrast.rasterize(glrast.Context("cpu", buffers=program), pos, tri, (17, 33))
+    out, _ = glrast.interpolate(torch.eye(3), rast, tri)
+    image = glrast.antialias(out, rast, pos, tri)
+    image[..., 0].sum().backward()
+    print(program, int((rast[..., 3] == 1).sum()), bool(pos.grad.isfinite().all()))
+print("text", len(source.text("rasterize.cu")) > 1000)
+"""
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    """The wheel, built from a copy of the tracked kind of files, so that nothing lands in the checkout."""
+    if not any(shutil.which(name) for name in ("c++", "g++", "clang++")):
+        pytest.skip("no C++ compiler here")
+    folder = tmp_path_factory.mktemp("wheel")
+    copy = folder / "source"
+    ignore = shutil.ignore_patterns("__pycache__", "*.so", "build", "out")
+    for name in ("glrast", "kernels", "shaders"):
+        shutil.copytree(ROOT / name, copy / name, ignore=ignore)
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, copy / name)
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        str(copy),
+        "--no-deps",
+        "-w",
+        str(folder / "dist"),
+        "-q",
+    ]
+    if importlib.util.find_spec("scikit_build_core"):  # else pip fetches the build's requirements
+        command.append("--no-build-isolation")
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stderr
+    (built,) = (folder / "dist").glob("*.whl")
+    return built, copy
+
+
+@pytest.fixture(scope="module")
+def installed(wheel, tmp_path_factory):
+    home = tmp_path_factory.mktemp("installed")
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "--no-deps",
+        "--target",
+        str(home),
+        str(wheel[0]),
+        "-q",
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stderr
+    return home
+
+
+def test_the_wheel_holds_kernels_shaders_library_and_licence_and_nothing_of_the_tests(wheel):
+    built, copy = wheel
+    assert built.name.startswith("glrast-") and "-py3-none-" in built.name
+    names = set(zipfile.ZipFile(built).namelist())
+    for file in [*(copy / "kernels").glob("*.cu*"), *(copy / "shaders").iterdir()]:
+        assert f"glrast/{file.parent.name}/{file.name}" in names
+    assert "glrast/launch/libglrast_host.so" in names
+    assert any(name.endswith("LICENSE") for name in names)
+    assert not any(name.split("/")[0] in ("tests", "examples", ".ci") for name in names)
+
+
+def test_it_renders_from_an_empty_folder_with_everything_from_the_wheel(installed, tmp_path):
+    said = python(installed, tmp_path, "-c", SCRIPT, str(installed))
+    assert said == "id 561 True\nfull 561 True\ntext True\n"
+    assert not list(tmp_path.iterdir())  # and leaves nothing behind
+
+
+def python(home, folder, *arguments):
+    """A Python without site-packages' .pth files (an editable glrast would win), but with its libraries."""
+    libraries = [entry for entry in sys.path if entry.endswith("-packages")]
+    environment = {k: v for k, v in os.environ.items() if k != "GLRAST_HOST_LIBRARY"}
+    environment["PYTHONPATH"] = os.pathsep.join([str(home), *libraries])
+    command = [sys.executable, "-S", *arguments]
+    done = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
