@@ -75,11 +75,18 @@ GLRAST_INLINE void add_rows(float* const p[1], const bool[1], Rows r) {
 GLRAST_INLINE Floats load_unaligned(const float* p) { Floats v; std::memcpy(&v, p, sizeof v); return v; }
 GLRAST_INLINE void store_unaligned(float* p, Floats v) { std::memcpy(p, &v, sizeof v); }
 
+// The four values of a and b together with these numbers.
+#ifdef __clang__
+#define GLRAST_SHUFFLE(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#else
+#define GLRAST_SHUFFLE(a, b, ...) __builtin_shuffle(a, b, Ints{__VA_ARGS__})
+#endif
+
 GLRAST_INLINE Rows transpose(Rows r) {
-    const Floats a = __builtin_shuffle(r.x, r.y, Ints{0, 4, 1, 5}), b = __builtin_shuffle(r.z, r.w, Ints{0, 4, 1, 5});
-    const Floats c = __builtin_shuffle(r.x, r.y, Ints{2, 6, 3, 7}), d = __builtin_shuffle(r.z, r.w, Ints{2, 6, 3, 7});
-    return Rows{__builtin_shuffle(a, b, Ints{0, 1, 4, 5}), __builtin_shuffle(a, b, Ints{2, 3, 6, 7}),
-                __builtin_shuffle(c, d, Ints{0, 1, 4, 5}), __builtin_shuffle(c, d, Ints{2, 3, 6, 7})};
+    const Floats a = GLRAST_SHUFFLE(r.x, r.y, 0, 4, 1, 5), b = GLRAST_SHUFFLE(r.z, r.w, 0, 4, 1, 5);
+    const Floats c = GLRAST_SHUFFLE(r.x, r.y, 2, 6, 3, 7), d = GLRAST_SHUFFLE(r.z, r.w, 2, 6, 3, 7);
+    return Rows{GLRAST_SHUFFLE(a, b, 0, 1, 4, 5), GLRAST_SHUFFLE(a, b, 2, 3, 6, 7),
+                GLRAST_SHUFFLE(c, d, 0, 1, 4, 5), GLRAST_SHUFFLE(c, d, 2, 3, 6, 7)};
 }
 
 GLRAST_INLINE Rows load_rows(const float* const p[4]) {
