@@ -99,8 +99,6 @@ def load_dataset(folder: str | Path, resolution: int) -> Dataset:
 def load_views(path: Path, resolution: int) -> Views:
     """The frames of one transforms file with their pictures."""
     frames = load_cameras(path)
-    if not frames:
-        raise ValueError(f"glrast fit: {path} lists no frames; expected at least two.")
     with ThreadPoolExecutor() as pool:
         pictures = list(pool.map(lambda frame: _picture(frame, resolution), frames))
     for frame, picture in zip(frames, pictures, strict=True):
@@ -110,9 +108,15 @@ def load_views(path: Path, resolution: int) -> Views:
                 f"{_size(pictures[0])} and {frame.image} has {_size(picture)} (after reduction to "
                 f"--resolution {resolution}). Crop or scale them to one size."
             )
+    rgba = torch.stack(pictures)
+    if bool((rgba[..., 3] == 255).all()):
+        raise ValueError(
+            f"glrast fit: the images of {path} are opaque in every pixel, so their alpha says "
+            "nothing of the object. Cut the object out, or name a mask_path for each frame."
+        )
     cameras = [frame.camera for frame in frames]
     return Views(
-        rgba=torch.stack(pictures),
+        rgba=rgba,
         world_to_camera=torch.stack([camera.world_to_camera for camera in cameras]).double(),
         projection=torch.stack([camera.projection for camera in cameras]).double(),
         names=[frame.image.name for frame in frames],

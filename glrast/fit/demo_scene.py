@@ -48,14 +48,15 @@ def _body() -> Balls:
 
 
 def _shell() -> Balls:
-    place = np.linspace(0.0, 1.0, 150)
+    place = np.linspace(0.0, 1.0, 200)
     angle = -0.9 + 2 * np.pi * SHELL_TURNS * place
     winding = 0.44 * np.exp(-1.75 * place)
     # The spiral climbs to +y as it shrinks, so that its inner turns stand out on that side.
     centre = np.stack(
         [winding * np.cos(angle) - 0.2, 0.3 * place**1.2, winding * np.sin(angle) + 0.72], axis=1
     )
-    return Balls(centre, 0.62 * winding, place)
+    # The inner turns are thicker than their winding asks for: they close the hole in the middle.
+    return Balls(centre, 0.62 * winding + 0.035 * place, place)
 
 
 def _stalks() -> Balls:
@@ -136,7 +137,8 @@ def _shell_color(place: np.ndarray, pos: np.ndarray, centre: np.ndarray) -> np.n
     rib = np.sin(2 * np.pi * SHELL_TURNS * place * 5.0)
     flank = np.abs(pos[:, 1] - centre[:, 1]) / np.linalg.norm(pos - centre, axis=1)
     color = np.where(rib[:, None] > 0.0, night, teal)
-    return np.where((np.abs(flank - 0.62) < 0.11)[:, None], cream, color)
+    band = (np.abs(flank - 0.62) < 0.11) & (place < 0.8)  # the innermost turn is too small for it
+    return np.where(band[:, None], cream, color)
 
 
 def _eye_color(pos: np.ndarray) -> np.ndarray:

@@ -26,13 +26,13 @@ def demo_dataset(device: torch.device, resolution: int) -> Dataset:
     """Training views and, from cameras of their own, the views held out."""
     ctx = glrast.Context(device, output_db=False)
     mesh = ColoredMesh(*demo_mesh()).to(ctx.device)
-    # Another turn of the spiral: no camera of one set stands where one of the other does.
-    train = _photograph(ctx, mesh, _cameras(TRAIN_VIEWS, turn=0.0), resolution, "train")
-    test = _photograph(ctx, mesh, _cameras(TEST_VIEWS, turn=0.5), resolution, "test")
+    # A spiral of another length: no camera of one set stands where one of the other does.
+    train = _photograph(ctx, mesh, _cameras(TRAIN_VIEWS), resolution, "train")
+    test = _photograph(ctx, mesh, _cameras(TEST_VIEWS), resolution, "test")
     return Dataset(train, test, held_out=f"{TEST_VIEWS} cameras of their own")
 
 
-def _cameras(count: int, turn: float) -> list[Tensor]:
+def _cameras(count: int) -> list[Tensor]:
     """World-to-camera matrices [4,4], evenly spread over the sphere but for its poles."""
     golden = math.pi * (3.0 - math.sqrt(5.0))
     centre = torch.tensor([0.09, 0.03, 0.62], dtype=torch.float64)
@@ -40,7 +40,7 @@ def _cameras(count: int, turn: float) -> list[Tensor]:
     for index in range(count):
         height = 0.95 - 1.6 * (index + 0.5) / count
         across = math.sqrt(1.0 - height * height)
-        angle = (index + turn) * golden
+        angle = index * golden
         away = torch.tensor([across * math.cos(angle), across * math.sin(angle), height])
         matrices.append(look_at(centre + DISTANCE * away, centre, (0.0, 0.0, 1.0)))
     return matrices

@@ -12,12 +12,18 @@ from scipy.ndimage import distance_transform_edt
 from skimage.measure import marching_cubes
 from torch import Tensor
 
+from glrast.clip import remove_small_components
+
 # Voxels along the longest side of the box. The first carving only has to find the box; the second
 # is as fine as the pictures, which show the object over about a third of their longer side.
 COARSE_VOXELS = 40
 FINE_VOXELS = 112
+# Boxes to try, each 1.6 times the last, until the object does not touch the sides.
+BOXES = 4
 # The masks are reduced to this many pixels on the longer side; the distances interpolate.
 MASK_PIXELS = 256
+# Pieces with less than this share of the largest piece's triangles come from noise in the masks.
+CRUMB = 0.02
 # Points whose distance is evaluated at a time, to bound memory.
 CHUNK = 1 << 18
 
@@ -51,7 +57,8 @@ def visual_hull(alpha: Tensor, world_to_clip: Tensor, names: list[str]) -> tuple
     field = np.pad(field, 1, constant_values=-voxel)
     vertices, faces, _, _ = marching_cubes(field, 0.0, gradient_direction="ascent")
     pos = torch.from_numpy(((vertices - 1.0) * voxel + origin).astype(np.float32))
-    return pos, torch.from_numpy(faces.astype(np.int32))
+    tri = torch.from_numpy(faces.astype(np.int32))
+    return remove_small_components(pos, tri, CRUMB)[:2]
 
 
 def mask_distance(alpha: Tensor) -> Tensor:
@@ -61,10 +68,13 @@ def mask_distance(alpha: Tensor) -> Tensor:
     size = (max(1, round(height * scale)), max(1, round(width * scale)))
     small = torch.nn.functional.interpolate(alpha[:, None].float(), size=size, mode="area")[:, 0]
     inside = small.cpu().numpy() > 0.5
-    signed = [distance_transform_edt(m) - distance_transform_edt(~m) for m in inside]
+    to_outside, to_inside = (
+        np.stack([np.asarray(distance_transform_edt(mask)) for mask in masks])
+        for masks in (inside, ~inside)
+    )
+    signed = to_outside - to_inside
     # The outline lies half a pixel from the nearest centre of the other side.
-    signed = [d - 0.5 * np.sign(d) for d in signed]
-    return torch.from_numpy(np.stack(signed)).float() / size[0]
+    return torch.from_numpy(signed - 0.5 * np.sign(signed)).float() / size[0]
 
 
 def _first_box(alpha: Tensor, matrix: Tensor, names: list[str]) -> tuple[Tensor, float]:
@@ -111,23 +121,24 @@ def _occupied_box(
 ) -> tuple[np.ndarray, np.ndarray]:
     """The box of the voxels inside the hull, with a margin of two coarse voxels."""
     half = 1.5 * radius
-    for _ in range(4):
+    for remaining in reversed(range(BOXES)):
         low, high = centre.numpy() - half, centre.numpy() + half
         field, origin, voxel = _field(distance, matrix, low, high, COARSE_VOXELS)
         # Half a voxel of slack: a thin horn between two samples still counts.
         inside = np.argwhere(field > -0.5 * voxel)
-        touches = (inside == 0).any() or (inside == np.array(field.shape) - 1).any()
-        if len(inside) and not touches:
-            break
+        last = np.array(field.shape) - 1
+        clear = len(inside) and inside.min() > 0 and (inside < last).all()
+        if clear or (len(inside) and not remaining):
+            return (
+                origin + (inside.min(axis=0) - 2) * voxel,
+                origin + (inside.max(axis=0) + 2) * voxel,
+            )
         half *= 1.6
-    if not len(inside):
-        raise ValueError(
-            "glrast fit: the masks have no volume in common, so there is no shape to start from. "
-            "Check that transform_matrix takes the camera to the world with OpenGL axes (looks "
-            "along -z, y up), that camera_angle_x or fl_x is right, and that white means object "
-            "in the masks."
-        )
-    return origin + (inside.min(axis=0) - 2) * voxel, origin + (inside.max(axis=0) + 2) * voxel
+    raise ValueError(
+        "glrast fit: the masks have no volume in common, so there is no shape to start from. Check "
+        "that transform_matrix takes the camera to the world with OpenGL axes (looks along -z, y "
+        "up), that camera_angle_x or fl_x is right, and that white means object in the masks."
+    )
 
 
 def _field(

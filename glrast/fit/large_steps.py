@@ -56,19 +56,19 @@ class _Solve(torch.autograd.Function):
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx, grad_pos: Tensor):
+    def backward(ctx, *grad_outputs: Tensor):  # pyright: ignore[reportIncompatibleMethodOverride]
         # The matrix is symmetric: the adjoint of the solve is the solve.
-        return ctx.system.solve(grad_pos), None
+        return ctx.system.solve(grad_outputs[0]), None
 
 
-def system_matrix(tri: Tensor, vertex_count: int, smoothness: float) -> scipy.sparse.csc_matrix:
+def system_matrix(tri: Tensor, vertex_count: int, smoothness: float) -> scipy.sparse.csc_array:
     """I + smoothness L as a float64 sparse matrix [V,V]."""
     entries = laplacian(tri.cpu(), vertex_count)
     row, column = entries.indices().numpy()
     value = smoothness * entries.values().double().numpy()
     shape = (vertex_count, vertex_count)
-    scaled = scipy.sparse.coo_matrix((value, (row, column)), shape)
-    return (scipy.sparse.identity(vertex_count) + scaled).tocsc()
+    scaled = scipy.sparse.coo_array((value, (row, column)), shape)
+    return (scipy.sparse.eye_array(vertex_count) + scaled).tocsc()
 
 
 class AdamUniform(torch.optim.Optimizer):
@@ -89,7 +89,7 @@ class AdamUniform(torch.optim.Optimizer):
         super().__init__(params, dict(lr=lr, betas=betas))
 
     @torch.no_grad()
-    def step(self, closure=None) -> None:
+    def step(self, closure=None):  # pyright: ignore[reportIncompatibleMethodOverride]
         for group in self.param_groups:
             for param in group["params"]:
                 if param.grad is not None:

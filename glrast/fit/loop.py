@@ -4,6 +4,7 @@
 asked to stop.
 """
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict
@@ -44,6 +45,11 @@ class Fit:
         device: where the images are drawn.
     """
 
+    size: float  # diagonal of the hull's box: the unit of edges and moves. Set by begin or restore
+    model: Model  # these three: by each stage
+    pictures: Views
+    laplacian: Tensor
+
     def __init__(
         self, views: Views, stages: list[Stage], batch: int, seed: int, device: torch.device
     ):
@@ -64,7 +70,6 @@ class Fit:
         self.stage_index, self.step_in_stage = 0, 0
         self.losses: list[float] = []
         self.seconds = 0.0
-        self.model: Model | None = None
 
     @property
     def stage(self) -> Stage:
@@ -115,13 +120,19 @@ class Fit:
         self.move.zero_grad()
         self.paint.zero_grad()
         loss = self._loss(self._next_views())
+        value = float(loss.detach())
+        if not math.isfinite(value):
+            raise RuntimeError(
+                f"glrast fit: the loss of step {len(self.losses)} is {value}; this should not "
+                "happen. The last checkpoint is sound: --resume repeats the way here; please report."
+            )
         loss.backward()
         self.move.step()
         self.paint.step()
         self.step_in_stage += 1
-        self.losses.append(float(loss.detach()))
+        self.losses.append(value)
         self.seconds += time.perf_counter() - started
-        return self.losses[-1]
+        return value
 
     def _loss(self, index: Tensor) -> Tensor:
         model = self.model

@@ -4,7 +4,7 @@
 case where loop.py begins a stage.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -35,24 +35,24 @@ class Stage:
     decay: float
 
 
-# share of the steps, then the fields of Stage after `steps`. Half a step length more or less, and
-# a lambda from 2 to 20, change the result little; short steps are what costs most (3 dB for 1/8).
+# Each with its share of the steps. Half a step length more or less, and a lambda from 2 to 20,
+# change the result little; steps too short are what costs most (3 dB at an eighth of these).
 _PLAN = [
-    ("coarse", 0.25, 4, 0.0200, 0.0, 5.0, 1.6e-2, 2e-2, 0.3),
-    ("middle", 0.30, 2, 0.0110, 0.0, 5.0, 6e-3, 2e-2, 0.3),
-    ("fine", 0.25, 1, 0.0080, 0.0030, 5.0, 2e-3, 2e-2, 0.3),
-    ("crisp", 0.20, 1, 0.0, 0.0025, 5.0, 6e-4, 2e-2, 0.1),
+    (0.25, Stage("coarse", 0, 4, 0.0200, 0.0, 5.0, lr_pos=1.6e-2, lr_color=2e-2, decay=0.3)),
+    (0.30, Stage("middle", 0, 2, 0.0110, 0.0, 5.0, lr_pos=6e-3, lr_color=2e-2, decay=0.3)),
+    (0.25, Stage("fine", 0, 1, 0.0080, 0.0030, 5.0, lr_pos=2e-3, lr_color=2e-2, decay=0.3)),
+    (0.20, Stage("crisp", 0, 1, 0.0, 0.0025, 5.0, lr_pos=6e-4, lr_color=2e-2, decay=0.1)),
 ]
 
 
 def plan(steps: int) -> list[Stage]:
     """The stages of a run of `steps` steps in all; one that gets no step is left out."""
     stages, done, share_done = [], 0, 0.0
-    for name, share, *fields in _PLAN:
+    for share, stage in _PLAN:
         share_done += share
         # Rounding the running sum, so that the parts add up to `steps` exactly.
         until = round(steps * min(share_done, 1.0))
         if until > done:
-            stages.append(Stage(name, until - done, *fields))
+            stages.append(replace(stage, steps=until - done))
         done = until
     return stages

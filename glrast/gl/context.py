@@ -31,7 +31,7 @@ class DeviceContext:
         self.objects: dict = {}  # programs, targets, buffers: made by their own modules, kept here, freed by close()
         with self.egl:
             self.gl = Functions(self.egl.load_opengl_function)
-            self.moderngl = moderngl.create_context(context=self.egl, require=450)
+            self.moderngl = moderngl.create_context(context=self.egl, require=450)  # pyright: ignore[reportArgumentType]
             self.renderer = str(self.moderngl.info["GL_RENDERER"])
             self.version = str(self.moderngl.info["GL_VERSION"])
             self.extensions = frozenset(self.moderngl.extensions)

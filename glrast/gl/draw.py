@@ -105,7 +105,7 @@ def _submit(context, target, buffers, images: np.ndarray, T: int, kind: str) -> 
     commands_buffer = _buffer(context, "commands", commands.size * 4)
     draws_buffer.write(draws.astype(np.int32))
     commands_buffer.write(commands.astype(np.uint32))
-    array = _vertex_array(context, kind, *buffers, draws_buffer)
+    array = _vertex_array(context, kind, buffers[0], buffers[1], draws_buffer)
     for begin, end in _submissions(context, layer, count):
         if not context.layered_vertex:
             target.bind_layer(int(layer[begin]))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 _int, _uint, _size, _pointer = ctypes.c_int, ctypes.c_uint, ctypes.c_ssize_t, ctypes.c_void_p
 
@@ -52,6 +54,10 @@ class Functions:
                     f"glrast: the OpenGL driver has no {name}; glrast needs OpenGL 4.5"
                 )
             setattr(self, name, ctypes.CFUNCTYPE(result, *arguments)(address))
+
+    if TYPE_CHECKING:  # the functions of _SIGNATURES
+
+        def __getattr__(self, name: str) -> Callable[..., Any]: ...
 
     def get_integer(self, code: int) -> int:
         value = _int(0)

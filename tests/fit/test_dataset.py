@@ -9,6 +9,7 @@ import torch
 from glrast.fit.dataset import load_dataset
 from tests.fit.sphere import sphere_views, write_dataset
 
+SPOT = Path(__file__).parents[3] / "shared" / "data" / "spot"
 # A premultiplied byte goes through straight alpha and back: one level at most.
 LEVELS = 1
 
@@ -113,3 +114,18 @@ def test_pictures_of_two_sizes_are_named(tmp_path: Path):
     (tmp_path / "other" / "train" / "r_1.png").replace(tmp_path / "train" / "r_1.png")
     with pytest.raises(ValueError, match=r"r_0\.png has 33x33 and .*r_1\.png has 21x21"):
         load_dataset(tmp_path, 512)
+
+
+def test_pictures_that_are_opaque_everywhere_are_refused(tmp_path: Path):
+    views = sphere_views(3)
+    views.rgba[..., 3] = 255
+    write_dataset(tmp_path, views)
+    with pytest.raises(ValueError, match=r"opaque in every pixel.*mask_path"):
+        load_dataset(tmp_path, 512)
+
+
+@pytest.mark.skipif(not SPOT.is_dir(), reason=f"the shared data set {SPOT} is not on this machine")
+@pytest.mark.slow
+def test_the_shared_data_set_is_read_as_its_note_says():
+    data = load_dataset(SPOT, 64)
+    assert (len(data.train), len(data.test)) == (32, 8) and data.train.resolution == (64, 64)

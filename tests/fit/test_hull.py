@@ -64,6 +64,15 @@ def test_a_point_that_one_view_alone_sees_is_outside():
     assert float(hull_distance(mask_distance(alpha), matrix, torch.tensor([[0.0, 0, -1]]))) < 0
 
 
+def test_behind_a_camera_that_sees_the_whole_object_there_is_nothing():
+    alpha = torch.zeros(2, 16, 16)
+    alpha[:, 6:10, 6:10] = 1.0
+    matrix = perspective(1.0, 1.0, 0.1, 10.0).double().expand(2, 4, 4)
+    points = torch.tensor([[0.0, 0.0, -1.0], [0.0, 0.0, 1.0]])
+    front, behind = hull_distance(mask_distance(alpha), matrix, points).tolist()
+    assert front > 0 > behind
+
+
 def test_a_single_view_is_refused():
     with pytest.raises(ValueError, match=r"needs at least 2 views .* found 1 \(view_0\)"):
         hull_of(sphere_views(1))
@@ -84,3 +93,16 @@ def test_masks_without_a_common_volume_are_refused():
     views.rgba[:, 14:19, 2:6] = 255
     with pytest.raises(ValueError, match=r"no volume in common.*transform_matrix"):
         hull_of(views)
+
+
+@pytest.mark.slow
+def test_specks_in_the_masks_leave_no_crumbs():
+    views = sphere_views(12)
+    # A point above the sphere, seen by all cameras as nine covered pixels.
+    point = torch.tensor([*CENTRE[:2], CENTRE[2] + 1.4 * RADIUS, 1.0]).double()
+    clip = views.world_to_clip @ point
+    column, row = ((clip[:, :2] / clip[:, 3:] + 1) / 2 * 33).long().unbind(1)
+    for image, x, y in zip(views.rgba, column, row):
+        image[y - 1 : y + 2, x - 1 : x + 2] = 255
+    pos, _ = hull_of(views)
+    assert float((pos - torch.tensor(CENTRE)).norm(dim=1).max()) < (1 + OUTSIDE) * RADIUS * 1.1

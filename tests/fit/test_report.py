@@ -61,7 +61,10 @@ def test_the_turntable_keeps_the_whole_object_in_sight():
 
 
 def test_up_is_the_axis_that_the_cameras_stand_on():
-    assert up_axis(sphere_views(8)).tolist() == [0.0, 0.0, 1.0]
+    views = sphere_views(8)
+    assert up_axis(views).tolist() == [0.0, 0.0, 1.0]
+    views.world_to_camera[:, :3, :3] *= -1  # the same cameras over a world upside down
+    assert up_axis(views).tolist() == [0.0, 0.0, -1.0]
 
 
 def test_up_may_be_no_axis_of_the_world():
