@@ -2,6 +2,7 @@
 #include "host.h"
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <memory>
 #include <mutex>
@@ -93,6 +94,33 @@ Pool* pool = nullptr;  // never deleted at exit: a worker may still sleep in it
 typedef void (*GompParallel)(void (*body)(void*), void* data, unsigned threads, unsigned flags);
 GompParallel gomp_parallel = nullptr;
 
+// OpenMP waits for every thread of its team, also for one that the system has put aside and that finds no work when
+// it comes back: with more busy threads than cores, milliseconds each time. Our own pool waits for work, not for
+// threads. So when the team is late, the next calls take the pool.
+constexpr auto kLate = std::chrono::milliseconds(1);
+constexpr int kCallsAfterLate = 256;
+std::atomic<int> calls_without_openmp{0};
+
+bool openmp_is_late() {
+    int left = calls_without_openmp.load();
+    while (left > 0 && !calls_without_openmp.compare_exchange_weak(left, left - 1)) {}
+    return left > 0;
+}
+
+void run_on_openmp(int64_t count, int threads, const std::function<void(int64_t)>& task) {
+    typedef std::chrono::steady_clock Clock;
+    struct Call { Job job; std::atomic<Clock::rep> idle_since; } call{{task, count}, {0}};
+    gomp_parallel([](void* data) {
+        Call* call = static_cast<Call*>(data);
+        call->job.drain();
+        if (call->job.finished == call->job.count) {  // the first to see it
+            Clock::rep unset = 0;
+            call->idle_since.compare_exchange_strong(unset, Clock::now().time_since_epoch().count());
+        }
+    }, &call, threads, 0);
+    if (Clock::now().time_since_epoch() - Clock::duration(call.idle_since.load()) > kLate) calls_without_openmp = kCallsAfterLate;
+}
+
 // A fork copies one thread only: the child forgets the parent's pool (and its lock), and OpenMP, which cannot
 // restart its own after a fork.
 void forget_threads_after_fork() { pool = nullptr; pool_mutex = new std::mutex; gomp_parallel = nullptr; }
@@ -102,9 +130,8 @@ const int at_fork = pthread_atfork(nullptr, nullptr, forget_threads_after_fork);
 
 void parallel(int64_t count, int threads, const std::function<void(int64_t)>& task) {
     const int workers = (int)std::min<int64_t>(threads, count) - 1;
-    if (workers >= 1 && gomp_parallel) {
-        Job job(task, count);
-        gomp_parallel([](void* job) { static_cast<Job*>(job)->drain(); }, &job, threads, 0);
+    if (workers >= 1 && gomp_parallel && !openmp_is_late()) {
+        run_on_openmp(count, threads, task);
         return;
     }
     std::unique_lock<std::mutex> lock(*pool_mutex, std::defer_lock);
