@@ -7,6 +7,8 @@ TORCH ?= torch
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# PyTorch's idle threads would spin and take a core from llvmpipe: on a busy machine the demo took six times as long.
+export OMP_WAIT_POLICY ?= PASSIVE
 
 .PHONY: demo test quick lint types bench build clean setup
 

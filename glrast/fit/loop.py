@@ -87,7 +87,7 @@ class Fit:
             self.views.rgba[..., 3].float() / 255.0, self.views.world_to_clip, self.views.names
         )
         self.size = float((pos.max(dim=0).values - pos.min(dim=0).values).norm())
-        total = self.views.rgba.flatten(0, 2).double().sum(dim=0)
+        total = self.views.rgba.sum(dim=(0, 1, 2), dtype=torch.float64)
         color = (total[:3] / total[3]).float().expand(len(pos), 3)
         self._begin_stage(ColoredMesh(pos, tri, color).to(self.device))
         self.seconds += time.perf_counter() - started

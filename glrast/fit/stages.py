@@ -35,13 +35,14 @@ class Stage:
     decay: float
 
 
-# Each with its share of the steps. Half a step length more or less, and a lambda from 2 to 20,
-# change the result little; steps too short are what costs most (3 dB at an eighth of these).
+# Each with its share of the steps. Steps too short are what costs most (3 dB at an eighth of
+# these). A smaller lambda lets vertices slide to the borders of colour, which sharpens the image
+# and folds triangles: with 5 throughout, 0.4 dB more and twelve folds on a cow of 53 000 triangles.
 _PLAN = [
     (0.25, Stage("coarse", 0, 4, 0.0200, 0.0, 5.0, lr_pos=1.6e-2, lr_color=2e-2, decay=0.3)),
     (0.30, Stage("middle", 0, 2, 0.0110, 0.0, 5.0, lr_pos=6e-3, lr_color=2e-2, decay=0.3)),
-    (0.25, Stage("fine", 0, 1, 0.0080, 0.0030, 5.0, lr_pos=2e-3, lr_color=2e-2, decay=0.3)),
-    (0.20, Stage("crisp", 0, 1, 0.0, 0.0025, 5.0, lr_pos=6e-4, lr_color=2e-2, decay=0.1)),
+    (0.25, Stage("fine", 0, 1, 0.0080, 0.0030, 10.0, lr_pos=2e-3, lr_color=2e-2, decay=0.3)),
+    (0.20, Stage("crisp", 0, 1, 0.0, 0.0025, 20.0, lr_pos=6e-4, lr_color=2e-2, decay=0.1)),
 ]
 
 

@@ -41,7 +41,10 @@ def write_turntable(
 
 def up_axis(views: Views) -> Tensor:
     """[3], the mean up direction of the cameras; the nearest axis of the world if it is close."""
-    up = torch.nn.functional.normalize(views.world_to_camera[:, 1, :3].mean(dim=0), dim=0)
+    mean = views.world_to_camera[:, 1, :3].mean(dim=0)
+    if float(mean.norm()) < 0.1:  # they stand on no axis: any will do
+        mean = torch.tensor([0.0, 0.0, 1.0], dtype=torch.float64)
+    up = torch.nn.functional.normalize(mean, dim=0)
     axis = int(up.abs().argmax())
     # People turn cameras around an axis; a mean over few views misses it by some degrees.
     if abs(up[axis]) > math.cos(math.radians(30.0)):

@@ -5,13 +5,16 @@ from pathlib import Path
 import pytest
 import torch
 
+from glrast.clip import is_closed
 from glrast.fit.checkpoint import load_checkpoint
+from glrast.fit.dataset import load_dataset
 from glrast.fit.loop import Fit, Stopped, run
 from glrast.fit.report import judge
-from glrast.fit.stages import Stage
+from glrast.fit.stages import Stage, plan
 from tests.fit.sphere import sphere_views
 
 CPU = torch.device("cpu")
+SPOT = Path(__file__).parents[3] / "shared" / "data" / "spot"
 # Two small stages, so that a run crosses a border between stages.
 STAGES = [
     Stage("one", 4, 2, 0.12, 0.0, 10.0, 2e-3, 5e-2, 0.5),
@@ -99,7 +102,19 @@ def test_a_tiny_fit_comes_near_to_views_it_has_not_seen():
     fit.begin()
     before = judge(fit.ctx, fit.mesh(), test, CPU)
     after = judge(fit.ctx, finished(fit).mesh(), test, CPU)
-    # Measured: 16 dB with the mean colour, 31 dB after the fit.
+    # Measured: 15 dB with the mean colour, 32 dB after the fit.
     assert float(after.psnr.mean()) > max(27.0, float(before.psnr.mean()) + 8.0)
     assert float(after.iou.mean()) > 0.97
     assert sum(fit.losses[-10:]) < 0.5 * sum(fit.losses[:10])
+
+
+@pytest.mark.skipif(not SPOT.is_dir(), reason=f"the shared data set {SPOT} is not on this machine")
+@pytest.mark.slow
+def test_a_short_fit_of_the_shared_data_set_keeps_the_promise_of_the_long_one():
+    data = load_dataset(SPOT, 256)
+    fit = Fit(data.train, plan(100), 4, 0, CPU)
+    fit.begin()
+    found = judge(fit.ctx, finished(fit).mesh(), data.test, CPU)
+    # The promise is 27 dB and 0.98 with the defaults (measured: 38.8 and 0.995).
+    assert float(found.psnr.mean()) > 30.0 and float(found.iou.mean()) > 0.985
+    assert is_closed(fit.model.tri)
