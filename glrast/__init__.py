@@ -4,9 +4,11 @@ The public names, in the order data meets them. Nothing here touches OpenGL, EGL
 """
 
 from .context import Context, RasterizeCudaContext, RasterizeGLContext
+from .ops._mipmap import texture_construct_mip
 from .ops.antialias import antialias, antialias_construct_topology_hash
 from .ops.interpolate import interpolate
 from .ops.rasterize import rasterize, triangle_id
+from .ops.texture import texture
 
 __version__ = "0.1.0"
 
@@ -17,6 +19,8 @@ __all__ = [
     "rasterize",
     "triangle_id",
     "interpolate",
+    "texture",
+    "texture_construct_mip",
     "antialias",
     "antialias_construct_topology_hash",
 ]

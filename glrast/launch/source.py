@@ -40,7 +40,9 @@ def _paste(file_name: str, seen: set[str]) -> str:
         include = re.match(r'#include "([^"]+\.cuh)"', line)
         if not include:
             lines.append("" if line.startswith("#pragma once") else line)
-        elif include[1] not in seen:
+        elif include[1] in seen:
+            lines.append("")
+        else:
             lines += [_paste(include[1], seen), f'#line {number + 1} "kernels/{file_name}"']
     return "\n".join(lines)
 

@@ -123,7 +123,8 @@ def test_line_directives_name_the_real_file_and_line(stem):
             number, name = int(directive[1]), directive[2]
             continue
         original = files[name][number - 1]
-        assert line == original or (line == "" and original.startswith("#pragma once"))
+        left_out = original.startswith(("#pragma once", "#include"))  # once is enough
+        assert line == original or (line == "" and left_out)
         seen.add((name, number))
         number += 1
     included = {file for file, _ in seen}

@@ -1,0 +1,252 @@
+"""texture: a texture or cube map looked up at every pixel, with or without mipmaps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch.autograd.function import once_differentiable
+
+from .. import _check
+from ..launch import launch
+from . import _mipmap
+from ._library import operator
+from ._mipmap import Mipmap
+
+# In the order of the enums of kernels/texture_footprint.cuh.
+FILTERS = ("nearest", "linear", "linear-mipmap-nearest", "linear-mipmap-linear")
+BOUNDARIES = ("wrap", "clamp", "zero", "mirror", "cube")
+_LINEAR, _MIPMAP_NEAREST, _TRILINEAR = 1, 2, 3
+_CUBE = 4
+
+
+def texture(
+    tex: torch.Tensor,
+    uv: torch.Tensor,
+    uv_da: torch.Tensor | None = None,
+    mip_level_bias: torch.Tensor | None = None,
+    mip: Mipmap | Sequence[torch.Tensor] | None = None,
+    filter_mode: str = "auto",
+    boundary_mode: str = "wrap",
+    max_mip_level: int | str | None = None,
+) -> torch.Tensor:
+    """The texture's colour at each pixel.
+
+    Args:
+        tex: float32 [B,Ht,Wt,C], B = 1 (one for all images) or N, any C; boundary_mode 'cube': [B,6,S,S,C], the faces
+            +x, -x, +y, -y, +z, -z in OpenGL's orientation. Row 0 is v = 0, the bottom.
+        uv: [N,H,W,2], 0 to 1 across the texture; cube: directions [N,H,W,3] of any length.
+        uv_da: [N,H,W,4] = (ds/dX, ds/dY, dt/dX, dt/dY) per pixel, cube [N,H,W,6]: out_da of `interpolate`.
+        mip_level_bias: [N,H,W], added to the level of detail; without uv_da it is the level.
+        mip: levels above tex: a handle of `texture_construct_mip(tex)`; or a list of tensors for levels 1, 2, ...,
+            each [B,max(Ht>>i,1),max(Wt>>i,1),C] (cube [B,6,S>>i,S>>i,C]), which may stop early; None: built here.
+        filter_mode: 'nearest', 'linear', 'linear-mipmap-nearest' (the level rounded down), 'linear-mipmap-linear', or
+            'auto': the last where uv_da or mip_level_bias is given, else 'linear'. A mode ignores what it does not use.
+        boundary_mode: 'wrap', 'clamp', 'zero' (0 outside), 'mirror' or 'cube' (seamless across the edges).
+        max_mip_level: the last level built here: None: down to one texel, 'auto': as many as exist; 0: no mipmaps.
+
+    Returns: [N,H,W,C]; 0 where uv is not finite or a direction is zero.
+
+    Gradients: nearest: tex. linear: tex and uv. linear-mipmap-nearest: tex, uv and the tensors of a mip list.
+        linear-mipmap-linear: tex, uv, uv_da, mip_level_bias and the list's tensors. Built levels return theirs to tex.
+        Where a clamp holds uv gets exactly 0. At the first and the last level uv_da and mip_level_bias get 0;
+        from a round footprint, where the axes change places, uv_da does.
+
+    Raises:
+        TypeError, ValueError: wrong types, shapes, devices, modes; a mipmap mode without uv_da and mip_level_bias; an
+            extent that cannot be halved (a table shows the levels).
+
+    Note: a handle does not follow its texture: after an optimizer's step make it again. On the CPU the gradient of
+        tex needs, beside itself, about 4 to 8 bytes for each pixel and level (16 where footprints straddle), at most
+        256 MiB whatever the sizes and the number of threads, on which its bits do not depend.
+
+    Source: Laine et al. 2020, section 3.4; the level of detail is the exact longer axis of the footprint.
+    """
+    cube = boundary_mode == "cube"
+    tex = _check.floats("texture", "tex", tex)
+    device = tex.device
+    uv = _check.floats("texture", "uv", uv, device=device)
+    boundary = _choice("boundary_mode", boundary_mode, BOUNDARIES)
+    _mipmap.check_texture("texture", tex, cube)
+    extent = 3 if cube else 2
+    _check.shape("texture", "uv", uv, f"[N,H,W,{extent}]", uv.ndim == 4 and uv.shape[3] == extent)
+    N = uv.shape[0]
+    fits = tex.shape[0] in (1, N)
+    _check.shape("texture", "tex", tex, f"of 1 or N={N} images (from uv)", fits)
+    filter, uv_da, bias = _filter(filter_mode, uv, uv_da, mip_level_bias)
+    if filter < _MIPMAP_NEAREST:
+        return _Texture.apply(tex, None, uv, None, None, 0, False, filter, boundary)
+    last, packed, built = _levels(tex, mip, max_mip_level)
+    if last == 0:
+        return _Texture.apply(tex, None, uv, None, None, 0, False, _LINEAR, boundary)
+    return _Texture.apply(tex, packed, uv, uv_da, bias, last, built, filter, boundary)
+
+
+def _choice(name: str, given, known: tuple[str, ...]) -> int:
+    expected = ", ".join(map(repr, known[:-1])) + f" or {known[-1]!r}"
+    _check.value("texture", name, expected, given in known, repr(given))
+    return known.index(given)
+
+
+def _filter(filter_mode, uv, uv_da, bias):
+    """The filter's number; uv_da and bias checked, None where the filter does not use them."""
+    if filter_mode == "auto":
+        plain = uv_da is None and bias is None
+        filter_mode = "linear" if plain else "linear-mipmap-linear"
+    _check.value(
+        "texture", "filter_mode", "'auto', " + ", ".join(map(repr, FILTERS)),
+        filter_mode in FILTERS, repr(filter_mode),
+    )  # fmt: skip
+    filter = FILTERS.index(filter_mode)
+    if filter < _MIPMAP_NEAREST:
+        return filter, None, None
+    _check.value(
+        "texture", "uv_da", f"given (or mip_level_bias) for filter_mode {filter_mode!r}",
+        uv_da is not None or bias is not None, "None", "pass out_da of interpolate(..., rast_db, diff_attrs='all')",
+    )  # fmt: skip
+    pixels = tuple(uv.shape[:3])
+    if uv_da is not None:
+        uv_da = _check.floats("texture", "uv_da", uv_da, device=uv.device)
+        expected = (*pixels, 2 * uv.shape[3])
+        _check.shape("texture", "uv_da", uv_da, _sizes(expected), tuple(uv_da.shape) == expected)
+    if bias is not None:
+        bias = _check.floats("texture", "mip_level_bias", bias, device=uv.device)
+        fits = tuple(bias.shape) == pixels
+        _check.shape("texture", "mip_level_bias", bias, _sizes(pixels), fits, "(from uv)")
+    return filter, uv_da, bias
+
+
+def _levels(tex, mip, max_mip_level) -> tuple[int, torch.Tensor | None, bool]:
+    """The last level, levels 1 to it in one tensor, and whether they were built from tex."""
+    shape = tuple(tex.shape)
+    if mip is None:
+        last = _mipmap.last_level("texture", shape, max_mip_level)
+        return last, _mipmap.build(tex.detach(), last) if last else None, True
+    if isinstance(mip, Mipmap):
+        belongs = mip.shape == shape and mip.packed.device == tex.device
+        _check.value(
+            "texture", "mip", f"made from this tex, {_sizes(shape)} on {tex.device}", belongs,
+            f"one made from {_sizes(mip.shape)} on {mip.packed.device}", "texture_construct_mip(tex) makes it",
+        )  # fmt: skip
+        return mip.last, mip.packed, True
+    if not isinstance(mip, (list, tuple)):
+        raise TypeError(
+            "glrast.texture: mip must be None, a handle from texture_construct_mip or a list of tensors; "
+            f"got {type(mip).__name__}"
+        )
+    most = max(shape[-3:-1]).bit_length() - 1
+    _check.value(
+        "texture", "mip", f"a list of at most {most} levels", len(mip) <= most, f"{len(mip)}"
+    )
+    flat = []
+    for i, given in enumerate(mip, 1):
+        level = _check.floats("texture", f"mip[{i - 1}]", given, device=tex.device)
+        expected = _mipmap.level_shape(shape, i)
+        fits = tuple(level.shape) == expected
+        _check.shape("texture", f"mip[{i - 1}]", level, _sizes(expected), fits, f"(level {i})")
+        flat.append(level.reshape(-1))
+    return len(flat), torch.cat(flat) if flat else None, False
+
+
+def _sizes(shape: Sequence[int]) -> str:
+    return "[" + ",".join(map(str, shape)) + "]"
+
+
+class _Texture(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, tex, mip, uv, uv_da, bias, last, built, filter, boundary):
+        out = _forward_operator(tex, mip, uv, uv_da, bias, last, filter, boundary)
+        ctx.save_for_backward(tex, mip, uv, uv_da, bias)
+        ctx.modes = last, filter, boundary, built
+        ctx.set_materialize_grads(False)
+        return out
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad_out):
+        if grad_out is None:
+            return (None,) * 9
+        tex, mip, uv, uv_da, bias = ctx.saved_tensors
+        last, filter, boundary, built = ctx.modes
+        needed = ctx.needs_input_grad
+        wanted = [
+            needed[0] or needed[1],
+            needed[2] and filter >= _LINEAR,
+            needed[3] and filter == _TRILINEAR,
+            needed[4] and filter == _TRILINEAR,
+        ]
+        grads = _backward_operator(
+            tex, mip, uv, uv_da, bias, last, filter, boundary, grad_out, built, wanted
+        )
+        texels, grad_uv, grad_uv_da, grad_bias = (g if w else None for g, w in zip(grads, wanted))
+        grad_tex = texels[: tex.numel()].view(tex.shape) if needed[0] else None
+        grad_mip = texels[tex.numel() :] if needed[1] else None
+        return grad_tex, grad_mip, grad_uv, grad_uv_da, grad_bias, None, None, None, None
+
+
+def _arguments(tex, mip, uv, uv_da, bias, last, filter, boundary) -> dict:
+    """What the kernels have in common; what a kernel does not use is null."""
+    N, H, W = uv.shape[:3]
+    shape = tuple(tex.shape)
+    Ht, Wt, C = shape[-3:]
+    return dict(
+        width=W, H=H, rows=N * H, grad=None, texels=0, tex=tex, mip=mip,
+        levels=_mipmap.level_offsets(shape, last, tex.device), last=last, many=int(shape[0] > 1), Ht=Ht, Wt=Wt,
+        C=C, filter=filter, boundary=boundary, uv=uv, uv_da=uv_da, bias=bias, out=None, grad_out=None,
+        grad_uv=None, grad_uv_da=None, grad_bias=None,
+    )  # fmt: skip
+
+
+def _forward(tex, mip, uv, uv_da, bias, last: int, filter: int, boundary: int):
+    out = _forward_fake(tex, mip, uv, uv_da, bias, last, filter, boundary)
+    arguments = _arguments(tex, mip, uv, uv_da, bias, last, filter, boundary)
+    launch("texture", "texture_forward", tex.device, **{**arguments, "out": out})
+    return out
+
+
+def _forward_fake(tex, mip, uv, uv_da, bias, last: int, filter: int, boundary: int):
+    return tex.new_empty((*uv.shape[:3], tex.shape[-1]))
+
+
+def _backward(tex, mip, uv, uv_da, bias, last, filter, boundary, grad_out, built, wanted):
+    want_tex, *want_pixels = wanted
+    grads = _backward_fake(
+        tex, mip, uv, uv_da, bias, last, filter, boundary, grad_out, built, wanted
+    )
+    arguments = _arguments(tex, mip, uv, uv_da, bias, last, filter, boundary)
+    arguments["grad_out"] = grad_out.contiguous()
+    if want_tex:
+        C = tex.shape[-1]
+        arguments.update(grad=grads[0], texels=grads[0].numel() // max(C, 1))
+        if tex.device.type != "cpu" or uv[..., 0].numel() == 0:  # the host library zeroes it itself
+            grads[0].zero_()
+        launch("texture", "texture_backward_tex", tex.device, **arguments)
+        if built and last:
+            _mipmap.pull_back(grads[0], tuple(tex.shape), last)
+    if any(want_pixels):
+        names = ("grad_uv", "grad_uv_da", "grad_bias")
+        for name, grad, want in zip(names, grads[1:], want_pixels):
+            arguments[name] = grad if want else None
+        launch("texture", "texture_backward", tex.device, **arguments)
+    return grads
+
+
+def _backward_fake(tex, mip, uv, uv_da, bias, last, filter, boundary, grad_out, built, wanted):
+    texels = tex.numel() + (0 if mip is None else mip.numel())
+    given = [uv, uv_da, bias]
+    pixels = (torch.empty_like(t) if w else uv.new_empty(0) for t, w in zip(given, wanted[1:]))
+    return (tex.new_empty(texels if wanted[0] else 0), *pixels)
+
+
+_forward_operator = operator(
+    "texture(Tensor tex, Tensor? mip, Tensor uv, Tensor? uv_da, Tensor? bias, int last, int filter, int boundary) "
+    "-> Tensor",
+    _forward,
+    _forward_fake,
+)
+_backward_operator = operator(
+    "texture_backward(Tensor tex, Tensor? mip, Tensor uv, Tensor? uv_da, Tensor? bias, int last, int filter, "
+    "int boundary, Tensor grad_out, bool built, bool[] wanted) -> (Tensor, Tensor, Tensor, Tensor)",
+    _backward,
+    _backward_fake,
+)

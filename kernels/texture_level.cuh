@@ -1,0 +1,107 @@
+// Level of detail: log2 of the longer axis of the pixel's footprint in the texture, and its gradient.
+//
+//   J = [sx sy]   texels per pixel; a = sx^2 + tx^2, b = sy^2 + ty^2, c = sx sy + tx ty
+//       [tx ty]   M^2 = (a+b)/2 + sqrt((a-b)^2/4 + c^2), the squared larger singular value of J; level = log2 M
+#pragma once
+#include "texture_cube.cuh"
+
+struct Jacobian { float sx, sy, tx, ty; };
+
+struct Level {
+    int base;        // the finer level
+    float fraction;  // weight of the next
+    bool sloped;     // strictly between the first and the last level, and blended: the level has a gradient
+};
+
+// log2 t, from t's exponent and a series; -infinity for t below 2^-126 and NaN.
+GLRAST_INLINE Floats log2_lanes(Floats t) {
+#ifdef __CUDACC__
+    return t >= 1.17549435e-38f ? log2f(t) : -bits_float(0x7f800000);
+#else
+    const Ints bits = (Ints)t, exponent = (bits - 0x3f3504f3) >> 23;  // the mantissa m lies between 1/sqrt 2 and sqrt 2
+    const Floats m = (Floats)(bits - (exponent << 23));
+    const Floats s = (m - 1.0f) / (m + 1.0f), q = s * s;           // log m = 2 artanh s; |s| < 0.172: the rest is below 1e-9
+    const Floats series = s * (2.88539008f + q * (0.961796694f + q * (0.577078016f + q * (0.412198583f + q * 0.320598898f))));
+    return select(t >= 1.17549435e-38f, to_floats(exponent) + series, splat(-bits_float(0x7f800000)));
+#endif
+}
+
+#ifdef __CUDACC__
+GLRAST_INLINE float square_root(float t) { return sqrtf(t); }
+#else
+GLRAST_INLINE Floats square_root(Floats t) { return Floats{sqrtf(t[0]), sqrtf(t[1]), sqrtf(t[2]), sqrtf(t[3])}; }
+#endif
+
+// From (sx, sy, tx, ty) of each lane.
+GLRAST_INLINE Floats level_of_detail(Rows j) {
+    const Floats a = j.x * j.x + j.z * j.z, b = j.y * j.y + j.w * j.w, c = j.x * j.y + j.z * j.w;
+    const Floats d = 0.5f * (a - b);
+    return 0.5f * log2_lanes(0.5f * (a + b) + square_root(d * d + c * c));
+}
+
+// d level/dJ. With s = sqrt((a-b)^2/4 + c^2), M^2 = m + s: k s = h/M^2, e = k (a-b)/2, f = k c for k = h/(s M^2), h = 1/(2 ln 2).
+// The quotients (a-b)/(2s) and c/s are taken first, so that small footprints do not underflow; s = 0, a round
+// footprint, is the kink where the axes change places: not finite, hence 0.
+GLRAST_INLINE Jacobian level_gradient(Jacobian j) {
+    const float a = j.sx * j.sx + j.tx * j.tx, b = j.sy * j.sy + j.ty * j.ty, c = j.sx * j.sy + j.tx * j.ty;
+    const float d = 0.5f * (a - b), s = sqrtf(d * d + c * c);
+    const float ks = 0.72134752f / (0.5f * (a + b) + s), e = ks * (d / s), f = ks * (c / s);
+    Jacobian g = {j.sx * (ks + e) + j.sy * f, j.sy * (ks - e) + j.sx * f, j.tx * (ks + e) + j.ty * f, j.ty * (ks - e) + j.tx * f};
+    if (!is_finite(g.sx)) g.sx = 0.0f;
+    if (!is_finite(g.sy)) g.sy = 0.0f;
+    if (!is_finite(g.tx)) g.tx = 0.0f;
+    if (!is_finite(g.ty)) g.ty = 0.0f;
+    return g;
+}
+
+GLRAST_INLINE Level choose_level(float level, int last, bool blend) {
+    if (!(level > 0.0f)) return Level{0, 0.0f, false};  // NaN too
+    if (level >= (float)last) return Level{last, 0.0f, false};
+    const int base = (int)level;
+    return Level{base, blend ? level - (float)base : 0.0f, blend};
+}
+
+// uv_da (ds/dX, ds/dY, dt/dX, dt/dY) in texels.
+GLRAST_INLINE Jacobian flat_jacobian(const float* da, int width, int height) {
+    return Jacobian{da[0] * (float)width, da[1] * (float)width, da[2] * (float)height, da[3] * (float)height};
+}
+
+// The same from the derivatives of a direction: with r = 1/|m|, p = sc r: ds/dX = r (dsc/dX - p d|m|/dX) / 2.
+struct CubeSlopes { float s[2], t[2], m[2]; };  // of sc, tc and |m|, along X and Y
+
+GLRAST_INLINE CubeSlopes cube_slopes(const CubePoint& c, const float* da) {
+    const Face f = cube_face(c.face);
+    CubeSlopes k;
+    for (int i = 0; i < 2; ++i) {
+        k.s[i] = (float)f.sign_s * da[2 * f.s + i];
+        k.t[i] = (float)f.sign_t * da[2 * f.t + i];
+        k.m[i] = (float)f.sign_m * da[2 * f.m + i];
+    }
+    return k;
+}
+
+GLRAST_INLINE Jacobian cube_jacobian(const CubePoint& c, const CubeSlopes& k, int S) {
+    const float h = 0.5f * c.r * (float)S;
+    return Jacobian{h * (k.s[0] - c.p * k.m[0]), h * (k.s[1] - c.p * k.m[1]),
+                    h * (k.t[0] - c.q * k.m[0]), h * (k.t[1] - c.q * k.m[1])};
+}
+
+// From g, the gradient of the Jacobian (texels), to uv_da [6] and to the direction it was taken at. With
+// J = S r (k - p m)/2: dJ/dk = S r/2, dJ/dm = -S r p/2, dJ/dp = -S r m/2 (p = 2s - 1), dJ/dr = J/r.
+GLRAST_INLINE Vector cube_jacobian_gradient(const CubePoint& c, const CubeSlopes& k, Jacobian g, int S, float* grad_da) {
+    const Face f = cube_face(c.face);
+    const float h = 0.5f * c.r * (float)S;
+    const float gs[2] = {g.sx, g.sy}, gt[2] = {g.tx, g.ty};
+    float gp = 0.0f, gq = 0.0f, gr = 0.0f;
+    for (int i = 0; i < 2; ++i) {
+        if (grad_da) {
+            grad_da[2 * f.s + i] = (float)f.sign_s * h * gs[i];
+            grad_da[2 * f.t + i] = (float)f.sign_t * h * gt[i];
+            grad_da[2 * f.m + i] = (float)f.sign_m * -h * (c.p * gs[i] + c.q * gt[i]);
+        }
+        gp -= h * k.m[i] * gs[i];
+        gq -= h * k.m[i] * gt[i];
+        gr += 0.5f * (float)S * ((k.s[i] - c.p * k.m[i]) * gs[i] + (k.t[i] - c.q * k.m[i]) * gt[i]);
+    }
+    return cube_direction_gradient(c, 2.0f * gp, 2.0f * gq, gr);
+}
