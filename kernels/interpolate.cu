@@ -2,7 +2,7 @@
 //
 //   out   = u A0 + v A1 + (1-u-v) A2
 //   dA/dX = du/dX (A0-A2) + dv/dX (A1-A2), dA/dY likewise, for the attributes listed in `diff`
-// Backward accumulates grad [slots,V,A]; it writes grad_rast (u, v, 0, 0) and grad_db.
+// Backward accumulates grad [slots,V,grad_row]; it writes grad_rast (u, v, 0, 0) and grad_db.
 // Three attributes, the common case, are known to the compiler: `Fixed` is their number, or 0 for any.
 #include "lanes.cuh"
 
