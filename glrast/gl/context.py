@@ -14,7 +14,6 @@ from . import egl
 from .functions import Functions
 
 _LIMITS = {"size": 0x0D33, "layers": 0x88FF, "framebuffer_layers": 0x9317}
-_MOST_LLVMPIPE_THREADS = 32  # llvmpipe's own limit
 _registry: dict[torch.device, DeviceContext] = {}
 _by_handle: list[DeviceContext] = []
 _registry_lock = threading.Lock()
@@ -106,34 +105,13 @@ def _open(device: torch.device) -> egl.Context:
     failures = []
     for candidate in sorted(found, key=lambda d: _preference(d, device)):
         try:
-            with _room_for_the_caller():
-                return egl.Context(candidate)
+            return egl.Context(candidate)
         except egl.EGLError as error:
             failures.append(f"EGL device {candidate.index}: {error}")
     raise egl.EGLError(
         f"glrast: no EGL device gives an OpenGL 4.5 context for {device}:\n  "
         + "\n  ".join(failures)
     )
-
-
-@contextmanager
-def _room_for_the_caller():
-    """Have llvmpipe start a thread fewer than there are cores: the calling thread transforms vertices meanwhile.
-
-    Rasterize at 1024 x 1024 with 327,680 triangles on two cores: median 32.2 ms with two threads, 26.8 with one.
-    LP_NUM_THREADS in the environment overrides it.
-    """
-    if "LP_NUM_THREADS" in os.environ:
-        yield
-        return
-    cores = (
-        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    )
-    os.environ["LP_NUM_THREADS"] = str(max(1, min(cores - 1, _MOST_LLVMPIPE_THREADS)))
-    try:
-        yield
-    finally:
-        del os.environ["LP_NUM_THREADS"]
 
 
 def _preference(candidate: egl.Device, device: torch.device) -> tuple:
