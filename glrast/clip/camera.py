@@ -99,8 +99,38 @@ def transform_points(matrix: Any, points: Any) -> Tensor:
             f"glrast.clip.{name}: points must have N={len(matrix)} (from matrix) or be [V,3]; "
             f"got {shape_text(points)}; give each matrix its points, or one set to all."
         )
-    rows = matrix.transpose(-1, -2)  # rows[...,k,:] is what coordinate k adds to x, y, z, w
-    clip = rows[..., 3:4, :]
-    for k in range(3):
-        clip = torch.addcmul(clip, points[..., k : k + 1], rows[..., k : k + 1, :])
-    return clip
+    return _Transform.apply(matrix, points)
+
+
+class _Transform(torch.autograd.Function):
+    """The gradient by hand: PyTorch's own, by slices, takes four times as long."""
+
+    @staticmethod
+    def forward(ctx, matrix, points):
+        ctx.save_for_backward(matrix, points)
+        rows = matrix.transpose(-1, -2)  # rows[...,k,:] is what coordinate k adds to x, y, z, w
+        return _weighted_sum(points, rows[..., :3, :], rows[..., 3:, :])
+
+    @staticmethod
+    def backward(ctx, grad):
+        matrix, points = ctx.saved_tensors
+        grad_matrix = grad_points = None
+        if ctx.needs_input_grad[0]:
+            columns = [(grad * points[..., k : k + 1]).sum(-2) for k in range(3)]
+            grad_matrix = _summed(torch.stack([*columns, grad.sum(-2)], dim=-1), matrix.shape)
+        if ctx.needs_input_grad[1]:
+            grad_points = _summed(_weighted_sum(grad, matrix[..., :3]), points.shape)
+        return grad_matrix, grad_points
+
+
+def _weighted_sum(weights: Tensor, rows: Tensor, start: Tensor | None = None) -> Tensor:
+    """start + sum_k weights[...,k] rows[...,k,:], one row after the other."""
+    total = weights[..., :1] * rows[..., :1, :] if start is None else start
+    for k in range(1 if start is None else 0, rows.shape[-2]):
+        total = torch.addcmul(total, weights[..., k : k + 1], rows[..., k : k + 1, :])
+    return total
+
+
+def _summed(grad: Tensor, shape: torch.Size) -> Tensor:
+    """Summed over what was broadcast; without a copy where nothing was."""
+    return grad.reshape(shape) if grad.numel() == shape.numel() else grad.sum_to_size(shape)

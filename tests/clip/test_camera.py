@@ -55,6 +55,30 @@ def test_gradients_of_transformed_points_reach_matrix_and_points():
     assert torch.allclose(points.grad, expected, atol=1e-4)
 
 
+@pytest.mark.parametrize("matrices", [(), (1,), (3,)])
+@pytest.mark.parametrize("sets", [(), (1,), (3,)])
+def test_gradients_of_transformed_points_are_summed_where_an_input_was_broadcast(matrices, sets):
+    matrix = torch.randn(*matrices, 4, 4, requires_grad=True)
+    points = torch.randn(*sets, 6, 3, requires_grad=True)
+    out = transform_points(matrix, points)
+    ones = torch.ones(*points.shape[:-1], 1)
+    product = torch.cat([points, ones], -1) @ matrix.transpose(-1, -2)
+    weight = torch.randn(product.shape)
+    grads = torch.autograd.grad((out * weight).sum(), (matrix, points))
+    expected = torch.autograd.grad((product * weight).sum(), (matrix, points))
+    for grad, wanted in zip(grads, expected):
+        assert grad.shape == wanted.shape and torch.allclose(grad, wanted, atol=1e-4)
+
+
+def test_the_gradient_of_transformed_points_has_a_gradient():
+    matrix, points = torch.randn(4, 4, requires_grad=True), torch.randn(5, 3, requires_grad=True)
+    out = transform_points(matrix, points).square().sum()
+    (first,) = torch.autograd.grad(out, points, create_graph=True)
+    (second,) = torch.autograd.grad(first[0, 0], points)
+    columns = matrix.detach()[:, :3]
+    assert torch.allclose(second[0], 2 * columns.T @ columns[:, 0], atol=1e-4)
+
+
 def test_autocast_does_not_move_points():
     matrix, points = torch.randn(4, 4), torch.randn(9, 3)
     exact = transform_points(matrix, points)
