@@ -8,6 +8,7 @@
 //   `void name_element(const Args& a, int x, Row row, Run& run)` may keep in `run`, which starts each row as {}, what
 //   the next element can use. On CUDA every element starts with {}.
 // GLRAST_LANES_KERNEL(name, Args) is for elements that take GLRAST_LANES pixels from x on at once (lanes.cuh).
+// GLRAST_BLOCK_KERNEL(name, Args) is for elements that are long themselves: the host's threads take them one by one.
 // GLRAST_SCATTER_KERNEL(name, Args) does the same for kernels that add to a gradient with GLRAST_ADD:
 //   CUDA           atomics; the caller zeroes the gradient.
 //   host           private buffers over a partition of the rows that depends on the sizes alone, summed in
@@ -122,6 +123,7 @@ GLRAST_INLINE void accumulate(float* p, float value) {
 #define GLRAST_RUN_KERNEL(name, Args, Run) \
     GLRAST_CUDA_KERNEL(name, Args, Run run = {}; name##_element(a, x, row, run))
 #define GLRAST_LANES_KERNEL(name, Args) GLRAST_KERNEL(name, Args)
+#define GLRAST_BLOCK_KERNEL(name, Args) GLRAST_KERNEL(name, Args)
 #define GLRAST_SCATTER_KERNEL(name, Args) GLRAST_KERNEL(name, Args)
 #define GLRAST_SCATTER_LANES_KERNEL(name, Args) GLRAST_KERNEL(name, Args)
 
@@ -146,6 +148,7 @@ GLRAST_INLINE void accumulate(float* p, float value) {
     for (int x = from; x < to; ++x) name##_element(a, x, row, run);
 #define GLRAST_EACH_LANES(name) for (int x = from; x < to; x += GLRAST_LANES) name##_element(a, x, row);
 #define GLRAST_KERNEL(name, Args) GLRAST_HOST_KERNEL(name, Args, host::rows, GLRAST_EACH(name))
+#define GLRAST_BLOCK_KERNEL(name, Args) GLRAST_HOST_KERNEL(name, Args, host::blocks, GLRAST_EACH(name))
 #define GLRAST_LANES_KERNEL(name, Args) GLRAST_HOST_KERNEL(name, Args, host::rows, GLRAST_EACH_LANES(name))
 #define GLRAST_RUN_KERNEL(name, Args, Run) GLRAST_HOST_KERNEL(name, Args, host::rows, GLRAST_RUN(name, Run))
 #define GLRAST_SCATTER_KERNEL(name, Args) GLRAST_HOST_KERNEL(name, Args, host::scatter, GLRAST_EACH(name))

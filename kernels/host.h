@@ -32,6 +32,15 @@ void rows(const Args& args, int threads, Body body) {
     parallel(tasks, threads, [&](int64_t i) { body(args, i * per_task, std::min(rows, (i + 1) * per_task), 0, (int)width); });
 }
 
+// body(...) for each element by itself: those of a kernel whose elements are long.
+template <class Args, class Body>
+void blocks(const Args& args, int threads, Body body) {
+    const int64_t width = args.width;
+    parallel(args.rows * width, threads, [&](int64_t i) {
+        body(args, i / width, i / width + 1, (int)(i % width), (int)(i % width) + 1);
+    });
+}
+
 // A scatter kernel adds to grad [slots, slot_size]. The rows of a slot (rows / slots of them) are cut into
 // `pieces`; piece 0 adds to grad itself, piece k to the k-1st of the spare buffers, each as large as grad.
 // Then the pieces are summed in order. The partition follows from the sizes, never from the thread count.

@@ -15,8 +15,9 @@ GLRAST_INLINE float lane_numbers() { return 0.0f; }
 GLRAST_INLINE float magnitude(float a) { return fabsf(a); }
 GLRAST_INLINE float splat(float a) { return a; }
 GLRAST_INLINE void set_lane(float& a, int, float value) { a = value; }
+GLRAST_INLINE void set_lane(int& a, int, int value) { a = value; }
 GLRAST_INLINE bool lane_is_set(bool m, int) { return m; }
-GLRAST_INLINE void set_lane(bool& m, int, bool value) { m = value; }
+GLRAST_INLINE void set_mask(bool& m, int, bool value) { m = value; }
 #else
 #define GLRAST_LANES 4
 typedef float Floats __attribute__((vector_size(16)));
@@ -28,8 +29,9 @@ GLRAST_INLINE Floats lane_numbers() { return Floats{0.0f, 1.0f, 2.0f, 3.0f}; }
 GLRAST_INLINE Floats magnitude(Floats a) { return (Floats)((Ints)a & 0x7fffffff); }
 GLRAST_INLINE Floats splat(float a) { return Floats{a, a, a, a}; }
 GLRAST_INLINE void set_lane(Floats& a, int l, float value) { a[l] = value; }
+GLRAST_INLINE void set_lane(Ints& a, int l, int value) { a[l] = value; }
 GLRAST_INLINE bool lane_is_set(Mask m, int l) { return m[l] != 0; }
-GLRAST_INLINE void set_lane(Mask& m, int l, bool value) { m[l] = value ? -1 : 0; }
+GLRAST_INLINE void set_mask(Mask& m, int l, bool value) { m[l] = value ? -1 : 0; }
 #endif
 
 GLRAST_INLINE Floats encode_ids(Ints ids) {
@@ -55,6 +57,17 @@ GLRAST_INLINE Ints load_ints(const int* p, int count) {
 
 GLRAST_INLINE Floats lower(Floats a, Floats b) { return select(a < b, a, b); }
 GLRAST_INLINE Floats higher(Floats a, Floats b) { return select(a > b, a, b); }
+
+// Of values that an int can hold.
+#ifdef __CUDACC__
+GLRAST_INLINE Floats floors(Floats a) { return floorf(a); }
+#else
+GLRAST_INLINE Floats floors(Floats a) {
+    const Floats whole = __builtin_convertvector(__builtin_convertvector(a, Ints), Floats);
+    return select(whole > a, whole - 1.0f, whole);
+}
+#endif
+GLRAST_INLINE Floats ceilings(Floats a) { return -floors(-a); }
 
 // Four values of each of several pixels or vertices.
 struct Rows { Floats x, y, z, w; };

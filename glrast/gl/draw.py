@@ -20,17 +20,21 @@ _SMALLEST_BUFFER = 1 << 16
 # llvmpipe transforms vertices in the calling thread and rasterizes in others, but only what was flushed: in pieces
 # the two overlap (81,920 triangles at 1024 x 1024 on two cores: 23.7 ms in one piece, 13.7 ms in eight).
 _SOFTWARE_TRIANGLES = 1 << 13
+# Triangles of a block of `select`: enough for two threads to share a small mesh, few draw commands for a large one.
+BLOCK = 1 << 11
 
 
 @dataclass(frozen=True)
 class Batch:
     """What is drawn: vertices [N,V,4] or [V,4]; index sets [S,T,3] that are safe to draw; and per image the index
-    set, first vertex, first triangle and number of triangles."""
+    set, first vertex, first triangle and number of triangles. `blocks` says how many of every BLOCK of an image's
+    triangles are to be drawn, the first of the block; None: all."""
 
     pos: torch.Tensor
     indices: torch.Tensor
     images: np.ndarray  # int64 [N,4]
     cull: str  # "none", "back", "front"
+    blocks: np.ndarray | None = None  # int [N,B]
 
 
 def draw(
@@ -51,9 +55,10 @@ def draw(
         step = _layers_per_chunk(context, format, height, width)
         for begin in range(0, N, step):
             images = batch.images[begin : begin + step]
+            blocks = None if batch.blocks is None else batch.blocks[begin : begin + step]
             target = targets.target(context, format, height, width, len(images))
             target.clear()
-            _submit(context, target, buffers, images, batch.indices.shape[1], kind)
+            _submit(context, target, buffers, images, blocks, batch.indices.shape[1], kind)
             interop.read(target, out[begin : begin + step])
         if context.software:
             gl.check(f"after drawing {N} images of {height} x {width}")
@@ -87,10 +92,14 @@ def _buffer(context: DeviceContext, name: str, size: int) -> moderngl.Buffer:
     return found
 
 
-def _submit(context, target, buffers, images: np.ndarray, T: int, kind: str) -> None:
+def _submit(context, target, buffers, images: np.ndarray, blocks, T: int, kind: str) -> None:
     """Draw all images of one chunk: one indirect submission, or on a software driver one per few thousand triangles."""
     layer = np.arange(len(images))
-    if context.software and images[:, 3].max() > _SOFTWARE_TRIANGLES:
+    if blocks is not None:
+        images, layer = _in_blocks(images, blocks)
+        if not len(images):
+            return
+    elif context.software and images[:, 3].max() > _SOFTWARE_TRIANGLES:
         images, layer = _in_pieces(images, layer, _SOFTWARE_TRIANGLES)
     index_set, first_vertex, first_triangle, count = images.T
     row = np.arange(len(images))
@@ -123,6 +132,15 @@ def _in_pieces(images: np.ndarray, layer: np.ndarray, most: int) -> tuple[np.nda
     out[:, 2] += offset
     out[:, 3] = np.minimum(out[:, 3] - offset, most)
     return out, layer[row]
+
+
+def _in_blocks(images: np.ndarray, blocks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """A draw for each block that has triangles left, in the same order."""
+    layer, block = np.nonzero(blocks)
+    out = images[layer]
+    out[:, 2] += BLOCK * block
+    out[:, 3] = blocks[layer, block]
+    return out, layer
 
 
 def _submissions(context, layer: np.ndarray, count: np.ndarray) -> list[tuple[int, int]]:

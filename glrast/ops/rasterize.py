@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from torch.autograd.function import once_differentiable
 
@@ -147,7 +146,8 @@ def _forward(
     pos, tri, ranges, handle: int, height: int, width: int, program: str, cull: str, output_db: bool
 ):
     from ..gl.context import by_handle
-    from ..gl.draw import Batch, draw
+    from ..gl.draw import draw
+    from ._drawable import drawable
 
     context = by_handle(handle)
     limit = context.limits["size"]
@@ -163,12 +163,8 @@ def _forward(
             pos, tri, ranges, handle, height, width, program, cull, output_db
         )
         return rast.zero_(), rast_db.zero_(), ids.zero_()
-    indices, index_set = _drawable_indices(pos, tri)
-    images = np.zeros((N, 4), dtype=np.int64)
-    images[:, 0] = index_set
-    images[:, 1] = np.arange(N) * V if ranges is None else 0
-    images[:, 2:] = (0, T) if ranges is None else ranges.numpy()
-    drawn = draw(context, Batch(pos, indices, images, cull), program, height, width, pos.device)
+    batch, numbers = drawable(context, pos, tri, ranges, height, width, cull)
+    drawn = draw(context, batch, program, height, width, pos.device)
     rast, rast_db, ids = _forward_fake(
         pos, tri, ranges, handle, height, width, program, cull, output_db
     )
@@ -176,34 +172,13 @@ def _forward(
         rast = drawn
     else:
         ids = drawn
+    shown = tri if numbers is None else batch.indices[0]
     launch(
         "rasterize", "rasterize_resolve", pos.device, width=width, rows=N * height, ids=ids,
-        from_rast=int(program == "full"), pos=pos, pos_stride=_stride(pos), tri=tri, V=V, T=T, H=height,
-        rast=rast, rast_db=rast_db if output_db else None,
+        from_rast=int(program == "full"), pos=pos, pos_stride=_stride(pos), tri=shown, numbers=numbers, V=V,
+        T=shown.shape[0], H=height, rast=rast, rast_db=rast_db if output_db else None,
     )  # fmt: skip
     return rast, rast_db, ids
-
-
-def _drawable_indices(
-    pos: torch.Tensor, tri: torch.Tensor
-) -> tuple[torch.Tensor, np.ndarray | int]:
-    """Index sets [S,T,3] without bad indices and non-finite vertices, and each image's set.
-
-    One set serves all images, unless some image of several has a non-finite vertex: then each has its own.
-    """
-    V, T = pos.shape[-2], tri.shape[0]
-    images = pos.shape[0] if pos.ndim == 3 else 1
-    sets = 1
-    if images > 1:
-        lowest, highest = torch.aminmax(pos.reshape(-1))  # NaN and infinity show in them
-        if not bool(torch.isfinite(lowest) & torch.isfinite(highest)):
-            sets = images
-    indices = torch.empty((sets, T, 3), dtype=torch.int32, device=pos.device)
-    launch(
-        "rasterize", "rasterize_prepare", pos.device, width=T, H=1, rows=sets, tri=tri, pos=pos,
-        pos_stride=V * 4, V=V, check_finite=int(sets == images), out=indices,
-    )  # fmt: skip
-    return indices, np.arange(images) if sets > 1 else 0
 
 
 def _backward(pos, tri, ids, grad_rast, grad_db):

@@ -1,0 +1,68 @@
+"""The triangles that OpenGL is given: safe ones, and on a CPU only those that can show."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from ..gl.context import DeviceContext
+from ..gl.draw import BLOCK, Batch
+from ..launch import launch
+
+_SIDES = {"none": 0, "back": 1, "front": -1}
+_SELECTED_BYTES = 16  # of a triangle: three indices and its number
+_MOST_BYTES = (
+    1 << 30
+)  # beyond, as with hundreds of images of a large mesh, all images share their indices
+
+
+def drawable(
+    context: DeviceContext, pos, tri, ranges, height: int, width: int, cull: str
+) -> tuple[Batch, torch.Tensor | None]:
+    """What to draw, and the numbers in `tri` of its triangles [K]; None: those of `tri` itself."""
+    N, T, V = pos.shape[0] if ranges is None else ranges.shape[0], tri.shape[0], pos.shape[-2]
+    spans = np.zeros((N, 2), np.int64) + (0, T) if ranges is None else ranges.numpy()
+    first_vertex = np.arange(N) * (V if ranges is None else 0)
+    on_cpu = context.software and pos.device.type == "cpu"
+    if on_cpu and spans[:, 1].sum() * _SELECTED_BYTES <= _MOST_BYTES:
+        return _selected(pos, tri, spans, first_vertex, height, width, cull)
+    indices, index_set = _safe(pos, tri)
+    images = np.column_stack([np.zeros(N, np.int64) + index_set, first_vertex, spans])
+    return Batch(pos, indices, images, cull), None
+
+
+def _selected(pos, tri, spans, first_vertex, height, width, cull) -> tuple[Batch, torch.Tensor]:
+    """Without the triangles that cannot cover a pixel centre: to llvmpipe they cost as much as others."""
+    N, T, V = len(spans), tri.shape[0], pos.shape[-2]
+    start = np.cumsum(spans[:, 1]) - spans[:, 1]
+    K = max(1, int(spans[:, 1].sum()))
+    indices = torch.empty((1, K, 3), dtype=torch.int32)
+    numbers = torch.empty(K, dtype=torch.int32)
+    counts = torch.empty((N, max(1, -(-int(spans[:, 1].max()) // BLOCK))), dtype=torch.int32)
+    launch(
+        "rasterize", "rasterize_select", pos.device, width=counts.shape[1], H=1, rows=N, tri=tri, pos=pos,
+        pos_stride=V * 4 if pos.ndim == 3 else 0, images=torch.from_numpy(np.column_stack([spans, start])), T=T, V=V,
+        block=BLOCK, columns=width, lines=height, cull=_SIDES[cull], indices=indices, numbers=numbers, counts=counts,
+    )  # fmt: skip
+    images = np.column_stack([np.zeros(N, np.int64), first_vertex, start, spans[:, 1]])
+    return Batch(pos, indices, images, cull, counts.numpy()), numbers
+
+
+def _safe(pos: torch.Tensor, tri: torch.Tensor) -> tuple[torch.Tensor, np.ndarray | int]:
+    """Index sets [S,T,3] without bad indices and non-finite vertices, and each image's set.
+
+    One set serves all images, unless some image of several has a non-finite vertex: then each has its own.
+    """
+    V, T = pos.shape[-2], tri.shape[0]
+    images = pos.shape[0] if pos.ndim == 3 else 1
+    sets = 1
+    if images > 1:
+        lowest, highest = torch.aminmax(pos.reshape(-1))  # NaN and infinity show in them
+        if not bool(torch.isfinite(lowest) & torch.isfinite(highest)):
+            sets = images
+    indices = torch.empty((sets, T, 3), dtype=torch.int32, device=pos.device)
+    launch(
+        "rasterize", "rasterize_prepare", pos.device, width=T, H=1, rows=sets, tri=tri, pos=pos,
+        pos_stride=V * 4, V=V, check_finite=int(sets == images), out=indices,
+    )  # fmt: skip
+    return indices, np.arange(images) if sets > 1 else 0
