@@ -14,6 +14,9 @@
 //   host           private buffers over a partition of the rows that depends on the sizes alone, summed in
 //                  fixed order: the result does not depend on the number of threads.
 //
+// GLRAST_SCATTER_RUN_KERNEL(name, Args, Run) may also sum in `run` what neighbours add to the same place, until
+//   `void name_finish(const Args& a, Row row, Run& run)`, called at the end of each row (on CUDA: of each element).
+//
 // Every Args begins with `int width; int H; int64 rows;`: rows of N images of H rows. Every Args of a scatter kernel goes on with
 // `float* grad; float* spare; int64 slot_size; int slots; int pieces;` (see host.cpp).
 // The Python side reads the Args structs from this text, so their order is stated once, here.
@@ -126,6 +129,8 @@ GLRAST_INLINE void accumulate(float* p, float value) {
 #define GLRAST_BLOCK_KERNEL(name, Args) GLRAST_KERNEL(name, Args)
 #define GLRAST_SCATTER_KERNEL(name, Args) GLRAST_KERNEL(name, Args)
 #define GLRAST_SCATTER_LANES_KERNEL(name, Args) GLRAST_KERNEL(name, Args)
+#define GLRAST_SCATTER_RUN_KERNEL(name, Args, Run) \
+    GLRAST_CUDA_KERNEL(name, Args, Run run = {}; name##_element(a, x, row, run); name##_finish(a, row, run))
 
 #else
 
@@ -151,6 +156,8 @@ GLRAST_INLINE void accumulate(float* p, float value) {
 #define GLRAST_BLOCK_KERNEL(name, Args) GLRAST_HOST_KERNEL(name, Args, host::blocks, GLRAST_EACH(name))
 #define GLRAST_LANES_KERNEL(name, Args) GLRAST_HOST_KERNEL(name, Args, host::rows, GLRAST_EACH_LANES(name))
 #define GLRAST_RUN_KERNEL(name, Args, Run) GLRAST_HOST_KERNEL(name, Args, host::rows, GLRAST_RUN(name, Run))
+#define GLRAST_SCATTER_RUN_KERNEL(name, Args, Run) \
+    GLRAST_HOST_KERNEL(name, Args, host::scatter, GLRAST_RUN(name, Run) name##_finish(a, row, run);)
 #define GLRAST_SCATTER_KERNEL(name, Args) GLRAST_HOST_KERNEL(name, Args, host::scatter, GLRAST_EACH(name))
 #define GLRAST_SCATTER_LANES_KERNEL(name, Args) GLRAST_HOST_KERNEL(name, Args, host::scatter, GLRAST_EACH_LANES(name))
 

@@ -3,7 +3,7 @@
 //   out   = u A0 + v A1 + (1-u-v) A2
 //   dA/dX = du/dX (A0-A2) + dv/dX (A1-A2), dA/dY likewise, for the attributes listed in `diff`
 // Backward accumulates grad [slots,V,grad_row]; it writes grad_rast (u, v, 0, 0) and grad_db.
-// Three attributes, the common case, are known to the compiler: `Fixed` is their number, or 0 for any.
+// Three attributes, the common case, have a way of their own: what belongs to the triangle is kept from pixel to pixel.
 #include "lanes.cuh"
 
 // The attributes of the triangle under a pixel: where its three rows begin, from the image's first attribute.
@@ -35,23 +35,21 @@ struct InterpolateArgs {
     float* out_da;            // [N,H,W,2D]: dA0/dX, dA0/dY, dA1/dX, ...
 };
 
-template <int Fixed>
-GLRAST_INLINE void interpolate_pixel(const InterpolateArgs& a, int x, Row row) {
+GLRAST_INLINE void interpolate_any(const InterpolateArgs& a, int x, Row row) {
     const int64 pixel = row.index * a.width + x;
-    const int A = Fixed ? Fixed : a.A;
     const float* rast = a.rast + 4 * pixel;
-    float* out = a.out + pixel * A;
+    float* out = a.out + pixel * a.A;
     float* out_da = a.out_da + pixel * 2 * a.D;
     Corners c;
     if (!find_corners(a, rast[3], &c)) {
-        for (int i = 0; i < A; ++i) out[i] = 0.0f;
+        for (int i = 0; i < a.A; ++i) out[i] = 0.0f;
         for (int i = 0; i < 2 * a.D; ++i) out_da[i] = 0.0f;
         return;
     }
     const float* attr = a.attr + row.n * a.attr_stride;
     const float *A0 = attr + c.i0, *A1 = attr + c.i1, *A2 = attr + c.i2;
     const float u = rast[0], v = rast[1], t = 1.0f - u - v;
-    for (int i = 0; i < A; ++i) out[i] = u * A0[i] + v * A1[i] + t * A2[i];
+    for (int i = 0; i < a.A; ++i) out[i] = u * A0[i] + v * A1[i] + t * A2[i];
     if (!a.D) return;
     const Float4 db = load4(a.rast_db + 4 * pixel);
     for (int i = 0; i < a.D; ++i) {
@@ -62,11 +60,30 @@ GLRAST_INLINE void interpolate_pixel(const InterpolateArgs& a, int x, Row row) {
     }
 }
 
-GLRAST_INLINE void interpolate_forward_element(const InterpolateArgs& a, int x, Row row) {
-    if (a.A == 3) interpolate_pixel<3>(a, x, row);
-    else interpolate_pixel<0>(a, x, row);
+struct InterpolateRun {
+    float id;           // of the pixel to the left; at first that of no triangle
+    bool drawn;
+    Triple A0, A1, A2;  // its triangle's attributes
+};
+
+GLRAST_INLINE void interpolate_forward_element(const InterpolateArgs& a, int x, Row row, InterpolateRun& run) {
+    if (a.A != 3 || a.D) { interpolate_any(a, x, row); return; }
+    const int64 pixel = row.index * a.width + x;
+    const Float4 rast = load4(a.rast + 4 * pixel);
+    if (rast.w != run.id) {
+        run.id = rast.w;
+        Corners c;
+        run.drawn = find_corners(a, rast.w, &c);
+        if (run.drawn) {
+            const float* attr = a.attr + row.n * a.attr_stride;
+            run.A0 = load3(attr + c.i0);  run.A1 = load3(attr + c.i1);  run.A2 = load3(attr + c.i2);
+        }
+    }
+    const float u = rast.x, v = rast.y;
+    const Triple none = {};
+    store3(a.out + 3 * pixel, run.drawn ? u * run.A0 + v * run.A1 + (1.0f - u - v) * run.A2 : none);
 }
-GLRAST_KERNEL(interpolate_forward, InterpolateArgs)
+GLRAST_RUN_KERNEL(interpolate_forward, InterpolateArgs, InterpolateRun)
 
 struct InterpolateBackwardArgs {
     int width;                // W
@@ -97,10 +114,8 @@ struct InterpolateBackwardArgs {
 // gA0 += u y, gA1 += v y, gA2 += (1-u-v) y; gu = sum y (A0-A2), gv = sum y (A1-A2). Derivative part with
 // incoming p, q: s = p du/dX + q du/dY, t = p dv/dX + q dv/dY; gA0 += s, gA1 += t, gA2 -= s + t;
 // g(du/dX) += p (A0-A2), g(du/dY) += q (A0-A2), g(dv/dX) += p (A1-A2), g(dv/dY) += q (A1-A2).
-template <int Fixed>
-GLRAST_INLINE void interpolate_pixel_backward(const InterpolateBackwardArgs& a, int x, Row row) {
+GLRAST_INLINE void interpolate_any_backward(const InterpolateBackwardArgs& a, int x, Row row) {
     const int64 pixel = row.index * a.width + x;
-    const int A = Fixed ? Fixed : a.A;
     const float* rast = a.rast + 4 * pixel;
     Corners c;
     const bool drawn = find_corners(a, rast[3], &c);
@@ -112,20 +127,13 @@ GLRAST_INLINE void interpolate_pixel_backward(const InterpolateBackwardArgs& a, 
         float* grad = a.grad + (a.attr_stride ? row.n * a.slot_size : 0);
         float *g0 = grad + c.v0 * a.grad_row, *g1 = grad + c.v1 * a.grad_row, *g2 = grad + c.v2 * a.grad_row;
         if (a.grad_out) {
-            const float* y = a.grad_out + pixel * A;
+            const float* y = a.grad_out + pixel * a.A;
             const float u = rast[0], v = rast[1], t = 1.0f - u - v;
-            const bool padded = Fixed == 3 && a.grad_row == 4;
-            if (padded && a.grad) {
-                const Float4 w = {y[0], y[1], y[2], 0.0f};
-                add_row(g0, u, w);
-                add_row(g1, v, w);
-                add_row(g2, t, w);
-            }
-            for (int i = 0; i < A; ++i) {
+            for (int i = 0; i < a.A; ++i) {
                 const float yi = y[i];
                 gu += yi * (A0[i] - A2[i]);
                 gv += yi * (A1[i] - A2[i]);
-                if (!a.grad || padded) continue;
+                if (!a.grad) continue;
                 GLRAST_ADD(g0 + i, u * yi);
                 GLRAST_ADD(g1 + i, v * yi);
                 GLRAST_ADD(g2 + i, t * yi);
@@ -148,14 +156,57 @@ GLRAST_INLINE void interpolate_pixel_backward(const InterpolateBackwardArgs& a, 
     if (a.grad_db) store4(a.grad_db + 4 * pixel, gdb);
 }
 
-GLRAST_INLINE void interpolate_backward_element(const InterpolateBackwardArgs& a, int x, Row row) {
-    if (a.A == 3 && !a.D) interpolate_pixel_backward<3>(a, x, row);
-    else interpolate_pixel_backward<0>(a, x, row);
+struct InterpolateBackwardRun {
+    float id;              // of the pixel to the left; at first that of no triangle
+    bool drawn;
+    Triple d0, d1;         // A0 - A2, A1 - A2
+    float *p0, *p1, *p2;   // where its corners' gradients go
+    Triple g0, g1, g2;     // and what its pixels in this row have given them
+};
+
+GLRAST_INLINE void interpolate_backward_finish(const InterpolateBackwardArgs& a, Row, InterpolateBackwardRun& run) {
+    if (!run.drawn || !a.grad) return;
+    add3(run.p0, a.grad_row, run.g0);
+    add3(run.p1, a.grad_row, run.g1);
+    add3(run.p2, a.grad_row, run.g2);
 }
-GLRAST_SCATTER_KERNEL(interpolate_backward, InterpolateBackwardArgs)
+
+GLRAST_INLINE void interpolate_backward_element(const InterpolateBackwardArgs& a, int x, Row row, InterpolateBackwardRun& run) {
+    if (a.A != 3 || a.D || !a.grad_out) { interpolate_any_backward(a, x, row); return; }
+    const int64 pixel = row.index * a.width + x;
+    const Float4 rast = load4(a.rast + 4 * pixel);
+    if (rast.w != run.id) {
+        interpolate_backward_finish(a, row, run);
+        run = InterpolateBackwardRun{};
+        run.id = rast.w;
+        Corners c;
+        run.drawn = find_corners(a, rast.w, &c);
+        if (run.drawn) {
+            const float* attr = a.attr + row.n * a.attr_stride;
+            const Triple A2 = load3(attr + c.i2);
+            run.d0 = load3(attr + c.i0) - A2;
+            run.d1 = load3(attr + c.i1) - A2;
+            if (a.grad) {
+                float* grad = a.grad + (a.attr_stride ? row.n * a.slot_size : 0);
+                run.p0 = grad + c.v0 * a.grad_row;  run.p1 = grad + c.v1 * a.grad_row;  run.p2 = grad + c.v2 * a.grad_row;
+            }
+        }
+    }
+    if (!run.drawn) {
+        if (a.grad_rast) store4(a.grad_rast + 4 * pixel, Float4{0.0f, 0.0f, 0.0f, 0.0f});
+        return;
+    }
+    const Triple y = load3(a.grad_out + 3 * pixel);
+    const float u = rast.x, v = rast.y;
+    run.g0 = run.g0 + u * y;
+    run.g1 = run.g1 + v * y;
+    run.g2 = run.g2 + (1.0f - u - v) * y;
+    if (a.grad_rast) store4(a.grad_rast + 4 * pixel, Float4{dot(y, run.d0), dot(y, run.d1), 0.0f, 0.0f});
+}
+GLRAST_SCATTER_RUN_KERNEL(interpolate_backward, InterpolateBackwardArgs, InterpolateBackwardRun)
 
 // The same where attr needs no gradient (grad is null): nothing is scattered.
-GLRAST_INLINE void interpolate_backward_rast_element(const InterpolateBackwardArgs& a, int x, Row row) {
-    interpolate_backward_element(a, x, row);
+GLRAST_INLINE void interpolate_backward_rast_element(const InterpolateBackwardArgs& a, int x, Row row, InterpolateBackwardRun& run) {
+    interpolate_backward_element(a, x, row, run);
 }
-GLRAST_KERNEL(interpolate_backward_rast, InterpolateBackwardArgs)
+GLRAST_RUN_KERNEL(interpolate_backward_rast, InterpolateBackwardArgs, InterpolateBackwardRun)

@@ -125,21 +125,31 @@ GLRAST_INLINE void add_rows(float* const p[4], const bool on[4], Rows r) {
 
 #endif
 
-// p[0..3] += s v.
-GLRAST_INLINE void add_row(float* p, float s, Float4 v) {
-#ifdef __CUDACC__
-    GLRAST_ADD(p, s * v.x);
-    GLRAST_ADD(p + 1, s * v.y);
-    GLRAST_ADD(p + 2, s * v.z);
-    GLRAST_ADD(p + 3, s * v.w);
-#else
-    store_unaligned(p, load_unaligned(p) + splat(s) * Floats{v.x, v.y, v.z, v.w});
-#endif
-}
-
 // The rows of consecutive pixels; lanes beyond `count` repeat the first.
 GLRAST_INLINE Rows load_pixels(const float* p, int count) {
     const float* rows[GLRAST_LANES];
     for (int l = 0; l < GLRAST_LANES; ++l) rows[l] = p + (l < count ? 4 * l : 0);
     return load_rows(rows);
 }
+
+// Three values of one pixel or vertex: colours, mostly.
+#ifdef __CUDACC__
+struct Triple { float x, y, z; };
+GLRAST_INLINE Triple load3(const float* p) { return Triple{p[0], p[1], p[2]}; }
+GLRAST_INLINE void store3(float* p, Triple t) { p[0] = t.x; p[1] = t.y; p[2] = t.z; }
+GLRAST_INLINE Triple operator*(float s, Triple t) { return Triple{s * t.x, s * t.y, s * t.z}; }
+GLRAST_INLINE Triple operator+(Triple a, Triple b) { return Triple{a.x + b.x, a.y + b.y, a.z + b.z}; }
+GLRAST_INLINE Triple operator-(Triple a, Triple b) { return Triple{a.x - b.x, a.y - b.y, a.z - b.z}; }
+GLRAST_INLINE float dot(Triple a, Triple b) { return a.x * b.x + a.y * b.y + a.z * b.z; }
+GLRAST_INLINE void add3(float* p, int, Triple t) { GLRAST_ADD(p, t.x); GLRAST_ADD(p + 1, t.y); GLRAST_ADD(p + 2, t.z); }
+#else
+typedef Floats Triple;  // the fourth is 0
+GLRAST_INLINE Triple load3(const float* p) { return Triple{p[0], p[1], p[2], 0.0f}; }
+GLRAST_INLINE void store3(float* p, Triple t) { p[0] = t[0]; p[1] = t[1]; p[2] = t[2]; }
+GLRAST_INLINE float dot(Triple a, Triple b) { const Triple c = a * b; return c[0] + c[1] + c[2]; }
+// `row` floats lie from one vertex to the next: with four, one addition does.
+GLRAST_INLINE void add3(float* p, int row, Triple t) {
+    if (row == 4) store_unaligned(p, load_unaligned(p) + t);
+    else store3(p, load3(p) + t);
+}
+#endif
