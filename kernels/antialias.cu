@@ -189,6 +189,20 @@ GLRAST_INLINE PairAlphas pair_alphas(const float* alpha, int width, int x, Row r
                       row.y > 0 ? alpha[2 * (pixel - width) + 1] : 0.0f};
 }
 
+// Copies up to GLRAST_SPAN pixels from x on if none of their pairs has an alpha; silhouettes are rare.
+GLRAST_INLINE bool copy_span(const AntialiasBlendArgs& a, int x, int count, Row row) {
+    const int64 pixel = row.index * a.width + x;
+    const int left = x > 0;
+    if (!are_zero(a.alpha + 2 * (pixel - left), 2 * (count + left))) return false;
+    if (row.y > 0 && !are_zero(a.alpha + 2 * (pixel - a.width), 2 * count)) return false;
+    const float* c = a.color + pixel * a.C;
+    float* out = a.out + pixel * a.C;
+    for (int i = 0; i < count * a.C; ++i) out[i] = c[i];
+    return true;
+}
+
+GLRAST_INLINE int span_count(int width, int x) { return width - x < GLRAST_SPAN ? width - x : GLRAST_SPAN; }
+
 template <int Fixed>
 GLRAST_INLINE void blend(const AntialiasBlendArgs& a, int x, Row row) {
     const int C = Fixed ? Fixed : a.C;
@@ -196,10 +210,6 @@ GLRAST_INLINE void blend(const AntialiasBlendArgs& a, int x, Row row) {
     const PairAlphas p = pair_alphas(a.alpha, a.width, x, row);
     const float* c = a.color + pixel * C;
     float* out = a.out + pixel * C;
-    if (p.right <= 0.0f && p.upper <= 0.0f && p.left >= 0.0f && p.lower >= 0.0f) {
-        for (int i = 0; i < C; ++i) out[i] = c[i];
-        return;
-    }
     for (int i = 0; i < C; ++i) {
         float value = c[i];
         if (p.right > 0.0f) value += p.right * (c[i + C] - c[i]);
@@ -210,10 +220,14 @@ GLRAST_INLINE void blend(const AntialiasBlendArgs& a, int x, Row row) {
     }
 }
 GLRAST_INLINE void antialias_blend_element(const AntialiasBlendArgs& a, int x, Row row) {
-    if (a.C == 3) blend<3>(a, x, row);
-    else blend<0>(a, x, row);
+    const int count = span_count(a.width, x);
+    if (copy_span(a, x, count, row)) return;
+    for (int end = x + count; x < end; ++x) {
+        if (a.C == 3) blend<3>(a, x, row);
+        else blend<0>(a, x, row);
+    }
 }
-GLRAST_KERNEL(antialias_blend, AntialiasBlendArgs)
+GLRAST_SPAN_KERNEL(antialias_blend, AntialiasBlendArgs)
 
 // With y the incoming gradient of the pixel that the pair changed: g_p -= alpha y, g_q += alpha y.
 template <int Fixed>
@@ -223,10 +237,6 @@ GLRAST_INLINE void blend_backward(const AntialiasBlendArgs& a, int x, Row row) {
     const PairAlphas p = pair_alphas(a.alpha, a.width, x, row);
     const float* g = a.color + pixel * C;
     float* out = a.out + pixel * C;
-    if (p.right == 0.0f && p.upper == 0.0f && p.left == 0.0f && p.lower == 0.0f) {
-        for (int i = 0; i < C; ++i) out[i] = g[i];
-        return;
-    }
     for (int i = 0; i < C; ++i) {
         float value = g[i];
         if (p.right != 0.0f) value -= p.right * (p.right > 0.0f ? g[i] : g[i + C]);
@@ -237,10 +247,14 @@ GLRAST_INLINE void blend_backward(const AntialiasBlendArgs& a, int x, Row row) {
     }
 }
 GLRAST_INLINE void antialias_backward_color_element(const AntialiasBlendArgs& a, int x, Row row) {
-    if (a.C == 3) blend_backward<3>(a, x, row);
-    else blend_backward<0>(a, x, row);
+    const int count = span_count(a.width, x);
+    if (copy_span(a, x, count, row)) return;
+    for (int end = x + count; x < end; ++x) {
+        if (a.C == 3) blend_backward<3>(a, x, row);
+        else blend_backward<0>(a, x, row);
+    }
 }
-GLRAST_KERNEL(antialias_backward_color, AntialiasBlendArgs)
+GLRAST_SPAN_KERNEL(antialias_backward_color, AntialiasBlendArgs)
 
 // ---- positions -------------------------------------------------------------------------------------------
 
@@ -298,7 +312,11 @@ GLRAST_INLINE void antialias_pair_gradient(const AntialiasBackwardPosArgs& a, in
 }
 
 GLRAST_INLINE void antialias_backward_pos_element(const AntialiasBackwardPosArgs& a, int x, Row row) {
-    antialias_pair_gradient(a, x, row, false);
-    antialias_pair_gradient(a, x, row, true);
+    const int count = span_count(a.width, x);
+    if (are_zero(a.alpha + 2 * (row.index * a.width + x), 2 * count)) return;
+    for (int end = x + count; x < end; ++x) {
+        antialias_pair_gradient(a, x, row, false);
+        antialias_pair_gradient(a, x, row, true);
+    }
 }
-GLRAST_SCATTER_KERNEL(antialias_backward_pos, AntialiasBackwardPosArgs)
+GLRAST_SCATTER_SPAN_KERNEL(antialias_backward_pos, AntialiasBackwardPosArgs)

@@ -8,6 +8,7 @@
 //   `void name_element(const Args& a, int x, Row row, Run& run)` may keep in `run`, which starts each row as {}, what
 //   the next element can use. On CUDA every element starts with {}.
 // GLRAST_LANES_KERNEL(name, Args) is for elements that take GLRAST_LANES pixels from x on at once (lanes.cuh).
+// GLRAST_SPAN_KERNEL(name, Args) is for elements that take GLRAST_SPAN pixels from x on: mostly all are treated alike.
 // GLRAST_BLOCK_KERNEL(name, Args) is for elements that are long themselves: the host's threads take them one by one.
 // GLRAST_SCATTER_KERNEL(name, Args) does the same for kernels that add to a gradient with GLRAST_ADD:
 //   CUDA           atomics; the caller zeroes the gradient.
@@ -86,6 +87,13 @@ GLRAST_INLINE bool fetch_triangle(const int* tri, int T, int V, int t, Int3* out
 
 GLRAST_INLINE Row row_of(int64 index, int H) { const int64 n = index / H; return Row{index, n, (int)(index - n * H)}; }
 
+// Are these floats all +0?
+GLRAST_INLINE bool are_zero(const float* p, int count) {
+    int any = 0;
+    for (int i = 0; i < count; ++i) any |= float_bits(p[i]);
+    return any == 0;
+}
+
 GLRAST_INLINE Float4 load4(const float* p) { return Float4{p[0], p[1], p[2], p[3]}; }
 GLRAST_INLINE void store4(float* p, Float4 v) { p[0] = v.x; p[1] = v.y; p[2] = v.z; p[3] = v.w; }
 
@@ -127,6 +135,9 @@ GLRAST_INLINE void accumulate(float* p, float value) {
     GLRAST_CUDA_KERNEL(name, Args, Run run = {}; name##_element(a, x, row, run))
 #define GLRAST_LANES_KERNEL(name, Args) GLRAST_KERNEL(name, Args)
 #define GLRAST_BLOCK_KERNEL(name, Args) GLRAST_KERNEL(name, Args)
+#define GLRAST_SPAN 1
+#define GLRAST_SPAN_KERNEL(name, Args) GLRAST_KERNEL(name, Args)
+#define GLRAST_SCATTER_SPAN_KERNEL(name, Args) GLRAST_KERNEL(name, Args)
 #define GLRAST_SCATTER_KERNEL(name, Args) GLRAST_KERNEL(name, Args)
 #define GLRAST_SCATTER_LANES_KERNEL(name, Args) GLRAST_KERNEL(name, Args)
 #define GLRAST_SCATTER_RUN_KERNEL(name, Args, Run) \
@@ -158,6 +169,10 @@ GLRAST_INLINE void accumulate(float* p, float value) {
 #define GLRAST_RUN_KERNEL(name, Args, Run) GLRAST_HOST_KERNEL(name, Args, host::rows, GLRAST_RUN(name, Run))
 #define GLRAST_SCATTER_RUN_KERNEL(name, Args, Run) \
     GLRAST_HOST_KERNEL(name, Args, host::scatter, GLRAST_RUN(name, Run) name##_finish(a, row, run);)
+#define GLRAST_SPAN 16
+#define GLRAST_EACH_SPAN(name) for (int x = from; x < to; x += GLRAST_SPAN) name##_element(a, x, row);
+#define GLRAST_SPAN_KERNEL(name, Args) GLRAST_HOST_KERNEL(name, Args, host::rows, GLRAST_EACH_SPAN(name))
+#define GLRAST_SCATTER_SPAN_KERNEL(name, Args) GLRAST_HOST_KERNEL(name, Args, host::scatter, GLRAST_EACH_SPAN(name))
 #define GLRAST_SCATTER_KERNEL(name, Args) GLRAST_HOST_KERNEL(name, Args, host::scatter, GLRAST_EACH(name))
 #define GLRAST_SCATTER_LANES_KERNEL(name, Args) GLRAST_HOST_KERNEL(name, Args, host::scatter, GLRAST_EACH_LANES(name))
 
