@@ -150,7 +150,7 @@ GLRAST_INLINE int has_silhouette(const Args& a, float id, int64 n) {
     return t < (unsigned)a.T ? a.flags[n * a.flags_stride + t] : 0;
 }
 
-GLRAST_INLINE void antialias_pairs_element(const AntialiasPairsArgs& a, int x, Row row, PairsRun& run) {
+GLRAST_INLINE void pixel_pairs(const AntialiasPairsArgs& a, int x, Row row, PairsRun& run) {
     const int64 pixel = row.index * a.width + x;
     const float* id = a.rast + 4 * pixel + 3;
     if (!run.known) run = PairsRun{true, *id, has_silhouette(a, *id, row.n)};
@@ -166,7 +166,29 @@ GLRAST_INLINE void antialias_pairs_element(const AntialiasPairsArgs& a, int x, R
     a.alpha[2 * pixel] = try_right ? find_crossing(a, x, row, false).alpha : 0.0f;
     a.alpha[2 * pixel + 1] = try_upper ? find_crossing(a, x, row, true).alpha : 0.0f;
 }
-GLRAST_RUN_KERNEL(antialias_pairs, AntialiasPairsArgs, PairsRun)
+
+// Do `count` pixels from x on, their right and their upper neighbours all show the same?
+GLRAST_INLINE bool is_uniform(const AntialiasPairsArgs& a, int x, int count, Row row) {
+    const float* id = a.rast + 4 * (row.index * a.width + x) + 3;
+    const float* upper = row.y + 1 < a.H ? id + 4 * (int64)a.width : id;
+    const int last = x + count < a.width ? count : count - 1, own = float_bits(id[0]);
+    if (float_bits(id[4 * last]) != own || float_bits(upper[0]) != own) return false;  // most often
+    int other = 0;
+    for (int i = 0; i < count; ++i) other |= (float_bits(id[4 * i]) ^ own) | (float_bits(upper[4 * i]) ^ own);
+    return other == 0;
+}
+
+GLRAST_INLINE void antialias_pairs_element(const AntialiasPairsArgs& a, int x, Row row) {
+    const int count = span_count(a.width, x);
+    if (is_uniform(a, x, count, row)) {
+        float* alpha = a.alpha + 2 * (row.index * a.width + x);
+        for (int i = 0; i < 2 * count; ++i) alpha[i] = 0.0f;
+        return;
+    }
+    PairsRun run = {};
+    for (int end = x + count; x < end; ++x) pixel_pairs(a, x, row, run);
+}
+GLRAST_SPAN_KERNEL(antialias_pairs, AntialiasPairsArgs)
 
 // ---- colours ---------------------------------------------------------------------------------------------
 
@@ -200,8 +222,6 @@ GLRAST_INLINE bool copy_span(const AntialiasBlendArgs& a, int x, int count, Row 
     for (int i = 0; i < count * a.C; ++i) out[i] = c[i];
     return true;
 }
-
-GLRAST_INLINE int span_count(int width, int x) { return width - x < GLRAST_SPAN ? width - x : GLRAST_SPAN; }
 
 template <int Fixed>
 GLRAST_INLINE void blend(const AntialiasBlendArgs& a, int x, Row row) {

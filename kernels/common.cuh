@@ -35,6 +35,12 @@ typedef int64_t int64;
 #define GLRAST_INLINE static inline __attribute__((always_inline))
 #endif
 
+#ifdef __CUDACC__
+#define GLRAST_SPAN 1
+#else
+#define GLRAST_SPAN 16
+#endif
+
 // One row of a batch of images. Made once a row on the host: divisions are slow.
 struct Row {
     int64 index;  // n * H + y
@@ -87,6 +93,9 @@ GLRAST_INLINE bool fetch_triangle(const int* tri, int T, int V, int t, Int3* out
 
 GLRAST_INLINE Row row_of(int64 index, int H) { const int64 n = index / H; return Row{index, n, (int)(index - n * H)}; }
 
+// Pixels from x on that one element of a span kernel takes.
+GLRAST_INLINE int span_count(int width, int x) { return width - x < GLRAST_SPAN ? width - x : GLRAST_SPAN; }
+
 // Are these floats all +0?
 GLRAST_INLINE bool are_zero(const float* p, int count) {
     int any = 0;
@@ -135,7 +144,6 @@ GLRAST_INLINE void accumulate(float* p, float value) {
     GLRAST_CUDA_KERNEL(name, Args, Run run = {}; name##_element(a, x, row, run))
 #define GLRAST_LANES_KERNEL(name, Args) GLRAST_KERNEL(name, Args)
 #define GLRAST_BLOCK_KERNEL(name, Args) GLRAST_KERNEL(name, Args)
-#define GLRAST_SPAN 1
 #define GLRAST_SPAN_KERNEL(name, Args) GLRAST_KERNEL(name, Args)
 #define GLRAST_SCATTER_SPAN_KERNEL(name, Args) GLRAST_KERNEL(name, Args)
 #define GLRAST_SCATTER_KERNEL(name, Args) GLRAST_KERNEL(name, Args)
@@ -169,7 +177,6 @@ GLRAST_INLINE void accumulate(float* p, float value) {
 #define GLRAST_RUN_KERNEL(name, Args, Run) GLRAST_HOST_KERNEL(name, Args, host::rows, GLRAST_RUN(name, Run))
 #define GLRAST_SCATTER_RUN_KERNEL(name, Args, Run) \
     GLRAST_HOST_KERNEL(name, Args, host::scatter, GLRAST_RUN(name, Run) name##_finish(a, row, run);)
-#define GLRAST_SPAN 16
 #define GLRAST_EACH_SPAN(name) for (int x = from; x < to; x += GLRAST_SPAN) name##_element(a, x, row);
 #define GLRAST_SPAN_KERNEL(name, Args) GLRAST_HOST_KERNEL(name, Args, host::rows, GLRAST_EACH_SPAN(name))
 #define GLRAST_SCATTER_SPAN_KERNEL(name, Args) GLRAST_HOST_KERNEL(name, Args, host::scatter, GLRAST_EACH_SPAN(name))
