@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import statistics
+import time
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -25,9 +26,9 @@ from . import measure
 from .scene import Scene
 
 SIGMA_PIX = 1.0  # DEODR's default width of the blend across an edge
-# Iterations in a row before the other has its turn, as in a fit; those at the start of each turn do not count: a core
-# that idled beside DEODR's one thread comes back slowly on a shared machine (100, 70, 60, 55 ms were seen).
-BLOCK, UNCOUNTED = 8, 3
+# A turn is iterations in a row, as in a fit. Those of its first moments do not count: a core that idled beside DEODR's
+# one thread comes back slowly on a shared machine (100, 70, 60, 55 ms were seen).
+TURN, UNCOUNTED_SECONDS = 5, 0.2
 
 
 @dataclass(frozen=True)
@@ -60,15 +61,19 @@ def compare(scene: Scene, repeats: int) -> Comparison:
     grad = torch.rand(*scene.resolution, 3, generator=generator)
     ups: list[list[float]] = [[], []]
     downs: list[list[float]] = [[], []]
-    for _ in range(math.ceil(repeats / (BLOCK - UNCOUNTED))):
+    for _ in range(math.ceil(repeats / TURN)):
         for i, side in enumerate(sides):
             given = side.gradient(grad)
-            for turn in range(BLOCK):
+            begin = time.perf_counter()
+            counted = 0
+            while counted < TURN:
+                late = time.perf_counter() - begin > UNCOUNTED_SECONDS
                 up = measure.seconds(side.forward, device)
                 down = measure.seconds(partial(side.backward, given), device)
-                if turn >= UNCOUNTED:
+                if late:
                     ups[i].append(up)
                     downs[i].append(down)
+                    counted += 1
     difference = float((sides[0].picture() - sides[1].picture()).abs().mean())
     ours_up, peer_up = (1e3 * statistics.median(t) for t in ups)
     ours_down, peer_down = (1e3 * statistics.median(t) for t in downs)
