@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import moderngl
 import torch
 
-from . import egl
+from . import egl, interop
 from .functions import Functions
 
 _LIMITS = {"size": 0x0D33, "layers": 0x88FF, "framebuffer_layers": 0x9317}
@@ -28,6 +28,7 @@ class DeviceContext:
         self.lock = threading.RLock()
         self._depth = 0
         self.egl = _open(device)
+        self.uploaded: tuple = (None, lambda: None)  # the index buffer, and a weak reference to the tensor it holds
         self.objects: dict = {}  # programs, targets, buffers: made by their own modules, kept here, freed by close()
         with self.egl:
             self.gl = Functions(self.egl.load_opengl_function)
@@ -39,6 +40,11 @@ class DeviceContext:
         # Without it (older GPUs) layers are drawn one by one.
         self.layered_vertex = "GL_ARB_shader_viewport_layer_array" in self.extensions
         self.software = self.egl.device.software or "llvmpipe" in self.renderer
+        # On a GPU the vertex stage removes triangles with a vertex that is not finite; to ask the positions whether
+        # there is one would wait for them. llvmpipe takes checked indices: there the question costs less.
+        self.culls_non_finite = not self.software
+        self.writes_depth = False  # the workaround that self_test.py may switch on
+        self.sharing = interop.sharing(device, self)
         self.handle = len(_by_handle)
         _by_handle.append(self)
         if self.software:
@@ -64,6 +70,8 @@ class DeviceContext:
     def close(self) -> None:
         """Free every GL object that was made on this context; the next call makes what it needs again."""
         with self.current():
+            self.sharing.close()
+            self.uploaded = (None, lambda: None)
             for thing in list(self.objects.values()):
                 thing.release()
             self.objects.clear()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import torch
 from torch.autograd.function import once_differentiable
@@ -10,6 +12,9 @@ from .. import _check
 from ..context import Context
 from ..launch import launch, launch_scatter
 from ._library import operator
+
+if TYPE_CHECKING:
+    from ..gl.context import DeviceContext
 
 CULLED = ("none", "back", "front")
 
@@ -163,47 +168,79 @@ def _forward(
             pos, tri, ranges, handle, height, width, program, cull, output_db
         )
         return rast.zero_(), rast_db.zero_(), ids.zero_()
-    indices, index_set = _drawable_indices(pos, tri)
+    indices, index_set = _drawable_indices(context, pos, tri)
     images = np.zeros((N, 4), dtype=np.int64)
     images[:, 0] = index_set
     images[:, 1] = np.arange(N) * V if ranges is None else 0
     images[:, 2:] = (0, T) if ranges is None else ranges.numpy()
-    drawn = draw(context, Batch(pos, indices, images, cull), program, height, width, pos.device)
     rast, rast_db, ids = _forward_fake(
         pos, tri, ranges, handle, height, width, program, cull, output_db
     )
-    if program == "full":
-        rast = drawn
-    else:
-        ids = drawn
-    launch(
-        "rasterize", "rasterize_resolve", pos.device, width=width, rows=N * height, ids=ids,
-        from_rast=int(program == "full"), pos=pos, pos_stride=_stride(pos), tri=tri, V=V, T=T, H=height,
-        rast=rast, rast_db=rast_db if output_db else None,
-    )  # fmt: skip
-    return rast, rast_db, ids
+
+    def resolve(first: int, last: int, drawn: torch.Tensor, texture: int) -> None:
+        chunk = slice(first, last)
+        launch(
+            "rasterize", "rasterize_resolve", pos.device, width=width, rows=(last - first) * height,
+            ids=drawn if program == "id" else ids[chunk], from_rast=int(program == "full"), drawn=texture,
+            pos=pos[chunk] if pos.ndim == 3 else pos, pos_stride=_stride(pos), tri=tri, V=V, T=T, H=height,
+            rast=drawn if program == "full" else rast[chunk], rast_db=rast_db[chunk] if output_db else None,
+        )  # fmt: skip
+
+    batch = Batch(pos, indices, images, cull)
+    drawn = draw(context, batch, program, height, width, pos.device, resolve)
+    return (drawn, rast_db, ids) if program == "full" else (rast, rast_db, drawn)
 
 
 def _drawable_indices(
-    pos: torch.Tensor, tri: torch.Tensor
+    context: DeviceContext, pos: torch.Tensor, tri: torch.Tensor
 ) -> tuple[torch.Tensor, np.ndarray | int]:
     """Index sets [S,T,3] without bad indices and non-finite vertices, and each image's set.
 
-    One set serves all images, unless some image of several has a non-finite vertex: then each has its own.
+    One set serves all images, unless some image of several has a non-finite vertex: then each has its own. Where the
+    vertex stage sees to such vertices, the set depends on tri alone and is kept as long as tri stays as it is.
     """
     V, T = pos.shape[-2], tri.shape[0]
     images = pos.shape[0] if pos.ndim == 3 else 1
+    if context.culls_non_finite:
+        found = context.objects.get(("checked",))
+        if found is None or not found.serves(tri, V):
+            found = context.objects[("checked",)] = _Checked(tri, V, _prepare(pos, tri, 1, False))
+        return found.indices, 0
     sets = 1
     if images > 1:
         lowest, highest = torch.aminmax(pos.reshape(-1))  # NaN and infinity show in them
         if not bool(torch.isfinite(lowest) & torch.isfinite(highest)):
             sets = images
+    return _prepare(pos, tri, sets, sets == images), np.arange(images) if sets > 1 else 0
+
+
+class _Checked:
+    """The index set of one tri and number of vertices; it holds on to tri, so that no other can take its address."""
+
+    def __init__(self, tri: torch.Tensor, V: int, indices: torch.Tensor):
+        self.tri, self.V, self.indices = tri, V, indices
+        self.version = _version(tri)
+
+    def serves(self, tri: torch.Tensor, V: int) -> bool:
+        same = tri.data_ptr() == self.tri.data_ptr() and tri.shape == self.tri.shape and V == self.V
+        return same and self.version is not None and _version(tri) == self.version
+
+    def release(self) -> None: ...
+
+
+def _version(tensor: torch.Tensor) -> int | None:
+    """Counts changes in place; None where PyTorch does not count."""
+    return None if tensor.is_inference() else tensor._version
+
+
+def _prepare(pos: torch.Tensor, tri: torch.Tensor, sets: int, check_finite: bool) -> torch.Tensor:
+    V, T = pos.shape[-2], tri.shape[0]
     indices = torch.empty((sets, T, 3), dtype=torch.int32, device=pos.device)
     launch(
         "rasterize", "rasterize_prepare", pos.device, width=T, H=1, rows=sets, tri=tri, pos=pos,
-        pos_stride=V * 4, V=V, check_finite=int(sets == images), out=indices,
+        pos_stride=V * 4, V=V, check_finite=int(check_finite), out=indices,
     )  # fmt: skip
-    return indices, np.arange(images) if sets > 1 else 0
+    return indices
 
 
 def _backward(pos, tri, ids, grad_rast, grad_db):
