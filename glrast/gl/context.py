@@ -28,7 +28,10 @@ class DeviceContext:
         self.lock = threading.RLock()
         self._depth = 0
         self.egl = _open(device)
-        self.uploaded: tuple = (None, lambda: None)  # the index buffer, and a weak reference to the tensor it holds
+        self.uploaded: tuple = (
+            None,
+            lambda: None,
+        )  # the index buffer; a weak reference to its tensor
         self.objects: dict = {}  # programs, targets, buffers: made by their own modules, kept here, freed by close()
         with self.egl:
             self.gl = Functions(self.egl.load_opengl_function)

@@ -26,7 +26,7 @@ class HostCopy:
     """Through host memory: for CPU tensors a memcpy inside the driver; for CUDA tensors correct and slow."""
 
     def write(self, buffer: moderngl.Buffer, tensor: torch.Tensor, again: bool = True) -> None:
-        """Copy a contiguous tensor to the start of `buffer`, which is large enough. `again`: the next call will, too."""
+        """Copy a contiguous tensor to the start of `buffer`. `again`: the next call will do the same."""
         buffer.write(tensor.detach().cpu().numpy())
 
     def to_opengl(self) -> None:

@@ -199,8 +199,7 @@ def _drawable_indices(
     One set serves all images, unless some image of several has a non-finite vertex: then each has its own. Where the
     vertex stage sees to such vertices, the set depends on tri alone and is kept as long as tri stays as it is.
     """
-    V, T = pos.shape[-2], tri.shape[0]
-    images = pos.shape[0] if pos.ndim == 3 else 1
+    V, images = pos.shape[-2], pos.shape[0] if pos.ndim == 3 else 1
     if context.culls_non_finite:
         found = context.objects.get(("checked",))
         if found is None or not found.serves(tri, V):
