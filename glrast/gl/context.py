@@ -47,7 +47,8 @@ class DeviceContext:
         # there is one would wait for them. llvmpipe takes checked indices: there the question costs less.
         self.culls_non_finite = not self.software
         self.writes_depth = False  # the workaround that self_test.py may switch on
-        self.sharing = interop.sharing(device, self)
+        with self.current():
+            self.sharing = interop.sharing(device, self)
         self.handle = len(_by_handle)
         _by_handle.append(self)
         if self.software:
@@ -85,7 +86,12 @@ def for_device(device: torch.device) -> DeviceContext:
     _refuse_after_fork()
     with _registry_lock:
         if device not in _registry:
-            _registry[device] = DeviceContext(device)
+            made = DeviceContext(device)
+            if not made.software:
+                from .self_test import check
+
+                check(made)
+            _registry[device] = made
         return _registry[device]
 
 
@@ -113,16 +119,37 @@ def _open(device: torch.device) -> egl.Context:
             "glrast: EGL lists no device; its vendor files are missing (/usr/share/glvnd/egl_vendor.d): "
             "apt-get install libegl-mesa0 libgl1-mesa-dri for the CPU; for an NVIDIA GPU see `glrast doctor`"
         )
-    failures = []
+    failures, spare = [], None
     for candidate in sorted(found, key=lambda d: _preference(d, device)):
         try:
-            return egl.Context(candidate)
+            opened = egl.Context(candidate)
+            if device.type == "cpu" or _renders_on(opened, device):
+                if spare:
+                    spare.release()
+                return opened
         except egl.EGLError as error:
             failures.append(f"EGL device {candidate.index}: {error}")
+            continue
+        if spare is None:
+            spare = opened  # not the GPU that was asked for; it still draws, and host memory carries the images
+        else:
+            opened.release()
+    if spare:
+        return spare
     raise egl.EGLError(
         f"glrast: no EGL device gives an OpenGL 4.5 context for {device}:\n  "
         + "\n  ".join(failures)
     )
+
+
+def _renders_on(opened: egl.Context, device: torch.device) -> bool:
+    """Does the context render on this CUDA device? CUDA knows; EGL's own number counts what CUDA_VISIBLE_DEVICES
+    hides, and not in CUDA's order everywhere."""
+    with opened:
+        devices = interop.cuda_devices(device)
+    if devices is None:  # no cuda-bindings to ask with
+        return opened.device.cuda_index in (None, _cuda_ordinal(device))
+    return device.index in devices
 
 
 def _preference(candidate: egl.Device, device: torch.device) -> tuple:
