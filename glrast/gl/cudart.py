@@ -5,6 +5,7 @@ What a call needs to be current: the OpenGL context that owns the storage, in th
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -22,9 +23,7 @@ class CudaError(RuntimeError):
 
 def load(device: torch.device) -> Runtime:
     """ImportError where cuda-bindings is not installed."""
-    from cuda.bindings import runtime
-
-    return Runtime(runtime, device)
+    return Runtime(import_module("cuda.bindings.runtime"), device)
 
 
 class Runtime:

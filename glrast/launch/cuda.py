@@ -90,7 +90,14 @@ def _add_in_order(stem: str, kernel: str, arguments: dict, device: torch.device)
         _reduce(stem, places, values, order, grad, device)
 
 
-def _reduce(stem: str, places, values, order, grad: torch.Tensor, device: torch.device) -> None:
+def _reduce(
+    stem: str,
+    places: torch.Tensor,
+    values: torch.Tensor,
+    order: torch.Tensor | None,
+    grad: torch.Tensor,
+    device: torch.device,
+) -> None:
     """grad[place] += its values, in rounds: what a round cannot finish it carries to the next, 32 times fewer."""
     layout = source.arguments("device.cuh", "ReduceArgs")
     while True:
@@ -104,7 +111,7 @@ def _reduce(stem: str, places, values, order, grad: torch.Tensor, device: torch.
         )  # fmt: skip
         packed = _packed(layout, arguments)
         _start(stem, "glrast_reduce", device, -(-pieces // _THREADS), packed, option=RECORD)
-        if carry_places is None:
+        if carry_places is None or carry_values is None:
             return
         places, values, order = carry_places, carry_values, None
 

@@ -123,7 +123,7 @@ def opposite_vertices(tri: torch.Tensor) -> torch.Tensor:
 
 
 _topologies: dict[
-    int, tuple[weakref.ref, int | None, Topology]
+    int, tuple[weakref.ref, Topology, int | None]
 ] = {}  # by the identity of a live tri
 
 

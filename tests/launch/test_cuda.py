@@ -3,7 +3,6 @@
 No GPU takes part. What the emulator cannot show: warps (test_warp.py), memory that is out of bounds, speed.
 """
 
-import ctypes
 import re
 from contextlib import contextmanager
 
@@ -12,8 +11,10 @@ import pytest
 import torch
 
 import glrast
+from glrast.gl import interop
 from glrast.launch import cpu, cuda, source
 from tests import scenes
+from tests.gl.fake_cudart import FakeRuntime
 from tests.launch import emulated
 from tests.ops.compare import on, random, relative_error
 from tests.scenes import ODD
@@ -183,35 +184,26 @@ def test_every_kernel_that_adds_says_how_often():
 # ---- reading what OpenGL drew where it lies ---------------------------------------------------------------
 
 
-class Array(ctypes.Structure):
-    """EmulatedArray of emulator.h."""
-
-    _fields_ = [(name, ctypes.c_int64) for name in ("width", "height", "layers", "bytes", "data")]
-
-
-def test_the_resolve_kernel_reads_the_layered_texture_and_copies_nothing(
+def test_the_whole_way_of_a_gpu_gives_the_same_image_and_gradient(
     context, gl, emulate, monkeypatch
 ):
-    pos, tri, _ = on(context, scenes.closed_mesh(2, images=3))
-    wanted = glrast.rasterize(context, pos, tri, ODD)
-    held = []
-
-    @contextmanager
-    def drawn(target, out):
-        image = torch.empty_like(out)
-        gl.sharing.read(target, image)
-        array = Array(ODD[1], ODD[0], len(image), image[0, 0, 0].numel() * 4, image.data_ptr())
-        held.append((array, image))
-        out.fill_(-1)
-        yield ctypes.addressof(array)
-
-    monkeypatch.setattr(gl.sharing, "drawn", drawn)
+    """Inputs copied into mapped buffers, the layered texture read by the kernel: fake calls, real bytes."""
+    wanted = rasterized(context)
+    gl.close()
+    runtime = FakeRuntime(gl)
+    monkeypatch.setattr(gl, "sharing", interop.Registered(gl, runtime))
+    monkeypatch.setattr(gl, "culls_non_finite", True)
+    read = runtime.module.calls.count
     with emulate():
-        found = glrast.rasterize(context, pos, tri, ODD)
-    assert held
-    for f, w in zip(found, wanted):
-        assert relative_error(f, w) < ROUNDING
-    assert torch.equal(found[0][..., 3], wanted[0][..., 3])
+        for _ in range(2):
+            found = rasterized(context)
+            for f, w in zip(found, wanted):
+                assert relative_error(f, w) < ROUNDING
+            assert torch.equal(found[0][..., 3], wanted[0][..., 3])
+    assert read("cudaCreateTextureObject") == 2 and not read("cudaMemcpy3DAsync")
+    assert gl.sharing.host is None
+    gl.close()
+    assert not runtime.module.registered and not runtime.module.textures
 
 
 # ---- sums in order ----------------------------------------------------------------------------------------
