@@ -26,8 +26,8 @@ struct AtomicSink {
 };
 
 #define GLRAST_BINNED_KERNEL(name, Args) \
-    GLRAST_CUDA_KERNEL(name, Args, AtomicSink sink = {a.grad}; const int64 pixel = index * a.width + x; \
-                       name##_element(a, &pixel, 1, sink))
+    GLRAST_CUDA_SCATTER(name, Args, AtomicSink sink = {a.grad}; const int64 pixel = index * a.width + x; \
+                        name##_element(a, &pixel, 1, sink))
 
 #else
 

@@ -11,7 +11,7 @@
 // GLRAST_SPAN_KERNEL(name, Args) is for elements that take GLRAST_SPAN pixels from x on: mostly all are treated alike.
 // GLRAST_BLOCK_KERNEL(name, Args) is for elements that are long themselves: the host's threads take them one by one.
 // GLRAST_SCATTER_KERNEL(name, Args) does the same for kernels that add to a gradient with GLRAST_ADD:
-//   CUDA           atomics; the caller zeroes the gradient.
+//   CUDA           atomics, or recorded and sorted (device.cuh); the caller zeroes the gradient.
 //   host           private buffers over a partition of the rows that depends on the sizes alone, summed in
 //                  fixed order: the result does not depend on the number of threads.
 //
@@ -91,7 +91,13 @@ GLRAST_INLINE bool fetch_triangle(const int* tri, int T, int V, int t, Int3* out
     return (unsigned)out->x < (unsigned)V && (unsigned)out->y < (unsigned)V && (unsigned)out->z < (unsigned)V;
 }
 
-GLRAST_INLINE Row row_of(int64 index, int H) { const int64 n = index / H; return Row{index, n, (int)(index - n * H)}; }
+GLRAST_INLINE Row row_of(int64 index, int H) {
+#ifdef __CUDACC__
+    if (!(index >> 32)) { const unsigned n = (unsigned)index / (unsigned)H; return Row{index, n, (int)((unsigned)index - n * H)}; }
+#endif
+    const int64 n = index / H;
+    return Row{index, n, (int)(index - n * H)};
+}
 
 // Pixels from x on that one element of a span kernel takes.
 GLRAST_INLINE int span_count(int width, int x) { return width - x < GLRAST_SPAN ? width - x : GLRAST_SPAN; }
@@ -103,57 +109,32 @@ GLRAST_INLINE bool are_zero(const float* p, int count) {
     return any == 0;
 }
 
+#ifdef __CUDACC__
+// One access of 16 bytes where the address allows it, which a view of the caller's may not.
+GLRAST_INLINE bool is_aligned(const float* p) { return ((unsigned long long)p & 15) == 0; }
+GLRAST_INLINE Float4 load4(const float* p) {
+    if (!is_aligned(p)) return Float4{p[0], p[1], p[2], p[3]};
+    const float4 v = *(const float4*)p;
+    return Float4{v.x, v.y, v.z, v.w};
+}
+GLRAST_INLINE void store4(float* p, Float4 v) {
+    if (is_aligned(p)) *(float4*)p = float4{v.x, v.y, v.z, v.w};
+    else { p[0] = v.x; p[1] = v.y; p[2] = v.z; p[3] = v.w; }
+}
+#else
 GLRAST_INLINE Float4 load4(const float* p) { return Float4{p[0], p[1], p[2], p[3]}; }
 GLRAST_INLINE void store4(float* p, Float4 v) { p[0] = v.x; p[1] = v.y; p[2] = v.z; p[3] = v.w; }
+#endif
 
 #ifdef __CUDACC__
 
-// Neighbouring pixels add to the same vertex: when a whole warp does, one lane adds for all.
-GLRAST_INLINE void accumulate(float* p, float value) {
-#if __CUDA_ARCH__ >= 700
-    unsigned lanes = __activemask();
-    int same;
-    __match_all_sync(lanes, (unsigned long long)p, &same);
-    if (same) {
-        unsigned rank = __popc(lanes & ((1u << (threadIdx.x & 31)) - 1));
-        for (unsigned left = lanes; left;) {  // sum in lane order; every lane takes part in every shuffle
-            int lane = __ffs(left) - 1;
-            float other = __shfl_sync(lanes, value, lane);
-            if (rank == 0 && lane != (int)(threadIdx.x & 31)) value += other;
-            left &= left - 1;
-        }
-        if (rank == 0) atomicAdd(p, value);
-        return;
-    }
-#endif
-    atomicAdd(p, value);
-}
-#define GLRAST_ADD(p, value) accumulate((p), (value))
-
-#define GLRAST_CUDA_KERNEL(name, Args, call)                                                     \
-    extern "C" __global__ void __launch_bounds__(128) name(const Args a) {                       \
-        const unsigned columns = (unsigned)(a.width + 31) / 32;                                  \
-        const int x = (int)(blockIdx.x % columns) * 32 + (int)threadIdx.x;                       \
-        const int64 index = (int64)(blockIdx.x / columns) * 4 + (int)threadIdx.y;                \
-        if (x >= a.width || index >= a.rows) return;                                             \
-        const Row row = row_of(index, a.H);                                                      \
-        call;                                                                                    \
-    }
-#define GLRAST_KERNEL(name, Args) GLRAST_CUDA_KERNEL(name, Args, name##_element(a, x, row))
-#define GLRAST_RUN_KERNEL(name, Args, Run) \
-    GLRAST_CUDA_KERNEL(name, Args, Run run = {}; name##_element(a, x, row, run))
-#define GLRAST_LANES_KERNEL(name, Args) GLRAST_KERNEL(name, Args)
-#define GLRAST_BLOCK_KERNEL(name, Args) GLRAST_KERNEL(name, Args)
-#define GLRAST_SPAN_KERNEL(name, Args) GLRAST_KERNEL(name, Args)
-#define GLRAST_SCATTER_SPAN_KERNEL(name, Args) GLRAST_KERNEL(name, Args)
-#define GLRAST_SCATTER_KERNEL(name, Args) GLRAST_KERNEL(name, Args)
-#define GLRAST_SCATTER_LANES_KERNEL(name, Args) GLRAST_KERNEL(name, Args)
-#define GLRAST_SCATTER_RUN_KERNEL(name, Args, Run) \
-    GLRAST_CUDA_KERNEL(name, Args, Run run = {}; name##_element(a, x, row, run); name##_finish(a, row, run))
+#include "device.cuh"
 
 #else
 
 #define GLRAST_ADD(p, value) (*(p) += (value))
+
+GLRAST_INLINE void fetch_drawn(int64, bool, int, Row, int*, float*) {}  // what OpenGL drew is in memory already
 
 // How the host calls a kernel: `rows` shares the rows out, `loop` is what happens along one row.
 #define GLRAST_HOST_KERNEL(name, Args, share, loop)                                              \

@@ -74,10 +74,11 @@ struct Rows { Floats x, y, z, w; };
 
 #ifdef __CUDACC__
 
-GLRAST_INLINE Rows load_rows(const float* const p[1]) { return Rows{p[0][0], p[0][1], p[0][2], p[0][3]}; }
-GLRAST_INLINE void store_rows(float* p, int, Rows r) { p[0] = r.x; p[1] = r.y; p[2] = r.z; p[3] = r.w; }
+GLRAST_INLINE Rows load_rows(const float* const p[1]) { const Float4 v = load4(p[0]); return Rows{v.x, v.y, v.z, v.w}; }
+GLRAST_INLINE void store_rows(float* p, int, Rows r) { store4(p, Float4{r.x, r.y, r.z, r.w}); }
 // Adds x, y, w; gradients of clip positions have no z.
-GLRAST_INLINE void add_rows(float* const p[1], const bool[1], Rows r) {
+GLRAST_INLINE void add_rows(float* const p[1], const bool on[1], Rows r) {
+    if (!on[0]) return;
     GLRAST_ADD(p[0], r.x);
     GLRAST_ADD(p[0] + 1, r.y);
     GLRAST_ADD(p[0] + 3, r.w);

@@ -240,6 +240,7 @@ struct RasterizeResolveArgs {
     int64 rows;               // N*H
     int* ids;                 // [N,H,W] triangle id + 1; read, and written when from_rast or numbers
     int from_rast;            // 1: rast holds u, v and id already (the `full` program)
+    int64 drawn;              // CUDA: where either is read from first (fetch_drawn), or 0
     const float* pos;         // [V,4] or [N,V,4]
     int64 pos_stride;         // floats from one image's vertices to the next: 0 or V*4
     const int* tri;           // [T,3]: what was drawn
@@ -254,6 +255,7 @@ GLRAST_INLINE void rasterize_resolve_element(const RasterizeResolveArgs& a, int 
     const int64 pixel = row.index * a.width + x;
     const int count = a.width - x < GLRAST_LANES ? a.width - x : GLRAST_LANES;
     float* rast = a.rast + 4 * pixel;
+    fetch_drawn(a.drawn, a.from_rast, x, row, a.ids + pixel, rast);
     if (a.from_rast)
         for (int l = 0; l < count; ++l) a.ids[pixel + l] = decode_id(rast[4 * l + 3]);
     const Floats zero = splat(0.0f), one = splat(1.0f), third = splat(1.0f / 3.0f);

@@ -2,6 +2,7 @@
 // rasterize, vertex stage: clip positions pass through; each draw command picks its image's layer.
 //   id    indexed: gl_Position from a vertex buffer.
 //   FULL  not indexed: positions are pulled by hand, so that each corner knows its barycentrics.
+//   CULL_NON_FINITE  triangles with a vertex that is not finite draw nothing.
 //   LAYERED_VERTEX  the driver lets this stage choose the layer; otherwise layers are drawn one by one.
 #ifdef LAYERED_VERTEX
 #extension GL_ARB_shader_viewport_layer_array : require
@@ -20,6 +21,16 @@ layout(location = 1) out vec2 barycentric;  // of vertices 0 and 1, interpolated
 layout(location = 0) in vec4 pos;
 #endif
 
+#ifdef CULL_NON_FINITE
+// OpenGL does not say what becomes of a triangle with such a vertex. Clipping says it: all that lies on the way to that
+// vertex is cut off, and what is left of the triangle, its other corners, has no area.
+void cull_non_finite() {
+    const bvec4 finite = notEqual(floatBitsToUint(gl_Position) & 0x7f800000u, uvec4(0x7f800000u));
+    gl_ClipDistance[0] = all(finite) ? 1.0 : -1e38;
+    if (!all(finite)) gl_Position = vec4(0.0, 0.0, 0.0, 1.0);
+}
+#endif
+
 void main() {
 #ifdef FULL
     const int corner = gl_VertexID % 3;
@@ -30,6 +41,9 @@ void main() {
 #else
     gl_Position = pos;
     first_triangle = draw.y;
+#endif
+#ifdef CULL_NON_FINITE
+    cull_non_finite();
 #endif
 #ifdef LAYERED_VERTEX
     gl_Layer = draw.x;

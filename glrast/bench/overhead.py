@@ -73,6 +73,7 @@ def _opengl(context: DeviceContext) -> Callable[[], None]:
     found = {
         key[0] if key[0] != "buffer" else key[1]: thing for key, thing in context.objects.items()
     }
+    context.sharing.to_opengl()
     target, array, commands = found["target"], found["array"], found["commands"]
     out = torch.empty(
         (target.layers, target.height, target.width, target.format[4]), dtype=target.format[3]

@@ -1,7 +1,8 @@
-"""DEODR (de La Gorce et al. 2011; PyPI deodr) on the same mesh and camera, measured in turns with glrast.
+"""Another renderer on the same mesh and camera, measured in turns with glrast: DEODR, or nvdiffrast on a GPU.
 
 Both begin with world positions and vertex colours and end with the gradients of both; both find the mesh's neighbours
-beforehand. DEODR runs with its defaults: float64, one thread, no perspective correction of colours, back faces
+beforehand. nvdiffrast (Laine et al. 2020) is called as its users call it, with its defaults. DEODR (de La Gorce et al.
+2011; PyPI deodr) runs with its defaults: float64, one thread, no perspective correction of colours, back faces
 culled, no screen-space derivatives. glrast is told to leave out the same (cull="back", output_db=False), and runs
 in float32 on PyTorch's threads.
 """
@@ -13,6 +14,7 @@ import statistics
 import time
 from dataclasses import dataclass
 from functools import partial
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -42,6 +44,7 @@ class Comparison:
     peer_forward_ms: float
     peer_backward_ms: float
     image_difference: float  # mean absolute difference of colours in 0..1
+    peer: str = "DEODR"
 
     @property
     def ratio(self) -> float:
@@ -50,13 +53,13 @@ class Comparison:
         return (self.peer_forward_ms + self.peer_backward_ms) / ours
 
 
-def compare(scene: Scene, repeats: int) -> Comparison:
-    """Run glrast and DEODR in turns of several iterations: whatever else the machine does meets both.
+def compare(scene: Scene, repeats: int, peer: str = "deodr") -> Comparison:
+    """Run glrast and the peer in turns of several iterations: whatever else the machine does meets both.
 
-    Raises: RuntimeError where deodr is not installed.
+    Raises: RuntimeError where the peer is not installed.
     """
     device = scene.tri.device
-    sides = [_Glrast(scene), _Deodr(scene)]
+    sides = [_Glrast(scene), PEERS[peer](scene)]
     generator = torch.Generator().manual_seed(1)
     grad = torch.rand(*scene.resolution, 3, generator=generator)
     ups: list[list[float]] = [[], []]
@@ -78,10 +81,13 @@ def compare(scene: Scene, repeats: int) -> Comparison:
     ours_up, peer_up = (1e3 * statistics.median(t) for t in ups)
     ours_down, peer_down = (1e3 * statistics.median(t) for t in downs)
     where = (scene.resolution[0], len(scene.tri))
-    return Comparison(*where, ours_up, ours_down, peer_up, peer_down, difference)
+    name = sides[1].name
+    return Comparison(*where, ours_up, ours_down, peer_up, peer_down, difference, name)
 
 
 class _Glrast:
+    name = "glrast"
+
     def __init__(self, scene: Scene):
         self.scene = scene
         self.ctx = glrast.Context(scene.tri.device, output_db=False)
@@ -111,7 +117,34 @@ class _Glrast:
         return self.image[0].detach().cpu()
 
 
+class _Nvdiffrast(_Glrast):
+    """The same calls; culling and the leaving out of derivatives are not in its interface."""
+
+    name = "nvdiffrast"
+
+    def __init__(self, scene: Scene):
+        super().__init__(scene)
+        try:
+            self.dr = import_module("nvdiffrast.torch")
+        except ImportError as error:
+            raise RuntimeError(
+                "glrast bench: --peer nvdiffrast needs nvdiffrast, which is not installed (its licence is not free)"
+            ) from error
+        self.ctx = self.dr.RasterizeCudaContext(device=scene.tri.device)
+        self.topology = self.dr.antialias_construct_topology_hash(scene.tri)
+
+    def forward(self) -> None:
+        pos_world, color = self.inputs
+        tri = self.scene.tri
+        pos = transform_points(self.matrix, pos_world)
+        rast, _ = self.dr.rasterize(self.ctx, pos, tri, self.scene.resolution)
+        image, _ = self.dr.interpolate(color, rast, tri)
+        self.image = self.dr.antialias(image, rast, pos, tri, self.topology)
+
+
 class _Deodr:
+    name = "DEODR"
+
     def __init__(self, scene: Scene):
         renderer, mesh_type = _import()
         mesh = mesh_type(
@@ -157,3 +190,6 @@ def _import() -> tuple[Any, Any]:
             "glrast bench: --peer deodr needs DEODR, which is not installed; run: pip install 'glrast[bench]'"
         ) from error
     return differentiable_renderer, ColoredTriMesh
+
+
+PEERS: dict[str, Any] = {"deodr": _Deodr, "nvdiffrast": _Nvdiffrast}

@@ -47,8 +47,9 @@ def scaling(rows: Sequence[Row]) -> str:
 
 
 def peer(comparisons: Sequence[Comparison]) -> str:
-    """glrast beside DEODR, with the ratio of medians of forward + backward."""
-    head = ("pixels", "triangles", "glrast fwd ms", "bwd ms", "DEODR fwd ms", "bwd ms", "DEODR / glrast",
+    """glrast beside its peer, with the ratio of medians of forward + backward."""
+    name = comparisons[0].peer if comparisons else "peer"
+    head = ("pixels", "triangles", "glrast fwd ms", "bwd ms", f"{name} fwd ms", "bwd ms", f"{name} / glrast",
             "image difference")  # fmt: skip
     lines = [
         (

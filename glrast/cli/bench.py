@@ -38,7 +38,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--repeats", type=_count, help=f"runs per median (default: {REPEATS})")
     parser.add_argument("--json", metavar="FILE", help="also write the numbers there")
     parser.add_argument(
-        "--peer", choices=["deodr"], help="measure DEODR too, in turns with glrast, and print the ratios"
+        "--peer", choices=sorted(peer.PEERS),
+        help="measure it too, in turns with glrast, and print the ratios (nvdiffrast: on a GPU)",
     )  # fmt: skip
     parser.add_argument(
         "--overhead", action="store_true", help="only what Python and dispatch take at 64 x 64"
@@ -83,9 +84,9 @@ def _operations(args: argparse.Namespace, device: torch.device) -> dict[str, Any
         "operations": [asdict(r) for r in rows],
     }
     if args.peer:
-        found = [peer.compare(s, repeats) for s in scenes]
+        found = [peer.compare(s, repeats, args.peer) for s in scenes]
         report["peer"] = [asdict(c) | {"ratio": c.ratio} for c in found]
-        print("\nWorld positions and colours to the gradients of both, in turns with DEODR:\n")
+        print("\nWorld positions and colours to the gradients of both, in turns with the peer:\n")
         print(table.peer(found))
     return report
 

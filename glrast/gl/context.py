@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import moderngl
 import torch
 
-from . import egl
+from . import egl, interop
 from .functions import Functions
 
 _LIMITS = {"size": 0x0D33, "layers": 0x88FF, "framebuffer_layers": 0x9317}
@@ -28,6 +28,10 @@ class DeviceContext:
         self.lock = threading.RLock()
         self._depth = 0
         self.egl = _open(device)
+        self.uploaded: tuple = (
+            None,
+            lambda: None,
+        )  # the index buffer; a weak reference to its tensor
         self.objects: dict = {}  # programs, targets, buffers: made by their own modules, kept here, freed by close()
         with self.egl:
             self.gl = Functions(self.egl.load_opengl_function)
@@ -39,6 +43,12 @@ class DeviceContext:
         # Without it (older GPUs) layers are drawn one by one.
         self.layered_vertex = "GL_ARB_shader_viewport_layer_array" in self.extensions
         self.software = self.egl.device.software or "llvmpipe" in self.renderer
+        # On a GPU the vertex stage removes triangles with a vertex that is not finite; to ask the positions whether
+        # there is one would wait for them. llvmpipe takes checked indices: there the question costs less.
+        self.culls_non_finite = not self.software
+        self.writes_depth = False  # the workaround that self_test.py may switch on
+        with self.current():
+            self.sharing = interop.sharing(device, self)
         self.handle = len(_by_handle)
         _by_handle.append(self)
         if self.software:
@@ -64,6 +74,8 @@ class DeviceContext:
     def close(self) -> None:
         """Free every GL object that was made on this context; the next call makes what it needs again."""
         with self.current():
+            self.sharing.close()
+            self.uploaded = (None, lambda: None)
             for thing in list(self.objects.values()):
                 thing.release()
             self.objects.clear()
@@ -74,7 +86,12 @@ def for_device(device: torch.device) -> DeviceContext:
     _refuse_after_fork()
     with _registry_lock:
         if device not in _registry:
-            _registry[device] = DeviceContext(device)
+            made = DeviceContext(device)
+            if not made.software:
+                from .self_test import check
+
+                check(made)
+            _registry[device] = made
         return _registry[device]
 
 
@@ -102,16 +119,37 @@ def _open(device: torch.device) -> egl.Context:
             "glrast: EGL lists no device; its vendor files are missing (/usr/share/glvnd/egl_vendor.d): "
             "apt-get install libegl-mesa0 libgl1-mesa-dri for the CPU; for an NVIDIA GPU see `glrast doctor`"
         )
-    failures = []
+    failures, spare = [], None
     for candidate in sorted(found, key=lambda d: _preference(d, device)):
         try:
-            return egl.Context(candidate)
+            opened = egl.Context(candidate)
+            if device.type == "cpu" or _renders_on(opened, device):
+                if spare:
+                    spare.release()
+                return opened
         except egl.EGLError as error:
             failures.append(f"EGL device {candidate.index}: {error}")
+            continue
+        if spare is None:
+            spare = opened  # not the GPU that was asked for; it still draws, and host memory carries the images
+        else:
+            opened.release()
+    if spare:
+        return spare
     raise egl.EGLError(
         f"glrast: no EGL device gives an OpenGL 4.5 context for {device}:\n  "
         + "\n  ".join(failures)
     )
+
+
+def _renders_on(opened: egl.Context, device: torch.device) -> bool:
+    """Does the context render on this CUDA device? CUDA knows; EGL's own number counts what CUDA_VISIBLE_DEVICES
+    hides, and not in CUDA's order everywhere."""
+    with opened:
+        devices = interop.cuda_devices(device)
+    if devices is None:  # no cuda-bindings to ask with
+        return opened.device.cuda_index in (None, _cuda_ordinal(device))
+    return device.index in devices
 
 
 def _preference(candidate: egl.Device, device: torch.device) -> tuple:

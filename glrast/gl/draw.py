@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import weakref
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import moderngl
 import numpy as np
 import torch
 
-from . import interop, targets
+from . import targets
 from .context import DeviceContext
 from .program import program
 
 _DEPTH_TEST, _LESS = 0x0B71, 0x0201
+_CLIP_DISTANCE0 = 0x3000
 _CULL_FACE, _FACES = 0x0B44, {"none": 0x0405, "back": 0x0405, "front": 0x0404}
 _FRAMEBUFFER = 0x8D40
 _CHUNK_BYTES = 512 << 20  # GL memory of one chunk of layers, colour and depth
@@ -37,10 +40,18 @@ class Batch:
     blocks: np.ndarray | None = None  # int [N,B]
 
 
+# resolve(first image, last image, their part of what draw returns, texture object to read it from or 0 if it is there)
+Resolve = Callable[[int, int, torch.Tensor, int], None]
+
+
 def draw(
-    context: DeviceContext, batch: Batch, kind: str, height: int, width: int, device: torch.device
-) -> torch.Tensor:
-    """Rasterize: int32 [N,H,W] triangle id + 1 (kind "id") or float32 [N,H,W,4] (u, v, 0, id) (kind "full")."""
+    context: DeviceContext, batch: Batch, kind: str, height: int, width: int, device: torch.device,
+    resolve: Resolve | None = None,
+) -> torch.Tensor:  # fmt: skip
+    """Rasterize: int32 [N,H,W] triangle id + 1 (kind "id") or float32 [N,H,W,4] (u, v, 0, id) (kind "full").
+
+    With `resolve` it is filled by that, called once per chunk of images: on a GPU it reads OpenGL's texture itself.
+    """
     format = targets.R32UI if kind == "id" else targets.RGBA32F
     N = len(batch.images)
     shape = (N, height, width) if kind == "id" else (N, height, width, 4)
@@ -50,6 +61,7 @@ def draw(
         gl.glEnable(_DEPTH_TEST)
         (gl.glDisable if batch.cull == "none" else gl.glEnable)(_CULL_FACE)
         gl.glCullFace(_FACES[batch.cull])
+        (gl.glEnable if context.culls_non_finite else gl.glDisable)(_CLIP_DISTANCE0)
         gl.glDepthFunc(_LESS)  # at equal depth the triangle drawn first stays: the lower index wins
         buffers = _upload(context, batch, kind)
         step = _layers_per_chunk(context, format, height, width)
@@ -57,9 +69,15 @@ def draw(
             images = batch.images[begin : begin + step]
             blocks = None if batch.blocks is None else batch.blocks[begin : begin + step]
             target = targets.target(context, format, height, width, len(images))
+            context.sharing.to_opengl()
             target.clear()
             _submit(context, target, buffers, images, blocks, batch.indices.shape[1], kind)
-            interop.read(target, out[begin : begin + step])
+            chunk = out[begin : begin + step]
+            if resolve is None:
+                context.sharing.read(target, chunk)
+                continue
+            with context.sharing.drawn(target, chunk) as texture:
+                resolve(begin, begin + len(images), chunk, texture)
         if context.software:
             gl.check(f"after drawing {N} images of {height} x {width}")
     return out
@@ -75,8 +93,11 @@ def _upload(
 ) -> tuple[moderngl.Buffer, moderngl.Buffer]:
     pos = _buffer(context, "pos", batch.pos.numel() * 4)
     indices = _buffer(context, "indices", batch.indices.numel() * 4)
-    interop.write(pos, batch.pos)
-    interop.write(indices, batch.indices)
+    context.sharing.write(pos, batch.pos)
+    held, tensor = context.uploaded
+    if held is not indices or tensor() is not batch.indices:
+        context.sharing.write(indices, batch.indices, again=False)
+        context.uploaded = indices, weakref.ref(batch.indices)
     return pos, indices
 
 
@@ -87,7 +108,9 @@ def _buffer(context: DeviceContext, name: str, size: int) -> moderngl.Buffer:
     if found is None or found.size < size:
         capacity = max(_SMALLEST_BUFFER, 1 << (size - 1).bit_length())
         for stale in [k for k in context.objects if k == key or k[0] == "array"]:
-            context.objects.pop(stale).release()
+            gone = context.objects.pop(stale)
+            context.sharing.forget(gone)
+            gone.release()
         found = context.objects[key] = context.moderngl.buffer(reserve=capacity, dynamic=True)
     return found
 
@@ -158,6 +181,10 @@ def _vertex_array(context: DeviceContext, kind: str, pos, indices, draws) -> mod
     defines = ("FULL",) if kind == "full" else ()
     if context.layered_vertex:
         defines += ("LAYERED_VERTEX",)
+    if context.culls_non_finite:
+        defines += ("CULL_NON_FINITE",)
+    if context.writes_depth:
+        defines += ("WRITE_DEPTH",)
     if kind == "full":
         pos.bind_to_storage_buffer(0)
         indices.bind_to_storage_buffer(1)

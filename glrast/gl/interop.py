@@ -1,26 +1,294 @@
-"""How tensors reach OpenGL buffers and render targets become tensors: through host memory.
+"""How tensors reach OpenGL buffers and render targets become tensors: through host memory, or shared with CUDA.
 
-For CPU tensors the copy is a memcpy inside the driver. CUDA tensors take the same way, correct and slow.
+Both ways have the same methods; `sharing` chooses. A context calls them while it is current and under its lock.
 """
 
 from __future__ import annotations
 
+import warnings
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
 import moderngl
 import torch
 
-from .targets import Target
+from . import cudart
+
+if TYPE_CHECKING:
+    from .context import DeviceContext
+    from .targets import Target
+
+_NO_BINDINGS = "cuda-bindings is not installed (pip install 'glrast[cuda]')"
+_said: set[str] = set()
 
 
-def write(buffer: moderngl.Buffer, tensor: torch.Tensor) -> None:
-    """Copy a contiguous tensor to the start of `buffer`, which is large enough."""
-    buffer.write(tensor.detach().cpu().numpy())
+def sharing(device: torch.device, context: DeviceContext) -> HostCopy | Registered:
+    """How this context's storage is shared with tensors on `device`; the context is current."""
+    if device.type == "cpu":
+        return HostCopy()
+    if context.software:
+        return _host_copy(f"OpenGL runs on the CPU ({context.renderer})")
+    try:
+        runtime = cudart.load(device)
+    except ImportError:
+        return _host_copy(_NO_BINDINGS)
+    try:
+        runtime.use_device()
+        found = runtime.gl_devices()
+    except cudart.CudaError as error:
+        return _host_copy(str(error))
+    if device.index not in found:
+        return _host_copy(f"OpenGL ({context.renderer}) renders on CUDA device {found}")
+    return Registered(context, runtime)
 
 
-def read(target: Target, out: torch.Tensor) -> None:
-    """Copy a target's layers into `out`, contiguous, on any device."""
-    if out.device.type == "cpu":
-        target.read(out)
-        return
-    staging = torch.empty(out.shape, dtype=out.dtype, pin_memory=True)
-    target.read(staging)
-    out.copy_(staging)
+def cuda_devices(device: torch.device) -> list[int] | None:
+    """The CUDA devices of the OpenGL context that is current; None where nobody can be asked."""
+    try:
+        runtime = cudart.load(device)
+    except ImportError:
+        return None
+    try:
+        runtime.use_device()
+        return runtime.gl_devices()
+    except cudart.CudaError:
+        return []
+
+
+def _host_copy(reason: str) -> HostCopy:
+    """Says once why CUDA tensors take the long way."""
+    if reason not in _said:
+        _said.add(reason)
+        warnings.warn(
+            f"glrast: OpenGL's images reach CUDA through host memory, correct but slower: {reason}. "
+            "See `glrast doctor`",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+    return HostCopy(reason)
+
+
+class HostCopy:
+    """Through host memory: for CPU tensors a memcpy inside the driver; for CUDA tensors correct and slow."""
+
+    def __init__(self, reason: str = ""):
+        self.reason = reason  # why not shared
+
+    def write(self, buffer: moderngl.Buffer, tensor: torch.Tensor, again: bool = True) -> None:
+        """Copy a contiguous tensor to the start of `buffer`. `again`: the next call will do the same."""
+        buffer.write(tensor.detach().cpu().numpy())
+
+    def to_opengl(self) -> None:
+        """What was written is OpenGL's from here on."""
+
+    @contextmanager
+    def drawn(self, target: Target, out: torch.Tensor) -> Iterator[int]:
+        """What a target's layers hold: in `out` (yields 0), or in the texture object that is yielded."""
+        self.read(target, out)
+        yield 0
+
+    def read(self, target: Target, out: torch.Tensor) -> None:
+        """Copy a target's layers into `out`, contiguous, on any device."""
+        if out.device.type == "cpu":
+            target.read(out)
+            return
+        staging = torch.empty(out.shape, dtype=out.dtype, pin_memory=True)
+        target.read(staging)
+        out.copy_(staging)
+
+    def forget(self, thing: object) -> None:
+        """`thing` is about to be deleted."""
+
+    def close(self) -> None:
+        """Everything is."""
+
+
+@dataclass
+class _Resource:
+    """OpenGL storage that CUDA knows."""
+
+    thing: Any  # a Target or a moderngl.Buffer: held, so that its identity stays its own
+    handle: Any
+    mapped: bool = False
+    again: bool = False  # the next call will write to it
+
+
+class Registered:
+    """Registered with CUDA once, then mapped and unmapped once per call on PyTorch's current stream: no copy to the
+    host, and nobody waits.
+
+    Mapped storage is CUDA's, unmapped storage is OpenGL's. A call finds its inputs mapped by the call before, writes
+    them, unmaps all, draws, and maps what it drew together with the inputs of the next call. What was mapped stays so
+    between calls. Where a CUDA call fails, everything goes back to OpenGL and host memory serves from then on.
+    """
+
+    def __init__(self, context: DeviceContext, runtime: cudart.Runtime):
+        self.context, self.runtime = context, runtime
+        self.reason = ""
+        self.resources: dict[int, _Resource] = {}  # by the identity of the thing
+        self.host: HostCopy | None = None  # set when CUDA failed
+        self.retired: deque[tuple[Any, int]] = (
+            deque()
+        )  # texture objects, and events after their use
+        self.last: tuple[int, Any] | None = (
+            None  # the stream of the last call, and an event after its work
+        )
+
+    def write(self, buffer: moderngl.Buffer, tensor: torch.Tensor, again: bool = True) -> None:
+        try:
+            if self.host is None:
+                with self._entered() as stream:
+                    resource = self._resource(buffer)
+                    resource.again = again
+                    self._map([resource], stream)
+                    address, size = self.runtime.pointer(resource.handle)
+                    if size < tensor.numel() * tensor.element_size():
+                        raise cudart.CudaError(f"the mapped buffer has {size} bytes: too few")
+                    self.runtime.copy(address, tensor, stream)
+                return
+        except cudart.CudaError as error:
+            self._give_up(error)
+        assert self.host
+        self.host.write(buffer, tensor)
+
+    def to_opengl(self) -> None:
+        mapped = [resource for resource in self.resources.values() if resource.mapped]
+        if not mapped:
+            return
+        try:
+            with self._entered() as stream:
+                self._unmap(mapped, stream)
+        except cudart.CudaError as error:
+            self._give_up(error)
+            raise  # what this call wrote may be lost; the next call takes the other way
+
+    @contextmanager
+    def drawn(self, target: Target, out: torch.Tensor) -> Iterator[int]:
+        texture = 0
+        try:
+            if self.host is None:
+                with self._entered() as stream:
+                    texture = self.runtime.texture(self._mapped_array(target, stream))
+        except cudart.CudaError as error:
+            self._give_up(error)
+        if not texture:
+            assert self.host
+            self.host.read(target, out)
+            yield 0
+            return
+        try:
+            yield texture
+        finally:
+            with self.runtime.guard():
+                self._retire(texture)
+
+    def read(self, target: Target, out: torch.Tensor) -> None:
+        try:
+            if self.host is None:
+                with self._entered() as stream:
+                    array = self._mapped_array(target, stream)
+                    self.runtime.copy_array(array, out, target.format[4], stream)
+                    self.last = stream, self.runtime.record()
+                return
+        except cudart.CudaError as error:
+            self._give_up(error)
+        assert self.host
+        self.host.read(target, out)
+
+    def forget(self, thing: object) -> None:
+        resource = self.resources.pop(id(thing), None)
+        if resource is None:
+            return
+        with self._entered() as stream:
+            try:
+                if resource.mapped:
+                    self.runtime.unmap([resource.handle], stream)
+            finally:
+                self.runtime.unregister(resource.handle)
+
+    def close(self) -> None:
+        try:
+            self.to_opengl()
+            for resource in list(self.resources.values()):
+                self.forget(resource.thing)
+        finally:
+            self.resources.clear()
+            while self.retired:
+                event, texture = self.retired.popleft()
+                event.synchronize()  # closing may wait
+                self.runtime.destroy_texture(texture)
+
+    # ---- how
+
+    @contextmanager
+    def _entered(self) -> Iterator[int]:
+        """The device current, and the stream's work after that of the last call's stream. Yields the stream."""
+        with self.runtime.guard():
+            self.runtime.use_device()
+            stream = self.runtime.stream()
+            if self.last is not None and self.last[0] != stream:
+                self.runtime.wait(self.last[1])
+                self.last = None
+            yield stream
+
+    def _resource(self, thing: Any) -> _Resource:
+        found = self.resources.get(id(thing))
+        if found is None:
+            if hasattr(thing, "color"):
+                handle = self.runtime.register_image(thing.color)
+            else:
+                handle = self.runtime.register_buffer(thing.glo)
+            found = self.resources[id(thing)] = _Resource(thing, handle)
+        return found
+
+    def _map(self, resources: list[_Resource], stream: int) -> None:
+        needed = [resource for resource in resources if not resource.mapped]
+        if not needed:
+            return
+        self.runtime.map([resource.handle for resource in needed], stream)
+        for resource in needed:
+            resource.mapped = True
+
+    def _unmap(self, resources: list[_Resource], stream: int) -> None:
+        self.runtime.unmap([resource.handle for resource in resources], stream)
+        for resource in resources:
+            resource.mapped = False
+
+    def _mapped_array(self, target: Target, stream: int) -> Any:
+        """Map the target and, with the same call, what the next call will write."""
+        resource = self._resource(target)
+        inputs = [other for other in self.resources.values() if other.again]
+        self._map([resource, *inputs], stream)
+        return self.runtime.array(resource.handle, target.layers)
+
+    def _retire(self, texture: int) -> None:
+        """The kernel that reads it may still run: texture objects are destroyed when their event has passed."""
+        event = self.runtime.record()
+        self.last = self.runtime.stream(), event
+        self.retired.append((event, texture))
+        while self.retired[0][0].query() and len(self.retired) > 1:
+            self.runtime.destroy_texture(self.retired.popleft()[1])
+
+    def _give_up(self, error: cudart.CudaError) -> None:
+        """Everything back to OpenGL, as far as CUDA still answers; host memory from here on."""
+        for undo in (self._unmap_all, *(self._unregister(r) for r in self.resources.values())):
+            try:
+                with self.runtime.guard():
+                    undo()
+            except cudart.CudaError:
+                pass  # the first error is the one to tell
+        self.resources.clear()
+        self.context.uploaded = (None, lambda: None)
+        self.host = _host_copy(str(error))
+        self.reason = self.host.reason
+
+    def _unmap_all(self) -> None:
+        mapped = [resource for resource in self.resources.values() if resource.mapped]
+        if mapped:
+            self._unmap(mapped, self.runtime.stream())
+
+    def _unregister(self, resource: _Resource):
+        return lambda: self.runtime.unregister(resource.handle)

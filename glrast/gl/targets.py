@@ -111,6 +111,8 @@ def target(context: DeviceContext, format: tuple, height: int, width: int, layer
         if kept <= _KEPT_BYTES:
             break
         kept -= context.objects[other].bytes
-        context.objects.pop(other).release()
+        gone = context.objects.pop(other)
+        context.sharing.forget(gone)
+        gone.release()
     context.objects[key] = found
     return found

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import torch
 
 
@@ -15,6 +17,20 @@ def launch(stem: str, kernel: str, device: torch.device, **arguments) -> None:
         from . import cuda
 
         cuda.run(stem, kernel, arguments, device)
+
+
+def constant(values: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> torch.Tensor:
+    """A tensor of these numbers, kept for the next call; a GPU is not waited for."""
+    stream = torch.cuda.current_stream(device).cuda_stream if device.type == "cuda" else 0
+    return _constant(values, dtype, device, stream)
+
+
+@lru_cache(maxsize=256)
+def _constant(
+    values, dtype, device, stream: int
+) -> torch.Tensor:  # per stream: no other may read it too early
+    made = torch.tensor(values, dtype=dtype)
+    return made.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else made
 
 
 # A scatter kernel's partition on the CPU: at most so many pieces, each worth so many elements, and all spare

@@ -1,7 +1,13 @@
-"""Kernels on a GPU: the kernel text compiled by NVRTC through CuPy, launched on PyTorch's current stream."""
+"""Kernels on a GPU: the kernel text compiled by NVRTC through CuPy, launched on PyTorch's current stream.
+
+Kernels that add to a gradient use atomics. After torch.use_deterministic_algorithms(True) they write their adds down
+instead; these are sorted by the place they go to and summed in that order (kernels/device.cuh): slower, but the bits
+depend on nothing but the inputs.
+"""
 
 from __future__ import annotations
 
+import re
 from functools import cache
 
 import numpy as np
@@ -9,8 +15,20 @@ import torch
 
 from . import source
 
-_BLOCK = (32, 4, 1)  # as GLRAST_KERNEL in kernels/common.cuh counts them
+_BLOCK = (32, 4, 1)  # as GLRAST_CUDA_THREAD in kernels/device.cuh counts them
+_THREADS = 128
 OPTIONS = ("-std=c++17", "-default-device")
+RECORD = "-DGLRAST_RECORD"
+
+# The adds that one element of a scatter kernel makes, at most.
+ADDS = {
+    "rasterize_backward": lambda a: 9,  # x, y, w of three vertices
+    "interpolate_backward": lambda a: 3 * (a["grad_row"] + a["D"]),
+    "antialias_backward_pos": lambda a: 12,  # x, y, w of an edge's two ends, for two pairs
+    "texture_backward_tex": lambda a: (1, 4, 4, 8)[a["filter"]] * a["C"],  # texels by enum Filter
+}
+_RECORD_BYTES = 128 << 20  # of adds at once; sorting takes about three times as much again
+_BYTES_PER_ADD = 8 + 4
 
 
 def run(stem: str, kernel: str, arguments: dict, device: torch.device) -> None:
@@ -18,18 +36,95 @@ def run(stem: str, kernel: str, arguments: dict, device: torch.device) -> None:
     width, rows = arguments["width"], arguments["rows"]
     if width == 0 or rows == 0:
         return
-    cupy = _cupy()
+    if kernel in ADDS and torch.are_deterministic_algorithms_enabled():
+        _add_in_order(stem, kernel, arguments, device)
+        return
     layout = source.kernels(stem)[kernel]
-    blocks = -(-width // _BLOCK[0]) * -(-rows // _BLOCK[1])
-    packed = np.frombuffer(layout.pack(arguments), dtype=layout.dtype)[0]
+    _start(stem, kernel, device, _blocks(width, rows), _packed(layout, arguments))
+
+
+def _blocks(width: int, rows: int) -> int:
+    return -(-width // _BLOCK[0]) * -(-rows // _BLOCK[1])
+
+
+def _packed(layout: source.Arguments, arguments: dict):
+    return np.frombuffer(layout.pack(arguments), dtype=layout.dtype)[0]
+
+
+def _start(stem: str, kernel: str, device: torch.device, blocks: int, *structs, option: str = ""):
+    cupy = _cupy()
     with cupy.cuda.Device(device.index), _stream(cupy, device):
-        _function(stem, kernel, device.index)((blocks, 1, 1), _BLOCK, (packed,))
+        _function(stem, kernel, device.index, option)((blocks, 1, 1), _BLOCK, structs)
 
 
 def _stream(cupy, device: torch.device):
     stream = torch.cuda.current_stream(device)
-    external = getattr(cupy.cuda.Stream, "from_external", None)
-    return external(stream) if external else cupy.cuda.ExternalStream(stream.cuda_stream)
+    if hasattr(cupy.cuda.Stream, "from_external") and hasattr(stream, "__cuda_stream__"):
+        return cupy.cuda.Stream.from_external(stream)
+    return cupy.cuda.ExternalStream(stream.cuda_stream)
+
+
+# ---- deterministic ---------------------------------------------------------------------------------------
+
+
+def _add_in_order(stem: str, kernel: str, arguments: dict, device: torch.device) -> None:
+    """The same sums as with atomics, each in the order of a stable sort."""
+    grad, width, rows = arguments["grad"], arguments["width"], arguments["rows"]
+    per_element = ADDS[kernel](arguments)
+    if not grad.numel() or not per_element:
+        return
+    layout, record = source.kernels(stem)[kernel], source.arguments("device.cuh", "RecordArgs")
+    step = max(1, _RECORD_BYTES // (_BYTES_PER_ADD * per_element * width))
+    for first in range(0, rows, step):
+        last = min(rows, first + step)
+        adds = (last - first) * width * per_element
+        places = torch.empty(adds, dtype=torch.int64, device=device)
+        values = torch.empty(adds, dtype=torch.float32, device=device)
+        written = dict(
+            first_row=first, last_row=last, size=grad.numel(), places=places, values=values,
+            per_element=per_element,
+        )  # fmt: skip
+        packed = _packed(layout, arguments), _packed(record, written)
+        _start(stem, kernel, device, _blocks(width, last - first), *packed, option=RECORD)
+        places, order = torch.sort(places, stable=True)
+        _reduce(stem, places, values, order, grad, device)
+
+
+def _reduce(
+    stem: str,
+    places: torch.Tensor,
+    values: torch.Tensor,
+    order: torch.Tensor | None,
+    grad: torch.Tensor,
+    device: torch.device,
+) -> None:
+    """grad[place] += its values, in rounds: what a round cannot finish it carries to the next, 32 times fewer."""
+    layout = source.arguments("device.cuh", "ReduceArgs")
+    while True:
+        pieces = -(-len(places) // _piece())
+        last = pieces == 1
+        carry_places = None if last else places.new_empty(2 * pieces)
+        carry_values = None if last else values.new_empty(2 * pieces)
+        arguments = dict(
+            count=len(places), size=grad.numel(), places=places, values=values, order=order, grad=grad,
+            carry_places=carry_places, carry_values=carry_values,
+        )  # fmt: skip
+        packed = _packed(layout, arguments)
+        _start(stem, "glrast_reduce", device, -(-pieces // _THREADS), packed, option=RECORD)
+        if carry_places is None or carry_values is None:
+            return
+        places, values, order = carry_places, carry_values, None
+
+
+@cache
+def _piece() -> int:
+    text = (source.folder("kernels") / "device.cuh").read_text()
+    found = re.search(r"#define GLRAST_PIECE (\d+)", text)
+    assert found
+    return int(found[1])
+
+
+# ---- compilation -----------------------------------------------------------------------------------------
 
 
 @cache
@@ -38,14 +133,36 @@ def _cupy():
         import cupy
     except ImportError as error:
         raise RuntimeError(
-            "glrast: CUDA tensors need CuPy, which is not installed: pip install 'glrast[cuda]'"
+            "glrast: CUDA tensors need CuPy, which is not installed: pip install 'glrast[cuda]' "
+            "(with CUDA 13: pip install cupy-cuda13x 'cuda-bindings>=13.0.3')"
         ) from error
     return cupy
 
 
 @cache
-def _function(stem: str, kernel: str, device_index: int):
-    module = _cupy().RawModule(
-        code=source.text(f"{stem}.cu"), options=OPTIONS, name_expressions=None
-    )
-    return module.get_function(kernel)
+def _function(stem: str, kernel: str, device_index: int, option: str):
+    try:
+        return _module(stem, device_index, option).get_function(kernel)
+    except Exception as error:
+        if type(error).__name__ != "CompileException":
+            raise
+        raise RuntimeError(_explain(stem, str(error))) from None
+
+
+@cache
+def _module(stem: str, device_index: int, option: str):
+    """All kernels of a file, compiled once per device; CuPy keeps the result on disk, by the text with its includes."""
+    options = (*OPTIONS, option) if option else OPTIONS
+    return _cupy().RawModule(code=source.text(f"{stem}.cu"), options=options)
+
+
+def _explain(stem: str, message: str) -> str:
+    """kernels/FILE:LINE, that line, and NVRTC's errors; the file's own lines thanks to #line."""
+    place = re.search(r"kernels/([\w.]+)\((\d+)\): (?:catastrophic )?error", message)
+    if not place:
+        return f"glrast: kernels/{stem}.cu does not compile:\n{message}"
+    file_name, number = place[1], int(place[2])
+    lines = (source.folder("kernels") / file_name).read_text().splitlines()
+    shown = lines[number - 1].strip() if 1 <= number <= len(lines) else ""
+    errors = "\n".join(line for line in message.splitlines() if "error" in line)
+    return f"glrast: kernels/{file_name}:{number} does not compile: {shown}\n{errors}"

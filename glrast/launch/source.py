@@ -76,6 +76,15 @@ def kernels(stem: str) -> dict[str, Arguments]:
     return {kernel: structs[arguments] for kernel, arguments in found}
 
 
+@cache
+def arguments(file_name: str, struct_name: str) -> Arguments:
+    """One struct that kernels/FILE declares."""
+    source = (folder("kernels") / file_name).read_text()
+    found = re.search(rf"struct {struct_name} \{{(.*?)\n\}};", source, re.S)
+    assert found, f"kernels/{file_name} declares no {struct_name}"
+    return _arguments(found[1])
+
+
 def _arguments(body: str) -> Arguments:
     fields = re.findall(r"^\s*(?:const\s+)?(int64|int|float|char)(\s*\*)?\s+(\w+);", body, re.M)
     kinds = ["*" if pointer else kind for kind, pointer, _ in fields]

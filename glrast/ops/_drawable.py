@@ -23,10 +23,10 @@ def drawable(
     N, T, V = pos.shape[0] if ranges is None else ranges.shape[0], tri.shape[0], pos.shape[-2]
     spans = np.zeros((N, 2), np.int64) + (0, T) if ranges is None else ranges.numpy()
     first_vertex = np.arange(N) * (V if ranges is None else 0)
-    on_cpu = context.software and pos.device.type == "cpu"
+    on_cpu = context.software and pos.device.type == "cpu" and not context.culls_non_finite
     if on_cpu and spans[:, 1].sum() * _SELECTED_BYTES <= _MOST_BYTES:
         return _selected(pos, tri, spans, first_vertex, height, width, cull)
-    indices, index_set = _safe(pos, tri)
+    indices, index_set = _safe(context, pos, tri)
     images = np.column_stack([np.zeros(N, np.int64) + index_set, first_vertex, spans])
     return Batch(pos, indices, images, cull), None
 
@@ -48,21 +48,52 @@ def _selected(pos, tri, spans, first_vertex, height, width, cull) -> tuple[Batch
     return Batch(pos, indices, images, cull, counts.numpy()), numbers
 
 
-def _safe(pos: torch.Tensor, tri: torch.Tensor) -> tuple[torch.Tensor, np.ndarray | int]:
+def _safe(
+    context: DeviceContext, pos: torch.Tensor, tri: torch.Tensor
+) -> tuple[torch.Tensor, np.ndarray | int]:
     """Index sets [S,T,3] without bad indices and non-finite vertices, and each image's set.
 
-    One set serves all images, unless some image of several has a non-finite vertex: then each has its own.
+    One set serves all images, unless some image of several has a non-finite vertex: then each has its own. Where the
+    vertex stage sees to such vertices, the set depends on tri alone and is kept as long as tri stays as it is.
     """
-    V, T = pos.shape[-2], tri.shape[0]
-    images = pos.shape[0] if pos.ndim == 3 else 1
+    V, images = pos.shape[-2], pos.shape[0] if pos.ndim == 3 else 1
+    if context.culls_non_finite:
+        found = context.objects.get(("checked",))
+        if found is None or not found.serves(tri, V):
+            found = context.objects[("checked",)] = _Checked(tri, V, _prepare(pos, tri, 1, False))
+        return found.indices, 0
     sets = 1
     if images > 1:
         lowest, highest = torch.aminmax(pos.reshape(-1))  # NaN and infinity show in them
         if not bool(torch.isfinite(lowest) & torch.isfinite(highest)):
             sets = images
+    return _prepare(pos, tri, sets, sets == images), np.arange(images) if sets > 1 else 0
+
+
+class _Checked:
+    """The index set of one tri and number of vertices; it holds on to tri, so that no other can take its address."""
+
+    def __init__(self, tri: torch.Tensor, V: int, indices: torch.Tensor):
+        self.tri, self.V, self.indices = tri, V, indices
+        self.version = _version(tri)
+
+    def serves(self, tri: torch.Tensor, V: int) -> bool:
+        same = tri.data_ptr() == self.tri.data_ptr() and tri.shape == self.tri.shape and V == self.V
+        return same and self.version is not None and _version(tri) == self.version
+
+    def release(self) -> None: ...
+
+
+def _version(tensor: torch.Tensor) -> int | None:
+    """Counts changes in place; None where PyTorch does not count."""
+    return None if tensor.is_inference() else tensor._version
+
+
+def _prepare(pos: torch.Tensor, tri: torch.Tensor, sets: int, check_finite: bool) -> torch.Tensor:
+    V, T = pos.shape[-2], tri.shape[0]
     indices = torch.empty((sets, T, 3), dtype=torch.int32, device=pos.device)
     launch(
         "rasterize", "rasterize_prepare", pos.device, width=T, H=1, rows=sets, tri=tri, pos=pos,
-        pos_stride=V * 4, V=V, check_finite=int(sets == images), out=indices,
+        pos_stride=V * 4, V=V, check_finite=int(check_finite), out=indices,
     )  # fmt: skip
-    return indices, np.arange(images) if sets > 1 else 0
+    return indices

@@ -7,7 +7,7 @@ from functools import lru_cache
 import torch
 
 from .. import _check
-from ..launch import launch
+from ..launch import constant, launch
 from ._library import operator
 
 
@@ -87,13 +87,17 @@ def _odd(function: str, sizes: list[tuple[int, int]]) -> str:
     )
 
 
-@lru_cache(maxsize=256)
 def level_offsets(shape: tuple[int, ...], last: int, device: torch.device) -> torch.Tensor:
-    """int64 [last+2]: texels before each level, tex being level 0, and in all. Kept: a GPU has it at once."""
+    """int64 [last+2]: texels before each level, tex being level 0, and in all."""
+    return constant(_offsets(shape, last), torch.int64, device)
+
+
+@lru_cache(maxsize=256)
+def _offsets(shape: tuple[int, ...], last: int) -> tuple[int, ...]:
     offsets = [0]
     for level in range(last + 1):
         offsets.append(offsets[-1] + _texels(level_shape(shape, level)))
-    return torch.tensor(offsets, dtype=torch.int64, device=device)
+    return tuple(offsets)
 
 
 def level_shape(shape: tuple[int, ...], level: int) -> tuple[int, ...]:

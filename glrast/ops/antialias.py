@@ -122,7 +122,9 @@ def opposite_vertices(tri: torch.Tensor) -> torch.Tensor:
     return out.to(torch.int32).reshape(T, 3)
 
 
-_topologies: dict[int, tuple[weakref.ref, Topology]] = {}  # by the identity of a live tri
+_topologies: dict[
+    int, tuple[weakref.ref, Topology, int | None]
+] = {}  # by the identity of a live tri
 
 
 def _topology(given: torch.Tensor, tri: torch.Tensor, handle: Topology | None) -> Topology:
@@ -141,23 +143,22 @@ def _topology(given: torch.Tensor, tri: torch.Tensor, handle: Topology | None) -
 
 
 def _remembered_topology(given: torch.Tensor, tri: torch.Tensor) -> Topology:
-    """Made once for a tri that stays as it is; on a GPU, where comparing would wait, made anew each time."""
+    """Made once for a tri that stays as it is. The CPU compares; on a GPU that would wait, so there PyTorch's count of
+    changes in place decides (which changes through `tri.data` escape)."""
     if torch.compiler.is_compiling():
         return Topology(
             tri
         )  # in the graph: what is remembered would be a constant of it, right or wrong
+    version = None if given.is_inference() else given._version
     found = _topologies.get(id(given))
-    if (
-        found is not None
-        and found[0]() is given
-        and tri.device.type == "cpu"
-        and found[1].belongs_to(tri)
-    ):
-        return found[1]
+    if found is not None and found[0]() is given and found[1].belongs_to(tri):
+        if tri.device.type == "cpu" or (version is not None and found[2] == version):
+            return found[1]
     topology, key = Topology(tri), id(given)
     _topologies[key] = (
         weakref.ref(given, lambda _: _topologies.pop(key, None)),
         topology,
+        version,
     )
     return topology
 

@@ -6,7 +6,7 @@ import torch
 from torch.autograd.function import once_differentiable
 
 from .. import _check
-from ..launch import launch, launch_scatter
+from ..launch import constant, launch, launch_scatter
 from ._library import operator
 
 
@@ -115,7 +115,7 @@ def _arguments(attr, rast, tri, rast_db, diff) -> dict:
     N, H, W = rast.shape[:3]
     V, A = attr.shape[-2:]
     stride = V * A if attr.ndim == 3 and attr.shape[0] > 1 else 0
-    numbers = torch.tensor(diff, dtype=torch.int32, device=rast.device) if diff else None
+    numbers = constant(tuple(diff), torch.int32, rast.device) if diff else None
     return dict(
         width=W, rows=N * H, attr=attr, attr_stride=stride, rast=rast, rast_db=rast_db, tri=tri, diff=numbers,
         V=V, T=tri.shape[0], H=H, A=A, D=len(diff),

@@ -164,21 +164,23 @@ def _forward(
         )
         return rast.zero_(), rast_db.zero_(), ids.zero_()
     batch, numbers = drawable(context, pos, tri, ranges, height, width, cull)
-    drawn = draw(context, batch, program, height, width, pos.device)
+    shown = tri if numbers is None else batch.indices[0]
     rast, rast_db, ids = _forward_fake(
         pos, tri, ranges, handle, height, width, program, cull, output_db
     )
-    if program == "full":
-        rast = drawn
-    else:
-        ids = drawn
-    shown = tri if numbers is None else batch.indices[0]
-    launch(
-        "rasterize", "rasterize_resolve", pos.device, width=width, rows=N * height, ids=ids,
-        from_rast=int(program == "full"), pos=pos, pos_stride=_stride(pos), tri=shown, numbers=numbers, V=V,
-        T=shown.shape[0], H=height, rast=rast, rast_db=rast_db if output_db else None,
-    )  # fmt: skip
-    return rast, rast_db, ids
+
+    def resolve(first: int, last: int, drawn: torch.Tensor, texture: int) -> None:
+        chunk = slice(first, last)
+        launch(
+            "rasterize", "rasterize_resolve", pos.device, width=width, rows=(last - first) * height,
+            ids=drawn if program == "id" else ids[chunk], from_rast=int(program == "full"), drawn=texture,
+            pos=pos[chunk] if pos.ndim == 3 else pos, pos_stride=_stride(pos), tri=shown, numbers=numbers, V=V,
+            T=shown.shape[0], H=height, rast=drawn if program == "full" else rast[chunk],
+            rast_db=rast_db[chunk] if output_db else None,
+        )  # fmt: skip
+
+    drawn = draw(context, batch, program, height, width, pos.device, resolve)
+    return (drawn, rast_db, ids) if program == "full" else (rast, rast_db, drawn)
 
 
 def _backward(pos, tri, ids, grad_rast, grad_db):

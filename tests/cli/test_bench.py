@@ -124,6 +124,24 @@ def test_deodr_missing_says_what_to_install(monkeypatch, capsys):
     assert "pip install 'glrast[bench]'" in capsys.readouterr().err
 
 
+def test_nvdiffrast_is_called_by_its_public_names(monkeypatch):
+    import glrast
+
+    # glrast has the same interface, so it can stand in
+    package = type(sys)("nvdiffrast")
+    monkeypatch.setitem(sys.modules, "nvdiffrast", package)
+    monkeypatch.setitem(sys.modules, "nvdiffrast.torch", glrast)
+    found = peer.compare(scene.sphere(TRIANGLES, SIZE, CPU), 1, "nvdiffrast")
+    assert found.peer == "nvdiffrast" and found.ratio > 0 and found.image_difference == 0
+    assert "nvdiffrast / glrast" in table.peer([found])
+
+
+def test_nvdiffrast_missing_is_an_error_that_names_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "nvdiffrast.torch", None)
+    with pytest.raises(RuntimeError, match="needs nvdiffrast, which is not installed"):
+        peer.compare(scene.sphere(TRIANGLES, SIZE, CPU), 1, "nvdiffrast")
+
+
 def test_overhead_is_the_whole_without_opengl():
     found = overhead.measure_overhead(CPU, repeats=3)
     assert 0 < found.opengl_ms < found.total_ms

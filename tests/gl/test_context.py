@@ -207,6 +207,76 @@ def test_a_cuda_device_goes_to_its_own_gpu_and_the_cpu_to_software(
     assert [d.index for d in chosen] == order
 
 
+# ---- which GPU -------------------------------------------------------------------------------------------
+
+
+class Opened:
+    """An egl.Context of a machine that is made up."""
+
+    alive = []
+
+    def __init__(self, device):
+        if device.index == 9:
+            raise egl.EGLError("broken")
+        self.device = device
+        Opened.alive.append(self)
+
+    def __enter__(self):
+        Opened.now = self.device.index
+
+    def __exit__(self, *_): ...
+
+    def release(self):
+        Opened.alive.remove(self)
+
+
+@pytest.fixture
+def machine(monkeypatch):
+    """EGL's devices, and what CUDA says of each: its devices, or None where there is nobody to ask."""
+
+    def machine(devices, cuda):
+        monkeypatch.setattr(Opened, "alive", [])
+        monkeypatch.setattr(module.egl, "devices", lambda: devices)
+        monkeypatch.setattr(module.egl, "Context", Opened)
+        monkeypatch.setattr(
+            module.interop, "cuda_devices", lambda device: cuda and cuda[Opened.now]
+        )
+
+    return machine
+
+
+@pytest.mark.parametrize("visible, index, chosen", [("", 0, 1), ("", 1, 0), ("1,0", 0, 0),
+                         ("GPU-1234", 0, 0), ("GPU-1234,GPU-5678", 1, 1)])  # fmt: skip
+def test_cuda_confirms_which_egl_device_is_its_own(machine, monkeypatch, visible, index, chosen):
+    # EGL lists CUDA 1 first; with CUDA_VISIBLE_DEVICES the numbers that CUDA gives are those of what is visible
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    swapped = visible not in ("",)
+    machine(
+        [fake(0, cuda=1), fake(1, cuda=0), fake(2, software=True)],
+        [[0], [1], []] if swapped else [[1], [0], []],
+    )
+    opened = module._open(torch.device("cuda", index))
+    assert opened.device.index == chosen and Opened.alive == [opened]
+
+
+def test_two_gpus_in_one_process_get_a_context_each(machine):
+    machine([fake(0, cuda=1), fake(1, cuda=0)], [[1], [0]])
+    opened = [module._open(torch.device("cuda", index)) for index in (0, 1)]
+    assert [o.device.index for o in opened] == [1, 0]
+
+
+def test_without_a_match_the_best_device_draws_and_the_others_are_released(machine):
+    machine([fake(0, software=True), fake(1), fake(9)], [[], []])
+    opened = module._open(torch.device("cuda", 0))
+    assert opened.device.index == 1 and Opened.alive == [opened]
+
+
+def test_without_cuda_to_ask_egls_number_decides(machine, monkeypatch):
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    machine([fake(0, cuda=1), fake(1, cuda=0)], None)
+    assert module._open(torch.device("cuda", 1)).device.index == 0
+
+
 # ---- helpers ---------------------------------------------------------------------------------------------
 
 

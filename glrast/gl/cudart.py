@@ -1,0 +1,168 @@
+"""The CUDA runtime calls of OpenGL interop, through cuda-bindings, each checked; and PyTorch's streams and events.
+
+What a call needs to be current: the OpenGL context that owns the storage, in this thread, and the CUDA device.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+import torch
+
+_TEXTURE_2D_ARRAY = 0x8C1A
+_MOST_DEVICES = 64
+_LAYERED = 0x01  # cudaArrayLayered
+_BYTES = 4  # of a channel: every format here has 32 bits
+
+
+class CudaError(RuntimeError):
+    """A CUDA call failed, or said that it succeeded and gave nothing."""
+
+
+def load(device: torch.device) -> Runtime:
+    """ImportError where cuda-bindings is not installed."""
+    return Runtime(import_module("cuda.bindings.runtime"), device)
+
+
+class Runtime:
+    """The calls, for one device. `module` is cuda.bindings.runtime, or what a test puts in its place."""
+
+    def __init__(self, module: Any, device: torch.device):
+        self.module = module
+        self.device = device
+
+    def call(self, name: str, *arguments) -> Any:
+        """What the call returns after its error code: nothing, one value or a list."""
+        try:
+            error, *values = getattr(self.module, name)(*arguments)
+        except RuntimeError as failure:  # cuda-bindings found no libcuda
+            raise CudaError(f"{name}: {failure}") from failure
+        if int(error):
+            raise CudaError(f"{name}: {getattr(error, 'name', 'error')} ({int(error)})")
+        return values[0] if len(values) == 1 else values
+
+    def handle(self, name: str, *arguments) -> Any:
+        """The same for calls that make something: some versions of cuda-bindings gave null and called it success."""
+        made = self.call(name, *arguments)
+        if not int(made):
+            raise CudaError(f"{name}: success, but a null handle; cuda-bindings is too old")
+        return made
+
+    # ---- devices
+
+    def use_device(self) -> None:
+        """CUDA's current device in this thread: the runtime makes its context at the first call."""
+        self.call("cudaSetDevice", self.device.index)
+
+    def gl_devices(self) -> list[int]:
+        """The CUDA devices on which the current OpenGL context renders."""
+        every = self.module.cudaGLDeviceList.cudaGLDeviceListAll
+        count, devices = self.call("cudaGLGetDevices", _MOST_DEVICES, every)
+        return [int(device) for device in devices[:count]]
+
+    # ---- resources
+
+    def register_image(self, texture: int) -> Any:
+        flags = self.module.cudaGraphicsRegisterFlags.cudaGraphicsRegisterFlagsReadOnly
+        return self.handle("cudaGraphicsGLRegisterImage", texture, _TEXTURE_2D_ARRAY, flags)
+
+    def register_buffer(self, buffer: int) -> Any:
+        flags = self.module.cudaGraphicsRegisterFlags.cudaGraphicsRegisterFlagsWriteDiscard
+        return self.handle("cudaGraphicsGLRegisterBuffer", buffer, flags)
+
+    def unregister(self, resource: Any) -> None:
+        self.call("cudaGraphicsUnregisterResource", resource)
+
+    def map(self, resources: list, stream: int) -> None:
+        """OpenGL's calls so far come before the stream's next work."""
+        self._map_or_unmap("cudaGraphicsMapResources", resources, stream)
+
+    def unmap(self, resources: list, stream: int) -> None:
+        """The stream's work so far comes before OpenGL's next calls."""
+        self._map_or_unmap("cudaGraphicsUnmapResources", resources, stream)
+
+    def _map_or_unmap(self, name: str, resources: list, stream: int) -> None:
+        handles = np.array([int(resource) for resource in resources], dtype=np.uint64)
+        self.call(name, len(handles), handles.ctypes.data, stream)  # the address of an array
+
+    # ---- what is mapped
+
+    def pointer(self, resource: Any) -> tuple[int, int]:
+        """(address, bytes) of a mapped buffer."""
+        address, size = self.call("cudaGraphicsResourceGetMappedPointer", resource)
+        return int(address), int(size)
+
+    def array(self, resource: Any, layers: int) -> Any:
+        """The layered array of a mapped texture. It may be another at each mapping."""
+        array = self.handle("cudaGraphicsSubResourceGetMappedArray", resource, 0, 0)
+        if (
+            self._layers(array) != layers
+        ):  # one layer only: then the whole is level 0 of the other view
+            mipmapped = self.handle("cudaGraphicsResourceGetMappedMipmappedArray", resource)
+            array = self.handle("cudaGetMipmappedArrayLevel", mipmapped, 0)
+        if self._layers(array) != layers:
+            raise CudaError(f"the mapped texture has {self._layers(array)} layers, not {layers}")
+        return array
+
+    def _layers(self, array: Any) -> int:
+        _, extent, flags = self.call("cudaArrayGetInfo", array)
+        return int(extent.depth) if int(flags) & _LAYERED else 0
+
+    def texture(self, array: Any) -> int:
+        """A texture object that reads the array's elements as they are, by pixel coordinates."""
+        m = self.module
+        resource, reading = m.cudaResourceDesc(), m.cudaTextureDesc()
+        resource.resType = m.cudaResourceType.cudaResourceTypeArray
+        resource.res.array.array = array
+        reading.addressMode = [m.cudaTextureAddressMode.cudaAddressModeClamp] * 3
+        reading.filterMode = m.cudaTextureFilterMode.cudaFilterModePoint
+        reading.readMode = m.cudaTextureReadMode.cudaReadModeElementType
+        reading.normalizedCoords = 0
+        return int(self.handle("cudaCreateTextureObject", resource, reading, None))
+
+    def destroy_texture(self, texture: int) -> None:
+        self.call("cudaDestroyTextureObject", texture)
+
+    # ---- copies within the device
+
+    def copy(self, to: int, tensor: torch.Tensor, stream: int) -> None:
+        kind = self.module.cudaMemcpyKind.cudaMemcpyDeviceToDevice
+        size = tensor.numel() * tensor.element_size()
+        self.call("cudaMemcpyAsync", to, tensor.data_ptr(), size, kind, stream)
+
+    def copy_array(self, array: Any, out: torch.Tensor, channels: int, stream: int) -> None:
+        """All layers into `out`, contiguous [layers,H,W] or [layers,H,W,channels]."""
+        m = self.module
+        layers, height, width = out.shape[:3]
+        parameters = m.cudaMemcpy3DParms()
+        parameters.srcArray = array
+        target = m.cudaPitchedPtr()
+        target.ptr, target.pitch = out.data_ptr(), width * channels * _BYTES
+        target.xsize, target.ysize = width * channels * _BYTES, height
+        parameters.dstPtr = target
+        extent = m.cudaExtent()  # in the array's elements
+        extent.width, extent.height, extent.depth = width, height, layers
+        parameters.extent = extent
+        parameters.kind = m.cudaMemcpyKind.cudaMemcpyDeviceToDevice
+        self.call("cudaMemcpy3DAsync", parameters, stream)
+
+    # ---- PyTorch's side
+
+    def guard(self):
+        """PyTorch's current device for a `with`, put back afterwards."""
+        return torch.cuda.device(self.device)
+
+    def stream(self) -> int:
+        return torch.cuda.current_stream(self.device).cuda_stream
+
+    def record(self) -> Any:
+        """An event after the current stream's work so far."""
+        event = torch.cuda.Event()
+        event.record(torch.cuda.current_stream(self.device))
+        return event
+
+    def wait(self, event: Any) -> None:
+        """The current stream waits for the event; the CPU does not."""
+        torch.cuda.current_stream(self.device).wait_event(event)

@@ -1,0 +1,93 @@
+"""A CuPy without a GPU: `RawModule` compiles the CUDA form of a kernel file for the CPU (emulator.h) and runs it there.
+
+It takes CPU tensors' addresses where CuPy takes a GPU's, and counts what is launched.
+"""
+
+import contextlib
+import ctypes
+import hashlib
+import re
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+HERE = Path(__file__).resolve().parent
+COMPILER = shutil.which("c++") or shutil.which("g++") or shutil.which("clang++")
+_FOLDER = Path(tempfile.gettempdir()) / "glrast-emulated"
+
+
+class CompileException(Exception):
+    """Named as CuPy's."""
+
+
+class Cupy:
+    """What glrast.launch.cuda uses of the module `cupy`. `reverse`: threads run last first."""
+
+    def __init__(self, reverse: bool = False):
+        self.reverse = reverse
+        self.launched: list[str] = []
+        self.compiled: list[tuple] = []
+        self.cuda = self
+
+    def Device(self, index):
+        return contextlib.nullcontext()
+
+    def RawModule(self, code: str, options: tuple):
+        self.compiled.append(options)
+        return _Module(self, code, options)
+
+
+class _Module:
+    def __init__(self, cupy: Cupy, code: str, options: tuple):
+        self.cupy = cupy
+        self.library = ctypes.CDLL(str(_build(code, options)))
+
+    def get_function(self, name: str):
+        function = getattr(self.library, f"emulate_{name}")
+        function.argtypes = [ctypes.c_longlong, ctypes.c_longlong, ctypes.c_void_p]
+
+        def start(grid, block, structs) -> None:
+            assert block == (32, 4, 1) and grid[1:] == (1, 1)
+            assert all(isinstance(struct, np.void) for struct in structs)
+            held = [np.array(struct) for struct in structs]
+            addresses = (ctypes.c_void_p * len(held))(*(array.ctypes.data for array in held))
+            self.cupy.launched.append(name)
+            function(grid[0], self.cupy.reverse, addresses)
+
+        return start
+
+
+def _build(code: str, options: tuple) -> Path:
+    """The shared library of one text, kept by what it was made from."""
+    defines = [option for option in options if option.startswith("-D")]
+    entries = re.findall(r"^GLRAST_(?!\w*SCATTER|BINNED)\w*KERNEL\((\w+), (\w+)", code, re.M)
+    lines = [f"EMULATE({name}, EMULATED_ARGUMENT(0, {struct}))" for name, struct in entries]
+    for name, struct in re.findall(
+        r"^GLRAST_(?:SCATTER_|BINNED_)(?:LANES_|SPAN_|RUN_)?KERNEL\((\w+), (\w+)", code, re.M
+    ):
+        second = ", EMULATED_ARGUMENT(1, RecordArgs)" if defines else ""
+        lines.append(f"EMULATE({name}, EMULATED_ARGUMENT(0, {struct}){second})")
+    if defines:
+        lines.append("EMULATE(glrast_reduce, EMULATED_ARGUMENT(0, ReduceArgs))")
+    text = "\n".join(['#include "emulator.h"', code, *lines])
+    key = hashlib.sha256(
+        (text + (HERE / "emulator.h").read_text() + " ".join(options)).encode()
+    ).hexdigest()[:24]
+    library = _FOLDER / f"{key}.so"
+    if library.exists():
+        return library
+    _FOLDER.mkdir(exist_ok=True)
+    source = _FOLDER / f"{key}.cpp"
+    source.write_text(text)
+    making = library.with_suffix(".making")
+    command = [COMPILER, "-std=c++17", "-O1", "-w", "-shared", "-fPIC", "-ffp-contract=off"]
+    done = subprocess.run(
+        [*command, f"-I{HERE}", *defines, source, "-o", making], capture_output=True, text=True
+    )
+    if done.returncode:
+        raise CompileException(re.sub(r":(\d+):\d+: error", r"(\1): error", done.stderr))
+    making.replace(library)
+    return library

@@ -1,0 +1,283 @@
+"""cuda: the kernels in their CUDA form, run by an emulator on the CPU: same results, fixed order on request.
+
+No GPU takes part. What the emulator cannot show: warps (test_warp.py), memory that is out of bounds, speed.
+"""
+
+import re
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+import torch
+
+import glrast
+from glrast.gl import interop
+from glrast.launch import cpu, cuda, source
+from tests import scenes
+from tests.gl.fake_cudart import FakeRuntime
+from tests.launch import emulated
+from tests.ops.compare import on, random, relative_error
+from tests.scenes import ODD
+
+# Both sides are float32 of the same text; lanes, order of sums and fused operations differ.
+ROUNDING = 1e-5
+STEMS = sorted(path.stem for path in source.folder("kernels").glob("*.cu"))
+MOST_LAUNCHES = 4
+
+pytestmark = [
+    pytest.mark.slow,  # a C++ compiler runs for a second or two per kernel file
+    pytest.mark.skipif(not emulated.COMPILER, reason="no C++ compiler here"),
+]
+
+
+@pytest.fixture
+def emulate(monkeypatch, device):
+    """A context manager inside which the operations run CUDA's form of the kernels; yields the fake CuPy."""
+    if device.type != "cpu":
+        pytest.skip("the emulator takes CPU tensors")
+    run_here = cpu.run
+
+    @contextmanager
+    def switch(reverse=False):
+        cupy = emulated.Cupy(reverse)
+
+        def run(stem, kernel, arguments):
+            if kernel in cuda.ADDS:
+                arguments["grad"].zero_()  # which the caller does on a GPU
+            cuda.run(stem, kernel, arguments, torch.device("cpu"))
+
+        with monkeypatch.context() as patch:
+            patch.setattr(cpu, "run", run)
+            patch.setattr(cuda, "_cupy", lambda: cupy)
+            patch.setattr(cuda, "_stream", lambda *_: contextmanager(lambda: (yield))())
+            cuda._function.cache_clear(), cuda._module.cache_clear()
+            yield cupy
+        cuda._function.cache_clear(), cuda._module.cache_clear()
+        assert cpu.run is run_here
+
+    return switch
+
+
+@pytest.fixture
+def deterministic():
+    torch.use_deterministic_algorithms(True)
+    yield
+    torch.use_deterministic_algorithms(False)
+
+
+# ---- each operation forward and backward -----------------------------------------------------------------
+
+
+def rasterized(context, grad_db=True):
+    pos, tri, _ = on(context, scenes.closed_mesh(2, images=2))
+    pos = pos.clone().requires_grad_()
+    rast, rast_db = glrast.rasterize(context, pos, tri, ODD, grad_db=grad_db)
+    (rast * random(*rast.shape)).sum().backward(retain_graph=True)
+    (rast_db * random(*rast.shape, seed=1)).sum().backward() if grad_db else None
+    return rast, rast_db, pos.grad
+
+
+def interpolated(context, A=3, diff=None):
+    pos, tri, _ = on(context, scenes.closed_mesh(2, images=2))
+    rast, rast_db = (t.requires_grad_() for t in glrast.rasterize(context, pos, tri, ODD))
+    attr = random(pos.shape[-2], A).requires_grad_()
+    out, out_da = glrast.interpolate(attr, rast, tri, rast_db, diff)
+    total = (out * random(*out.shape)).sum() + (out_da * random(*out_da.shape, seed=2)).sum()
+    total.backward()
+    return out, out_da, attr.grad, rast.grad, *([rast_db.grad] if diff else [])
+
+
+def antialiased(context):
+    pos, tri, _ = on(context, scenes.closed_mesh(1, images=2))
+    rast, _ = glrast.rasterize(context, pos, tri, ODD)
+    pos = pos.clone().requires_grad_()
+    color = random(*rast.shape[:3], 3).requires_grad_()
+    out = glrast.antialias(color, rast, pos, tri)
+    (out * random(*out.shape, seed=3)).sum().backward()
+    return out, color.grad, pos.grad
+
+
+def textured(context, filter="linear-mipmap-linear", cube=False, C=3):
+    boundary = "cube" if cube else "wrap"
+    tex = random(1, *((6, 8, 8) if cube else (16, 8)), C).requires_grad_()
+    uv = (random(2, *ODD, 3 if cube else 2, seed=4)).requires_grad_()
+    uv_da = (0.2 * random(2, *ODD, 6 if cube else 4, seed=5)).requires_grad_()
+    out = glrast.texture(tex, uv, uv_da, filter_mode=filter, boundary_mode=boundary)
+    (out * random(*out.shape, seed=6)).sum().backward()
+    return tuple(t for t in (out, tex.grad, uv.grad, uv_da.grad) if t is not None)
+
+
+CASES = {
+    "rasterize": rasterized,
+    "rasterize without derivatives' gradients": lambda c: rasterized(c, False),
+    "interpolate 3": interpolated,
+    "interpolate 5 with derivatives": lambda c: interpolated(c, 5, [0, 3]),
+    "antialias": antialiased,
+    "texture": textured,
+    "texture linear 1": lambda c: textured(c, "linear", C=1),
+    "texture nearest 5": lambda c: textured(c, "nearest", C=5),
+    "texture cube": lambda c: textured(c, cube=True),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_cuda_form_gives_what_the_cpu_form_gives(context, emulate, case):
+    wanted = CASES[case](context)
+    with emulate() as cupy:
+        found = CASES[case](context)
+    assert cupy.launched
+    for f, w in zip(found, wanted, strict=True):
+        assert (w.any() or not w.numel()) and f.shape == w.shape and relative_error(f, w) < ROUNDING
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_after_use_deterministic_algorithms_the_order_of_threads_does_not_show(
+    context, emulate, deterministic, case
+):
+    wanted = CASES[case](context)
+    runs = []
+    for reverse in (False, True):
+        with emulate(reverse) as cupy:
+            runs.append(CASES[case](context))
+        if "gradient" not in case:
+            assert "glrast_reduce" in cupy.launched
+    for one, other, want in zip(*runs, wanted, strict=True):
+        assert torch.equal(one, other)
+        assert relative_error(one, want) < ROUNDING
+
+
+def test_otherwise_it_does_show(context, emulate):
+    runs = []
+    for reverse in (False, True):
+        with emulate(reverse):
+            runs.append(rasterized(context)[2])
+    assert not torch.equal(*runs)
+
+
+def test_adds_beyond_the_memory_for_them_are_summed_in_parts(
+    context, emulate, deterministic, monkeypatch
+):
+    wanted = antialiased(context)[2]
+    monkeypatch.setattr(cuda, "_RECORD_BYTES", 12 * 12 * ODD[1] * 3)  # three rows
+    with emulate() as cupy:
+        found = antialiased(context)[2]
+    assert cupy.launched.count("antialias_backward_pos") == -(-2 * ODD[0] // 3)
+    assert relative_error(found, wanted) < ROUNDING
+
+
+def test_too_few_places_for_an_elements_adds_are_not_silent(
+    context, emulate, deterministic, monkeypatch
+):
+    monkeypatch.setitem(cuda.ADDS, "rasterize_backward", lambda a: 8)
+    with emulate():
+        assert rasterized(context)[2].isnan().any()
+
+
+def test_every_kernel_that_adds_says_how_often():
+    scatter = []
+    for stem in STEMS:
+        text = (source.folder("kernels") / f"{stem}.cu").read_text()
+        scatter += re.findall(r"^GLRAST_(?:SCATTER|BINNED)\w*KERNEL\((\w+),", text, re.M)
+    assert set(scatter) == set(cuda.ADDS)
+
+
+# ---- reading what OpenGL drew where it lies ---------------------------------------------------------------
+
+
+def test_the_whole_way_of_a_gpu_gives_the_same_image_and_gradient(
+    context, gl, emulate, monkeypatch
+):
+    """Inputs copied into mapped buffers, the layered texture read by the kernel: fake calls, real bytes."""
+    wanted = rasterized(context)
+    gl.close()
+    runtime = FakeRuntime(gl)
+    monkeypatch.setattr(gl, "sharing", interop.Registered(gl, runtime))
+    monkeypatch.setattr(gl, "culls_non_finite", True)
+    read = runtime.module.calls.count
+    with emulate():
+        for _ in range(2):
+            found = rasterized(context)
+            for f, w in zip(found, wanted):
+                assert relative_error(f, w) < ROUNDING
+            assert torch.equal(found[0][..., 3], wanted[0][..., 3])
+    assert read("cudaCreateTextureObject") == 2 and not read("cudaMemcpy3DAsync")
+    assert gl.sharing.host is None
+    gl.close()
+    assert not runtime.module.registered and not runtime.module.textures
+
+
+# ---- sums in order ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("entries", [1, 63, 64, 65, 4097, 40_000])
+@pytest.mark.parametrize("places", [1, 7, 5000])
+def test_sorted_adds_are_summed_whatever_their_lengths(emulate, entries, places):
+    generator = torch.Generator().manual_seed(entries + places)
+    # squared: a few places get most; the last two places are none
+    at = (torch.rand(entries, generator=generator) ** 2 * (places + 2)).long()
+    values = torch.randn(entries, generator=generator)
+    wanted = torch.zeros(places + 2, dtype=torch.float64).index_add_(0, at, values.double())
+    grad = torch.zeros(places)
+    ordered, order = torch.sort(at, stable=True)
+    with emulate():
+        cuda._reduce("rasterize", ordered, values, order, grad, torch.device("cpu"))
+    assert relative_error(grad, wanted[:places]) < ROUNDING
+
+
+# ---- launches and compilation ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("case", ["rasterize", "interpolate 3", "antialias", "texture linear 1"])
+def test_launches_stay_few(context, emulate, case):
+    pos, tri, _ = on(context, scenes.closed_mesh(1))
+    with emulate() as cupy:
+        CASES[case](context)
+        stem = case.split(" ")[0]
+        own = [name for name in cupy.launched if name.startswith(stem)]
+    backward = [name for name in own if "backward" in name]
+    forward = len(own) - len(backward)
+    # a zeroed gradient and a copy of the positions are launches too; the backward passes of rasterize are two
+    assert forward + 1 <= MOST_LAUNCHES and len(backward) + 1 <= MOST_LAUNCHES
+
+
+def test_a_file_is_compiled_once_for_all_its_kernels(context, emulate):
+    with emulate() as cupy:
+        antialiased(context)
+        antialiased(context)
+    assert len(set(cupy.launched)) == 7 and len(cupy.compiled) == 2  # antialias, rasterize
+
+
+def test_nothing_is_launched_for_no_elements(emulate):
+    with emulate() as cupy:
+        arguments = dict(width=0, rows=3)
+        cuda.run("rasterize", "rasterize_resolve", arguments, torch.device("cpu"))
+    assert not cupy.launched
+
+
+def test_an_error_names_the_kernel_file_and_shows_the_line(emulate, monkeypatch):
+    broken = source.text("rasterize.cu").replace("#define GLRAST_DEGENERATE 1e-6f", "nonsense;")
+    monkeypatch.setattr(source, "text", lambda name: broken)
+    lines = (source.folder("kernels") / "rasterize.cu").read_text().splitlines()
+    number = lines.index("#define GLRAST_DEGENERATE 1e-6f") + 1
+    with (
+        emulate(),
+        pytest.raises(
+            RuntimeError, match=rf"glrast: kernels/rasterize.cu:{number} does not compile: #define"
+        ),
+    ):
+        arguments = dict.fromkeys(source.kernels("rasterize")["rasterize_prepare"].fields, 0)
+        arguments.update(width=1, rows=1, tri=None, pos=None, out=None)
+        cuda.run("rasterize", "rasterize_prepare", arguments, torch.device("cpu"))
+
+
+def test_missing_cupy_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "cupy", None)
+    with pytest.raises(RuntimeError, match=r"CuPy, which is not installed: pip install 'glrast\["):
+        cuda._cupy.__wrapped__()
+
+
+def test_structs_travel_by_value_in_numpys_form():
+    layout = source.arguments("device.cuh", "ReduceArgs")
+    values = dict.fromkeys(layout.fields, None) | dict(count=5, size=2**40)
+    packed = cuda._packed(layout, values)
+    assert isinstance(packed, np.void) and packed["count"] == 5 and packed["size"] == 2**40
