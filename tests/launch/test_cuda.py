@@ -39,20 +39,8 @@ def emulate(monkeypatch, device):
 
     @contextmanager
     def switch(reverse=False):
-        cupy = emulated.Cupy(reverse)
-
-        def run(stem, kernel, arguments):
-            if kernel in cuda.ADDS:
-                arguments["grad"].zero_()  # which the caller does on a GPU
-            cuda.run(stem, kernel, arguments, torch.device("cpu"))
-
-        with monkeypatch.context() as patch:
-            patch.setattr(cpu, "run", run)
-            patch.setattr(cuda, "_cupy", lambda: cupy)
-            patch.setattr(cuda, "_stream", lambda *_: contextmanager(lambda: (yield))())
-            cuda._function.cache_clear(), cuda._module.cache_clear()
+        with emulated.instead_of_the_host_library(monkeypatch, reverse) as cupy:
             yield cupy
-        cuda._function.cache_clear(), cuda._module.cache_clear()
         assert cpu.run is run_here
 
     return switch
