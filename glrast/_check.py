@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import operator
+import weakref
 from collections.abc import Sequence
 
 import torch
+
+from .launch import stream_number
 
 _LARGEST_EXTENT = 1 << 20
 
@@ -49,9 +52,30 @@ def triangles(function: str, value, *, device: torch.device | None = None) -> to
             f"glrast.{function}: tri must be int32 or int64; got {_dtype(value)}: convert it with tri.int()"
         )
     shape(function, "tri", value, "[T,3]", value.ndim == 2 and value.shape[1] == 3)
+    if value.dtype == torch.int32 and value.is_contiguous():
+        return value
+    if value.is_cuda and not torch.compiler.is_compiling() and not value.is_inference():
+        return _remembered(value)
+    return _as_int32(value)
+
+
+def _as_int32(value: torch.Tensor) -> torch.Tensor:
     if value.dtype == torch.int64:
         value = value.clamp(-1, 2**31 - 1)
     return value.to(torch.int32).contiguous()
+
+
+_converted: dict[int, tuple[weakref.ref, tuple, torch.Tensor]] = {}  # by the identity of a live tri
+
+
+def _remembered(value: torch.Tensor) -> torch.Tensor:
+    """The same tensor for a tri that stays as it is: so it is uploaded once, and its neighbours are found once."""
+    key, state = id(value), (value._version, stream_number(value.device))
+    found = _converted.get(key)
+    if found is None or found[0]() is not value or found[1] != state:
+        gone = weakref.ref(value, lambda _: _converted.pop(key, None))
+        found = _converted[key] = gone, state, _as_int32(value)
+    return found[2]
 
 
 def shape(

@@ -15,6 +15,22 @@ def pytest_addoption(parser):
     parser.addoption(
         "--device", default="cpu", help="where the operations run: cpu (default), cuda, cuda:1"
     )
+    parser.addoption(
+        "--emulate-cuda", action="store_true",
+        help="on the CPU, run the CUDA form of the kernels through the launch code of a GPU",
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="session", autouse=True)
+def emulate_cuda(request):
+    """--emulate-cuda; without it nothing."""
+    if not request.config.getoption("--emulate-cuda"):
+        yield
+        return
+    from tests.launch import emulated
+
+    with emulated.instead_of_the_host_library(pytest.MonkeyPatch):
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -69,7 +69,8 @@ class Runtime:
         return self.handle("cudaGraphicsGLRegisterImage", texture, _TEXTURE_2D_ARRAY, flags)
 
     def register_buffer(self, buffer: int) -> Any:
-        flags = self.module.cudaGraphicsRegisterFlags.cudaGraphicsRegisterFlagsWriteDiscard
+        # not WriteDiscard: a buffer is mapped for the next call while another chunk is still to be drawn from it
+        flags = self.module.cudaGraphicsRegisterFlags.cudaGraphicsRegisterFlagsNone
         return self.handle("cudaGraphicsGLRegisterBuffer", buffer, flags)
 
     def unregister(self, resource: Any) -> None:

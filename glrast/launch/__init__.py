@@ -21,8 +21,12 @@ def launch(stem: str, kernel: str, device: torch.device, **arguments) -> None:
 
 def constant(values: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> torch.Tensor:
     """A tensor of these numbers, kept for the next call; a GPU is not waited for."""
-    stream = torch.cuda.current_stream(device).cuda_stream if device.type == "cuda" else 0
-    return _constant(values, dtype, device, stream)
+    return _constant(values, dtype, device, stream_number(device))
+
+
+def stream_number(device: torch.device) -> int:
+    """The current stream: what one stream made another must not read without waiting."""
+    return torch.cuda.current_stream(device).cuda_stream if device.type == "cuda" else 0
 
 
 @lru_cache(maxsize=256)

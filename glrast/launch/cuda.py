@@ -47,8 +47,9 @@ def _blocks(width: int, rows: int) -> int:
     return -(-width // _BLOCK[0]) * -(-rows // _BLOCK[1])
 
 
-def _packed(layout: source.Arguments, arguments: dict):
-    return np.frombuffer(layout.pack(arguments), dtype=layout.dtype)[0]
+def _packed(layout: source.Arguments, arguments: dict) -> np.ndarray:
+    """The struct as an array of one: that is what CuPy passes by value."""
+    return np.frombuffer(layout.pack(arguments), dtype=layout.dtype)
 
 
 def _start(stem: str, kernel: str, device: torch.device, blocks: int, *structs, option: str = ""):

@@ -8,7 +8,7 @@ import torch
 from torch.autograd.function import once_differentiable
 
 from .. import _check
-from ..launch import launch, launch_scatter
+from ..launch import launch, launch_scatter, stream_number
 from ._library import operator
 
 
@@ -123,7 +123,7 @@ def opposite_vertices(tri: torch.Tensor) -> torch.Tensor:
 
 
 _topologies: dict[
-    int, tuple[weakref.ref, Topology, int | None]
+    int, tuple[weakref.ref, Topology, tuple | None]
 ] = {}  # by the identity of a live tri
 
 
@@ -149,7 +149,7 @@ def _remembered_topology(given: torch.Tensor, tri: torch.Tensor) -> Topology:
         return Topology(
             tri
         )  # in the graph: what is remembered would be a constant of it, right or wrong
-    version = None if given.is_inference() else given._version
+    version = None if given.is_inference() else (given._version, stream_number(tri.device))
     found = _topologies.get(id(given))
     if found is not None and found[0]() is given and found[1].belongs_to(tri):
         if tri.device.type == "cpu" or (version is not None and found[2] == version):

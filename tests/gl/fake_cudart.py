@@ -43,7 +43,7 @@ class Fake:
 
     cudaGLDeviceList = SimpleNamespace(cudaGLDeviceListAll=1)
     cudaGraphicsRegisterFlags = SimpleNamespace(
-        cudaGraphicsRegisterFlagsReadOnly=1, cudaGraphicsRegisterFlagsWriteDiscard=2
+        cudaGraphicsRegisterFlagsReadOnly=1, cudaGraphicsRegisterFlagsNone=0
     )
     cudaResourceType = SimpleNamespace(cudaResourceTypeArray=0)
     cudaTextureAddressMode = SimpleNamespace(cudaAddressModeClamp=1)
@@ -101,7 +101,7 @@ class Fake:
         return (self._register("image", image),)
 
     def cudaGraphicsGLRegisterBuffer(self, buffer, flags):
-        assert flags == 2
+        assert flags == 0  # what it held stays, mapped or not
         return (self._register("buffer", buffer),)
 
     def _register(self, kind, name):

@@ -1,6 +1,7 @@
 """A CuPy without a GPU: `RawModule` compiles the CUDA form of a kernel file for the CPU (emulator.h) and runs it there.
 
-It takes CPU tensors' addresses where CuPy takes a GPU's, and counts what is launched.
+It takes CPU tensors' addresses where CuPy takes a GPU's, and counts what is launched. `pytest --emulate-cuda` runs all
+tests of CPU tensors that way, through the launch code of a GPU.
 """
 
 import contextlib
@@ -10,13 +11,36 @@ import re
 import shutil
 import subprocess
 import tempfile
+import threading
 from pathlib import Path
 
 import numpy as np
+import torch
+
+from glrast.launch import cpu, cuda
 
 HERE = Path(__file__).resolve().parent
 COMPILER = shutil.which("c++") or shutil.which("g++") or shutil.which("clang++")
 _FOLDER = Path(tempfile.gettempdir()) / "glrast-emulated"
+
+
+@contextlib.contextmanager
+def instead_of_the_host_library(patch, reverse: bool = False):
+    """The operations on CPU tensors run CUDA's form of the kernels; yields the fake CuPy. `patch`: a MonkeyPatch."""
+    cupy = Cupy(reverse)
+
+    def run(stem: str, kernel: str, arguments: dict) -> None:
+        if kernel in cuda.ADDS:
+            arguments["grad"].zero_()  # which the caller does on a GPU
+        cuda.run(stem, kernel, arguments, torch.device("cpu"))
+
+    with patch.context() as patched:
+        patched.setattr(cpu, "run", run)
+        patched.setattr(cuda, "_cupy", lambda: cupy)
+        patched.setattr(cuda, "_stream", lambda *_: contextlib.nullcontext())
+        cuda._function.cache_clear(), cuda._module.cache_clear()
+        yield cupy
+    cuda._function.cache_clear(), cuda._module.cache_clear()
 
 
 class CompileException(Exception):
@@ -31,6 +55,7 @@ class Cupy:
         self.launched: list[str] = []
         self.compiled: list[tuple] = []
         self.cuda = self
+        self.turn = threading.Lock()  # the emulator's grid is one for all
 
     def Device(self, index):
         return contextlib.nullcontext()
@@ -51,11 +76,12 @@ class _Module:
 
         def start(grid, block, structs) -> None:
             assert block == (32, 4, 1) and grid[1:] == (1, 1)
-            assert all(isinstance(struct, np.void) for struct in structs)
-            held = [np.array(struct) for struct in structs]
-            addresses = (ctypes.c_void_p * len(held))(*(array.ctypes.data for array in held))
-            self.cupy.launched.append(name)
-            function(grid[0], self.cupy.reverse, addresses)
+            # CuPy passes an array by value if it holds one element
+            assert all(isinstance(struct, np.ndarray) and struct.size == 1 for struct in structs)
+            addresses = (ctypes.c_void_p * len(structs))(*(s.ctypes.data for s in structs))
+            with self.cupy.turn:
+                self.cupy.launched.append(name)
+                function(grid[0], self.cupy.reverse, addresses)
 
         return start
 

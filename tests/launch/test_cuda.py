@@ -6,7 +6,6 @@ No GPU takes part. What the emulator cannot show: warps (test_warp.py), memory t
 import re
 from contextlib import contextmanager
 
-import numpy as np
 import pytest
 import torch
 
@@ -39,20 +38,8 @@ def emulate(monkeypatch, device):
 
     @contextmanager
     def switch(reverse=False):
-        cupy = emulated.Cupy(reverse)
-
-        def run(stem, kernel, arguments):
-            if kernel in cuda.ADDS:
-                arguments["grad"].zero_()  # which the caller does on a GPU
-            cuda.run(stem, kernel, arguments, torch.device("cpu"))
-
-        with monkeypatch.context() as patch:
-            patch.setattr(cpu, "run", run)
-            patch.setattr(cuda, "_cupy", lambda: cupy)
-            patch.setattr(cuda, "_stream", lambda *_: contextmanager(lambda: (yield))())
-            cuda._function.cache_clear(), cuda._module.cache_clear()
+        with emulated.instead_of_the_host_library(monkeypatch, reverse) as cupy:
             yield cupy
-        cuda._function.cache_clear(), cuda._module.cache_clear()
         assert cpu.run is run_here
 
     return switch
@@ -280,4 +267,5 @@ def test_structs_travel_by_value_in_numpys_form():
     layout = source.arguments("device.cuh", "ReduceArgs")
     values = dict.fromkeys(layout.fields, None) | dict(count=5, size=2**40)
     packed = cuda._packed(layout, values)
-    assert isinstance(packed, np.void) and packed["count"] == 5 and packed["size"] == 2**40
+    assert packed.shape == (1,) and packed["count"] == 5 and packed["size"] == 2**40
+    assert packed.itemsize == layout.format.size and packed.flags.aligned
