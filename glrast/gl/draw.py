@@ -34,9 +34,18 @@ class Batch:
 
 
 def draw(
-    context: DeviceContext, batch: Batch, kind: str, height: int, width: int, device: torch.device
+    context: DeviceContext,
+    batch: Batch,
+    kind: str,
+    height: int,
+    width: int,
+    device: torch.device,
+    viewport: tuple[int, int, int, int] | None = None,
 ) -> torch.Tensor:
-    """Rasterize: int32 [N,H,W] triangle id + 1 (kind "id") or float32 [N,H,W,4] (u, v, 0, id) (kind "full")."""
+    """Rasterize: int32 [N,H,W] triangle id + 1 (kind "id") or float32 [N,H,W,4] (u, v, 0, id) (kind "full").
+
+    viewport: x, y, width, height of what -1..1 covers, where that is not the target itself (see tiles.py).
+    """
     format = targets.R32UI if kind == "id" else targets.RGBA32F
     N = len(batch.images)
     shape = (N, height, width) if kind == "id" else (N, height, width, 4)
@@ -53,6 +62,8 @@ def draw(
             images = batch.images[begin : begin + step]
             target = targets.target(context, format, height, width, len(images))
             target.clear()
+            if viewport:
+                gl.glViewport(*viewport)
             _submit(context, target, buffers, images, batch.indices.shape[1], kind)
             interop.read(target, out[begin : begin + step])
         if context.software:
