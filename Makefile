@@ -10,7 +10,7 @@ READY := $(VENV)/.ready
 # PyTorch's idle threads would spin and take a core from llvmpipe: on a busy machine the demo took six times as long.
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: demo test quick lint types bench build clean setup
+.PHONY: demo test quick lint types bench build clean setup container-check
 
 demo: $(READY)
 	$(BIN)/glrast fit demo --out out/demo
@@ -32,6 +32,10 @@ types: $(READY)
 bench: $(READY)
 	$(BIN)/pip install -q -e '.[bench]'
 	$(BIN)/glrast bench --peer deodr
+
+# The Dockerfile and this file's set-up, on machines that have nothing (needs root or subordinate ids; no daemon).
+container-check: $(READY)
+	TORCH='$(TORCH)' $(BIN)/python tools/container_check.py
 
 setup: $(READY)
 
