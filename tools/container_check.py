@@ -26,6 +26,7 @@ ROOT = Path(__file__).resolve().parent.parent
 TORCH = os.environ.get("TORCH", "torch")
 CACHE = Path(os.environ.get("GLRAST_CACHE") or Path.home() / ".cache" / "glrast").absolute()
 TOOLS = {"buildah": "buildah", "mmdebstrap": "mmdebstrap"}
+MOST_IMAGES = 60  # kept layers, about 25 GB; a build makes 17, a changed source 8 more
 # The quick tests that look at the checkout rather than at the package, and need its files or a compiler.
 NOT_IN_THE_IMAGE = ("tests/test_stem_rule.py", "tests/test_packaging.py")
 
@@ -170,7 +171,9 @@ def copy_checkout(target: Path) -> None:
     for name in filter(None, listed.split("\0")):
         if (ROOT / name).is_file():
             (target / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, target / name)
+            shutil.copy2(
+                ROOT / name, target / name
+            )  # with its time, which layers are recognised by
 
 
 @timed("bare machine: make setup, doctor, some tests")
@@ -200,6 +203,10 @@ def build_image(base: str, source: Path, volumes: list[str], pip: dict[str, str]
     name = "localhost/glrast"
     run([*buildah(), "build", "--isolation=chroot", "--layers", "--pull-never", *volumes, *options,
          "--tag", name, str(source)])  # fmt: skip
+    if len(run([*buildah(), "images", "--all", "--quiet"]).split()) > MOST_IMAGES:
+        run(
+            [*buildah(), "rmi", "--prune"]
+        )  # layers of earlier sources; those of this one go too, once
     return name
 
 
@@ -258,7 +265,7 @@ def run(command: list[str]) -> str:
 def output(done: subprocess.CompletedProcess[str]) -> str:
     """Standard output; of a command that failed everything it said, and the end."""
     if done.returncode:
-        command = done.args if isinstance(done.args, str) else " ".join(map(str, done.args))
+        command = " ".join(x for x in done.args if "PIP_" not in x)  # an index may have a password
         sys.exit(f"{command}\n{done.stdout}{done.stderr}exit code {done.returncode}")
     return done.stdout
 
