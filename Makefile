@@ -10,7 +10,7 @@ READY := $(VENV)/.ready
 # PyTorch's idle threads would spin and take a core from llvmpipe: on a busy machine the demo took six times as long.
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: demo test quick lint types bench gpu-check build clean setup
+.PHONY: demo test quick lint types bench gpu-check container-check build clean setup
 
 demo: $(READY)
 	$(BIN)/glrast fit demo --out out/demo
@@ -36,6 +36,10 @@ bench: $(READY)
 # On a machine with an NVIDIA GPU, as it is; GPU_CHECK="--wheels DIR" takes missing packages from a folder.
 gpu-check:
 	$(if $(wildcard $(BIN)/python),$(BIN)/python,$(PYTHON)) tools/gpu_check.py $(GPU_CHECK)
+
+# The Dockerfile and this file's set-up, on machines that have nothing (needs root or subordinate ids; no daemon).
+container-check: $(READY)
+	TORCH='$(TORCH)' $(BIN)/python tools/container_check.py
 
 setup: $(READY)
 

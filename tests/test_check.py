@@ -120,21 +120,6 @@ def test_a_resolution_that_is_none_is_named(device, resolution):
         glrast.rasterize(glrast.Context(device), POS.to(device), TRI.to(device), resolution)
 
 
-def test_a_resolution_beyond_the_driver_is_refused_before_opengl_is_asked(context, gl):
-    limit = gl.limits["size"]
-    pos, tri = POS.to(context.device), TRI.to(context.device)
-    for height, width in ((limit + 1, 1), (1, limit + 1), (1 << 20, 1 << 20)):
-        wanted = (
-            f"glrast.rasterize: resolution must be at most {limit} x {limit} on this OpenGL driver; "
-            f"got {height} x {width}: render it in tiles"
-        )
-        with pytest.raises(ValueError, match=re.escape(wanted)):
-            glrast.rasterize(context, pos, tri, (height, width))
-        with pytest.raises(ValueError, match=re.escape(wanted)):
-            glrast.rasterize(context, pos, tri[:0], (height, width))
-    assert glrast.rasterize(context, pos, tri, (1, limit))[0].any()
-
-
 @pytest.mark.parametrize("device_name", ["tpu", "cuda:x", object(), 1.5, "meta", "mps"])
 def test_a_device_that_is_none_is_named(device_name):
     with pytest.raises(ValueError, match="glrast.Context: device must be "):

@@ -10,7 +10,7 @@ from dataclasses import asdict
 
 import torch
 
-from ..doctor import Finding, egl, kernels, machine, triangle
+from ..doctor import Finding, egl, kernels, machine, nvidia, triangle
 from .device import chosen
 
 WIDTH = 110
@@ -44,27 +44,40 @@ def run(args: argparse.Namespace) -> int:
 
 def examine(device: torch.device) -> list[Finding]:
     """All findings, from the outside in. After a fault, what depends on it is left out: it would only repeat it."""
-    nvidia = machine.nvidia_driver() is not None or torch.cuda.is_available()
-    findings = (
-        machine.versions() + machine.container(nvidia) + machine.wsl() + machine.render_nodes()
-    )
+    version = nvidia.driver()
+    cuda = torch.cuda.is_available()
+    has_nvidia = version is not None or cuda
+    findings = [
+        *machine.versions(),
+        *machine.wsl(),
+        *machine.libstdcxx(),
+        *machine.spinning_threads(device),
+        *machine.render_nodes(),
+        *nvidia.container(has_nvidia),
+        *nvidia.mismatch(version),
+        *nvidia.processes(has_nvidia),
+    ]
     vendors: list[Finding] = []
     findings += _until_fault(
-        lambda: machine.cuda_device(device),
+        lambda: nvidia.cuda_device(device),
         kernels.host_library,
         lambda: kernels.self_test(device),
+        lambda: nvidia.bindings() if cuda else [],
     )
     findings += _until_fault(
+        machine.moderngl,
         egl.library,
-        lambda: vendors.extend(egl.vendors(nvidia)) or vendors,
+        egl.opengl_library,
+        lambda: nvidia.egl_library(cuda, version),
+        lambda: vendors.extend(egl.vendors(has_nvidia)) or vendors,
         lambda: egl.devices(vendors),
     )
     if any(f.state == "fault" for f in findings):
         return findings
     findings += egl.used(torch.device("cpu"), asked=device.type == "cpu")
-    if torch.cuda.is_available():
-        cuda = device if device.type == "cuda" else torch.device("cuda", 0)
-        findings += egl.used(cuda, asked=device.type == "cuda")
+    if cuda:
+        drawn = device if device.type == "cuda" else torch.device("cuda", 0)
+        findings += egl.used(drawn, asked=device.type == "cuda")
     else:
         findings.append(Finding("OpenGL", "PyTorch has no CUDA device: there are only cpu tensors"))
     return findings + _until_fault(

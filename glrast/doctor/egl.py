@@ -13,14 +13,10 @@ import torch
 
 from ..gl import egl
 from .finding import Finding
+from .symptoms import MESA, NVIDIA_JSON, explained
 
 # Where glvnd's libEGL looks for vendors, unless the environment names other places.
 VENDOR_FOLDERS = (Path("/etc/glvnd/egl_vendor.d"), Path("/usr/share/glvnd/egl_vendor.d"))
-MESA = "apt-get install libegl-mesa0 libgl1-mesa-dri (software rendering on the CPU)"
-NVIDIA_JSON = (
-    "write /usr/share/glvnd/egl_vendor.d/10_nvidia.json with "
-    '{"file_format_version":"1.0.0","ICD":{"library_path":"libEGL_nvidia.so.0"}}'
-)
 # What an extension is good for, by the absence of it.
 EXTENSIONS = {
     "GL_ARB_shader_viewport_layer_array": "without it the images of a batch are drawn one by one",
@@ -39,8 +35,18 @@ def library(load: Callable[[], Any] | None = None) -> list[Finding]:
         (load or egl._library)()
     except egl.EGLError as error:
         remedy = f"apt-get install libegl1 libgl1; {MESA}"
-        return [Finding("EGL", str(error), "fault", remedy)]
+        return [explained(Finding("EGL", str(error), "fault", remedy))]
     return [Finding("EGL", "libEGL.so.1 is here")]
+
+
+def opengl_library(load: Callable[[str], Any] = ctypes.CDLL) -> list[Finding]:
+    """libGL.so.1: glrast takes its functions from libEGL, other programs that use moderngl load it."""
+    try:
+        load("libGL.so.1")
+    except OSError as error:
+        text = f"libGL.so.1 does not load ({error}): glrast does without it, moderngl's own contexts do not"
+        return [Finding("EGL", text, "note", "apt-get install libgl1")]
+    return []
 
 
 def vendors(
@@ -54,7 +60,7 @@ def vendors(
     Problems are notes: a libEGL that comes with its driver needs no vendor files. `devices` has the last word.
     """
     files, source = _vendor_files(environ, folders)
-    out = [_vendor(file, source, load) for file in files]
+    out = [_vendor(file, source, load, has_nvidia) for file in files]
     if not out:
         remedy = NVIDIA_JSON if has_nvidia else MESA
         out.append(Finding("EGL", f"there is no vendor file (*.json) in {source}", "note", remedy))
@@ -78,7 +84,7 @@ def devices(
     try:
         found = (listing or egl.devices)()
     except egl.EGLError as error:
-        return [Finding("OpenGL", str(error), "fault", MESA)]
+        return [explained(Finding("OpenGL", str(error), "fault", MESA))]
     if not found:
         why = [f for f in vendor_findings if f.state != "ok"]
         text = "EGL lists no device" + (f": {why[0].text}" if why else "")
@@ -86,7 +92,7 @@ def devices(
     out = [_device(device, inspect or offers) for device in found]
     if all(f.state != "ok" for f in out):
         text = f"no device gives an OpenGL 4.5 core context; {out[0].text}"
-        out.append(Finding("OpenGL", text, "fault", f"update the driver, or {MESA}"))
+        out.append(explained(Finding("OpenGL", text, "fault", f"update the driver, or {MESA}")))
     return out
 
 
@@ -118,7 +124,8 @@ def used(device: torch.device, asked: bool, opened: Callable | None = None) -> l
         context = opened(device)
     except Exception as error:  # a driver or moderngl itself may fail in any way
         text = f"{device} tensors cannot be drawn: {error}"
-        return [Finding("OpenGL", text, "fault" if asked else "note", MESA if asked else "")]
+        remedy = MESA if asked else ""
+        return [explained(Finding("OpenGL", text, "fault" if asked else "note", remedy))]
     facts = {"device": str(device), "egl": context.egl.device.index, "renderer": context.renderer}
     text = f"{device} tensors are drawn on EGL device {facts['egl']}, {context.renderer}"
     if device.type == "cuda" and context.software:
@@ -138,7 +145,7 @@ def _vendor_files(environ: Mapping[str, str], folders: tuple[Path, ...]) -> tupl
     return [file for place in places for file in sorted(place.glob("*.json"))], source
 
 
-def _vendor(file: Path, source: str, load: Callable[[str], Any]) -> Finding:
+def _vendor(file: Path, source: str, load: Callable[[str], Any], has_nvidia: bool) -> Finding:
     try:
         name = json.loads(file.read_text())["ICD"]["library_path"]
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -151,10 +158,11 @@ def _vendor(file: Path, source: str, load: Callable[[str], Any]) -> Finding:
         load(name)
     except OSError as error:
         text = f"vendor file {file} names {name}, which cannot be loaded ({error})"
+        if "nvidia" in name and not has_nvidia:  # an image made for both kinds of machine
+            return Finding("EGL", f"vendor file {file} waits for an NVIDIA GPU", facts=facts)
         remedy = "install that driver library (container: NVIDIA_DRIVER_CAPABILITIES with graphics)"
-        if "GLIBCXX" in str(error):
-            remedy = "conda's libstdc++ is older than the system's: conda install -c conda-forge libstdcxx-ng"
-        return Finding("EGL", text, "note", remedy, facts)
+        finding = Finding("EGL", text, "note", remedy, facts)
+        return explained(finding) if "GLIBCXX" in text else finding
     return Finding("EGL", f"vendor file {file} names {name}, which loads", facts=facts)
 
 
@@ -169,7 +177,7 @@ def _device(device: egl.Device, inspect: Callable[[egl.Device], dict[str, Any]])
     try:
         facts |= inspect(device)
     except Exception as error:  # a driver may fail in any way; the next device is still of interest
-        return Finding("OpenGL", f"{name}: {error}", "note", facts=facts)
+        return explained(Finding("OpenGL", f"{name}: {error}", "note", facts=facts))
     height, width = facts["limits"]["resolution"]
     extensions = [
         f"{extension} present" if present else f"{extension} absent ({EXTENSIONS[extension]})"

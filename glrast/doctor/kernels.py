@@ -7,6 +7,7 @@ import torch
 from ..launch import cpu
 from ..ops.interpolate import interpolate
 from .finding import Finding
+from .symptoms import explained
 
 BUILD = "install a C++17 compiler (apt-get install g++) and run: pip install . in the checkout"
 CUPY = "pip install 'glrast[cuda]' (CuPy and cuda-bindings of the CUDA version that PyTorch was built for)"
@@ -32,7 +33,9 @@ def self_test(device: torch.device) -> list[Finding]:
         gradient = attr.grad.flatten().tolist() if attr.grad is not None else []
     except Exception as error:  # a compiler, a driver, a package: whatever it is, it is the finding
         remedy = CUPY if device.type == "cuda" else BUILD
-        return [Finding("Kernels", f"a kernel fails on {device}: {error}", "fault", remedy)]
+        return [
+            explained(Finding("Kernels", f"a kernel fails on {device}: {error}", "fault", remedy))
+        ]
     if abs(out.item() - 3.0) > 1e-6 or gradient != [0.25, 0.5, 0.25]:
         text = f"a kernel on {device} gives {out.item()} and gradient {gradient}, not 3 and [1/4, 1/2, 1/4]"
         return [Finding("Kernels", text, "fault", BUILD)]

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import errno
+import grp
+import importlib
 import os
 import platform
-import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import torch
 
 import glrast
 
+from . import nvidia
 from .finding import Finding
+from .symptoms import CONDA, GROUPS, HOST_COPY, explained
 
 _PACKAGES = ("numpy", "moderngl", "cupy", "cuda-bindings")
-_NVIDIA_VERSION = Path("/proc/driver/nvidia/version")
+_NEEDED_GLIBCXX = (
+    b"GLIBCXX_3.4.30"  # of GCC 12, with which distributions of 2022 and later build Mesa
+)
+_FEW_CORES = 4
 
 
 def versions() -> list[Finding]:
@@ -28,7 +36,7 @@ def versions() -> list[Finding]:
         **{name: _installed(name) for name in _PACKAGES},
         "os": _os_name(),
         "kernel": platform.release(),
-        "nvidia driver": nvidia_driver(),
+        "nvidia driver": nvidia.driver(),
     }
     shown = ", ".join(f"{name} {value}" for name, value in facts.items() if value)
     missing = [name for name, value in facts.items() if value is None]
@@ -36,58 +44,76 @@ def versions() -> list[Finding]:
     return [Finding("Versions", text, facts=facts)]
 
 
-def nvidia_driver(version_file: Path = _NVIDIA_VERSION) -> str | None:
-    """The loaded NVIDIA kernel driver's version, or None where there is no NVIDIA GPU."""
-    try:
-        found = re.search(r"\b(\d{3}\.[\d.]+)\b", version_file.read_text())
-    except OSError:
-        return None
-    return found[1] if found else "unknown"
-
-
-def cuda_device(device: torch.device) -> list[Finding]:
-    """Does PyTorch have the asked device, and is it one that draws?"""
-    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    if device.type == "cpu":
-        return []
-    if (device.index or 0) >= count:
-        text = f"{device} was asked for, but PyTorch {torch.__version__} finds {count} CUDA devices"
-        remedy = "use --device cpu, or install a CUDA build of PyTorch and NVIDIA's driver"
-        return [Finding("Machine", text, "fault", remedy)]
-    name = torch.cuda.get_device_name(device)
-    if "MIG" in name:
-        text = f"{device} is {name}: a MIG slice of an A100 or H100 has no OpenGL"
-        return [Finding("Machine", text, "note", "ask for a whole GPU, or use --device cpu")]
-    return [Finding("Machine", f"{device} is {name}")]
-
-
-def container(has_nvidia: bool, environ: Mapping[str, str] = os.environ) -> list[Finding]:
-    """Capabilities that were not given to the container: without `graphics` it has CUDA and no OpenGL."""
-    given = environ.get("NVIDIA_DRIVER_CAPABILITIES")
-    if not has_nvidia or given is None or {"graphics", "all"} & set(given.split(",")):
-        return []
-    text = f"NVIDIA_DRIVER_CAPABILITIES={given} leaves OpenGL's libraries out of this container"
-    remedy = "start it with -e NVIDIA_DRIVER_CAPABILITIES=graphics,compute,utility"
-    return [Finding("Machine", text, "note", remedy)]
-
-
 def wsl(kernel_release: str | None = None) -> list[Finding]:
     """Windows' Linux has no interop of CUDA and OpenGL."""
     release = platform.release() if kernel_release is None else kernel_release
     if "microsoft" not in release.lower():
         return []
-    text = "this is WSL: OpenGL's images reach CUDA through host memory, correct but slower"
-    return [Finding("Machine", text, "note")]
+    text = "this is WSL: CUDA cannot share OpenGL's memory here (error 304)"
+    return [Finding("Machine", text, "note", f"nothing to do; glrast will {HOST_COPY}")]
 
 
-def render_nodes(folder: Path = Path("/dev/dri")) -> list[Finding]:
-    """GPU device files that this user may not open."""
-    closed = [p for p in sorted(folder.glob("renderD*")) if not os.access(p, os.R_OK | os.W_OK)]
+def render_nodes(
+    folder: Path = Path("/dev/dri"), open_file: Callable[..., int] = os.open
+) -> list[Finding]:
+    """GPU device files that this user may not open: by their permissions, or by the container's cgroup."""
+    closed, forbidden = [], False
+    for path in sorted(folder.glob("renderD*")):
+        try:
+            os.close(open_file(path, os.O_RDWR))
+        except OSError as error:
+            closed.append(f"{path} (group {_group(path)}): {os.strerror(error.errno or 0)}")
+            forbidden |= error.errno == errno.EPERM  # permissions say EACCES
     if not closed:
         return []
-    text = f"this user may not open {', '.join(map(str, closed))}"
-    remedy = "add the user to the groups video and render; container: pass --device /dev/dri"
-    return [Finding("Machine", text, "note", remedy)]
+    remedy = (
+        "container: its cgroup forbids the device; pass --device /dev/dri" if forbidden else GROUPS
+    )
+    return [Finding("Machine", f"this user may not open {', '.join(closed)}", "note", remedy)]
+
+
+def moderngl(load: Callable[[str], Any] = importlib.import_module) -> list[Finding]:
+    """moderngl imports without its extension, and fails at first use with a NameError: look at the extension."""
+    try:
+        for name in ("moderngl", "moderngl.mgl"):
+            load(name)
+    except Exception as error:  # ImportError, or whatever its loading raises
+        return [explained(Finding("OpenGL", f"moderngl.mgl does not import: {error}", "fault"))]
+    return []
+
+
+def libstdcxx(maps: Path = Path("/proc/self/maps")) -> list[Finding]:
+    """A libstdc++ that came with Python (conda) and is too old for the drivers, which get it all the same."""
+    try:
+        loaded = {
+            line.split()[-1] for line in maps.read_text().splitlines() if "libstdc++.so" in line
+        }
+        old = [path for path in sorted(loaded) if _NEEDED_GLIBCXX not in Path(path).read_bytes()]
+    except OSError:  # not Linux
+        return []
+    if not old:
+        return []
+    text = f"{old[0]} has no {_NEEDED_GLIBCXX.decode()}: drivers built with a newer compiler will not load"
+    return [Finding("Machine", text, "note", CONDA)]
+
+
+def spinning_threads(
+    device: torch.device, environ: Mapping[str, str] = os.environ, cores: int | None = None
+) -> list[Finding]:
+    """PyTorch's idle OpenMP threads spin for milliseconds, and keep llvmpipe from a small machine's cores."""
+    cores = cores or os.cpu_count() or 1
+    passive = environ.get("OMP_WAIT_POLICY", "").upper() == "PASSIVE"
+    if device.type != "cpu" or cores > _FEW_CORES or passive:
+        return []
+    text = f"PyTorch's idle threads spin on this machine's {cores} cores, which OpenGL needs too"
+    return [Finding("Machine", text, "note", "set OMP_WAIT_POLICY=PASSIVE in the environment")]
+
+
+def _group(path: Path) -> str:
+    try:
+        return grp.getgrgid(path.stat().st_gid).gr_name
+    except (OSError, KeyError):
+        return "unknown"
 
 
 def _installed(package: str) -> str | None:

@@ -8,6 +8,7 @@ import torch
 import glrast
 
 from .finding import Finding
+from .symptoms import explained
 
 HEIGHT, WIDTH = 17, 33  # divide nothing
 # float32 barycentrics of a triangle 20 pixels wide are good to about 1e-6; a wrong formula is off by 1e-2
@@ -25,7 +26,7 @@ def draw(device: torch.device, program: str) -> list[Finding]:
         ctx = glrast.Context(device, buffers=program)
         problems = _coverage(ctx) + _edge(ctx)
     except Exception as error:  # whatever the driver does is the finding
-        return [Finding("Self-test", f"{name} fails: {error}", "fault")]
+        return [explained(Finding("Self-test", f"{name} fails: {error}", "fault"))]
     if problems:
         remedy = "update the OpenGL driver; report it with the output of glrast doctor --json"
         return [Finding("Self-test", f"{name}: {'; '.join(problems)}", "fault", remedy)]

@@ -46,11 +46,12 @@ Resolve = Callable[[int, int, torch.Tensor, int], None]
 
 def draw(
     context: DeviceContext, batch: Batch, kind: str, height: int, width: int, device: torch.device,
-    resolve: Resolve | None = None,
+    resolve: Resolve | None = None, viewport: tuple[int, int, int, int] | None = None,
 ) -> torch.Tensor:  # fmt: skip
     """Rasterize: int32 [N,H,W] triangle id + 1 (kind "id") or float32 [N,H,W,4] (u, v, 0, id) (kind "full").
 
     With `resolve` it is filled by that, called once per chunk of images: on a GPU it reads OpenGL's texture itself.
+    viewport: x, y, width, height of what -1..1 covers, where that is not the target itself (see tiles.py).
     """
     format = targets.R32UI if kind == "id" else targets.RGBA32F
     N = len(batch.images)
@@ -71,6 +72,8 @@ def draw(
             target = targets.target(context, format, height, width, len(images))
             context.sharing.to_opengl()
             target.clear()
+            if viewport:
+                gl.glViewport(*viewport)
             _submit(context, target, buffers, images, blocks, batch.indices.shape[1], kind)
             chunk = out[begin : begin + step]
             if resolve is None:

@@ -29,7 +29,7 @@ def rasterize(
         pos: float32 [N,V,4] (N images of one mesh) or [V,4] (with `ranges`), clip space: visible where
             -w <= x,y,z <= w; z/w grows away from the viewer.
         tri: int32 or int64 [T,3], vertex indices.
-        resolution: (height, width).
+        resolution: (height, width). Beyond the driver's limit (16384 on llvmpipe) it is drawn in tiles.
         ranges: [N,2] rows (first triangle, count) for pos [V,4]: image n draws those triangles. A tensor on any
             device (a CUDA one is waited for) or a list.
         grad_db: False: no gradient flows back through rast_db.
@@ -46,7 +46,7 @@ def rasterize(
         orientation from the pixel gives no gradient there.
 
     Raises:
-        TypeError, ValueError: wrong types, shapes, devices, resolution beyond the driver's limit.
+        TypeError, ValueError: wrong types, shapes, devices.
 
     Note: triangles with zero area, an index outside [0,V) or a non-finite vertex draw nothing. At equal
         depth the lower triangle index wins. The gradient knows nothing of silhouettes: use `antialias`.
@@ -145,16 +145,12 @@ class _Rasterize(torch.autograd.Function):
 def _forward(
     pos, tri, ranges, handle: int, height: int, width: int, program: str, cull: str, output_db: bool
 ):
+    from ..gl import tiles
     from ..gl.context import by_handle
     from ..gl.draw import draw
     from ._drawable import drawable
 
     context = by_handle(handle)
-    limit = context.limits["size"]
-    _check.value(
-        "rasterize", "resolution", f"at most {limit} x {limit} on this OpenGL driver", max(height, width) <= limit,
-        f"{height} x {width}", "render it in tiles",
-    )  # fmt: skip
     N, T, V = _images(pos, ranges), tri.shape[0], pos.shape[-2]
     if ranges is not None:
         _check_within(ranges, T)  # here, not before the operator: torch.compile does not see values
@@ -165,6 +161,9 @@ def _forward(
         return rast.zero_(), rast_db.zero_(), ids.zero_()
     batch, numbers = drawable(context, pos, tri, ranges, height, width, cull)
     shown = tri if numbers is None else batch.indices[0]
+    tiled = tiles.needed(context, height, width)
+    if tiled:  # OpenGL's barycentrics are rounded tile by tile; the kernel's are the image's
+        program = "id"
     rast, rast_db, ids = _forward_fake(
         pos, tri, ranges, handle, height, width, program, cull, output_db
     )
@@ -179,7 +178,11 @@ def _forward(
             rast_db=rast_db[chunk] if output_db else None,
         )  # fmt: skip
 
-    drawn = draw(context, batch, program, height, width, pos.device, resolve)
+    if tiled:
+        drawn = tiles.draw_tiled(context, batch, height, width, pos.device)
+        resolve(0, N, drawn, 0)
+    else:
+        drawn = draw(context, batch, program, height, width, pos.device, resolve)
     return (drawn, rast_db, ids) if program == "full" else (rast, rast_db, drawn)
 
 

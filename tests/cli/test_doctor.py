@@ -11,7 +11,7 @@ import torch
 import glrast
 from glrast.cli import doctor as command
 from glrast.cli import main as cli
-from glrast.doctor import egl, kernels, machine, triangle
+from glrast.doctor import egl, kernels, triangle
 from glrast.gl import egl as gl_egl
 
 CPU = torch.device("cpu")
@@ -124,9 +124,8 @@ def test_a_gpu_without_its_vendor_file_is_noted(tmp_path):
 
 def test_a_vendor_library_that_does_not_load_gives_its_reason(tmp_path):
     (tmp_path / "10_nvidia.json").write_text('{"ICD": {"library_path": "libEGL_nvidia.so.0"}}')
-    found = only(
-        egl.vendors(True, {}, (tmp_path,), load=raising(OSError("cannot open shared object")))
-    )
+    absent = raising(OSError("cannot open shared object"))
+    found = egl.vendors(True, {}, (tmp_path,), load=absent)[0]
     assert found.state == "note" and "cannot open shared object" in found.text
     conda = raising(OSError("version `GLIBCXX_3.4.30' not found"))
     assert "conda" in only(egl.vendors(True, {}, (tmp_path,), load=conda)).remedy
@@ -203,28 +202,41 @@ def test_a_kernel_with_a_wrong_result_is_a_fault(monkeypatch):
     assert found.state == "fault" and "not 3" in found.text
 
 
-def test_a_container_without_graphics_is_noted():
-    environ = {"NVIDIA_DRIVER_CAPABILITIES": "compute,utility"}
-    found = only(machine.container(True, environ))
-    assert found.state == "note" and "graphics" in found.remedy
-    assert machine.container(False, environ) == []
-    assert machine.container(True, {"NVIDIA_DRIVER_CAPABILITIES": "all"}) == []
+def test_the_catalogue_is_consulted_from_end_to_end(monkeypatch, capsys):
+    """An error deep in a driver reaches the verdict with its cause and remedy, as text and as JSON."""
+    broken = raising(RuntimeError("cudaGraphicsGLRegisterImage: cudaErrorUnknown (999)"))
+    monkeypatch.setattr(glrast, "rasterize", broken)
+    assert cli.main(["doctor", "--device", "cpu"]) == 1
+    text = " ".join(capsys.readouterr().out.split())
+    assert "cudaErrorUnknown (999) [the OpenGL context is not on the GPU that CUDA uses]" in text
+    assert "What to do: check CUDA_VISIBLE_DEVICES" in text
+    assert cli.main(["doctor", "--device", "cpu", "--json"]) == 1
+    report = json.loads(capsys.readouterr().out)
+    fault = next(f for f in report["findings"] if f["state"] == "fault")
+    assert fault["facts"]["cause"] == "the OpenGL context is not on the GPU that CUDA uses"
+    assert fault["remedy"].startswith("check CUDA_VISIBLE_DEVICES")
 
 
-def test_wsl_and_the_nvidia_driver_are_recognised(tmp_path):
-    assert "WSL" in only(machine.wsl("5.15.90.1-microsoft-standard-WSL2")).text
-    assert machine.wsl("6.1.0-13-amd64") == []
-    version = tmp_path / "version"
-    assert machine.nvidia_driver(version) is None
-    version.write_text("NVRM version: NVIDIA UNIX x86_64 Kernel Module  535.129.03  Thu Oct 19")
-    assert machine.nvidia_driver(version) == "535.129.03"
+def test_a_vendor_file_that_waits_for_a_gpu_is_no_problem_without_one(tmp_path):
+    (tmp_path / "10_nvidia.json").write_text('{"ICD": {"library_path": "libEGL_nvidia.so.0"}}')
+    absent = raising(OSError("cannot open shared object"))
+    found = only(egl.vendors(False, {}, (tmp_path,), load=absent))
+    assert found.state == "ok" and "waits for an NVIDIA GPU" in found.text
 
 
-def test_render_nodes_that_may_not_be_opened_are_named(tmp_path, monkeypatch):
-    (tmp_path / "renderD128").touch()
-    monkeypatch.setattr(machine.os, "access", lambda *_: False)
-    found = only(machine.render_nodes(tmp_path))
-    assert "renderD128" in found.text and "video and render" in found.remedy
+def test_libgl_missing_is_noted_and_no_fault():
+    found = only(egl.opengl_library(raising(OSError("libGL.so.1: cannot open"))))
+    assert found.state == "note" and found.remedy == "apt-get install libgl1"
+    assert egl.opengl_library(lambda name: None) == []
+
+
+def test_a_device_that_fails_to_initialise_has_its_remedy():
+    error = gl_egl.EGLError(
+        "glrast: eglInitialize on EGL device 0 failed: EGL_NOT_INITIALIZED (0x3001)"
+    )
+    found = egl.devices(listing=lambda: [GPU], inspect=raising(error))
+    assert "NVIDIA_DRIVER_CAPABILITIES" in found[0].remedy and "EGL_LOG_LEVEL" in found[0].remedy
+    assert found[-1].state == "fault" and "libgl1-mesa-dri" in found[-1].remedy
 
 
 # ---- the self-test sees what is wrong -----------------------------------------------------------

@@ -432,6 +432,20 @@ def test_ids_beyond_two_to_the_24_come_back(context):
         assert set(glrast.triangle_id(rast).unique().tolist()) == {-1, t}
 
 
+@pytest.mark.slow
+def test_a_mesh_of_more_than_two_to_the_24_triangles_is_drawn_and_interpolated(device):
+    T = 2**24 + 7
+    tri = torch.zeros((T, 3), dtype=torch.int32)
+    tri[2**24 - 2], tri[-1] = indices_of(0, 1, 2), indices_of(1, 3, 2)
+    pos = torch.tensor([[-1.0, -1, 0, 1], [1, -1, 0, 1], [-1, 1, 0, 1], [1, 1, 0, 1]])
+    pos, tri = pos.to(device), tri.to(device)
+    rast, _ = glrast.rasterize(glrast.Context(device), pos[None], tri, ODD)
+    assert glrast.triangle_id(rast).unique().tolist() == [2**24 - 2, T - 1]
+    ndc, _ = glrast.interpolate(pos[:, :2].contiguous(), rast, tri)
+    x = (2 * torch.arange(ODD[1], device=device) + 1) / ODD[1] - 1
+    assert torch.allclose(ndc[0, :, :, 0], x.expand(ODD), atol=1e-6)
+
+
 # ---- same bits -------------------------------------------------------------------------------------------
 
 
@@ -455,6 +469,10 @@ def test_the_same_call_gives_the_same_bits_for_any_number_of_threads(context):
 
 def clip(rows, context):
     return torch.tensor(rows, dtype=torch.float32, device=context.device)
+
+
+def indices_of(*corners):
+    return torch.tensor(corners, dtype=torch.int32)
 
 
 def indices(rows, context):
