@@ -10,6 +10,7 @@
 // GLRAST_LANES_KERNEL(name, Args) is for elements that take GLRAST_LANES pixels from x on at once (lanes.cuh).
 // GLRAST_SPAN_KERNEL(name, Args) is for elements that take GLRAST_SPAN pixels from x on: mostly all are treated alike.
 // GLRAST_BLOCK_KERNEL(name, Args) is for elements that are long themselves: the host's threads take them one by one.
+// GLRAST_GROUPS_KERNEL(name, Args): GLRAST_GROUPS times as many.
 // GLRAST_SCATTER_KERNEL(name, Args) does the same for kernels that add to a gradient with GLRAST_ADD:
 //   CUDA           atomics, or recorded and sorted (device.cuh); the caller zeroes the gradient.
 //   host           private buffers over a partition of the rows that depends on the sizes alone, summed in
@@ -152,9 +153,12 @@ GLRAST_INLINE void fetch_drawn(int64, bool, int, Row, int*, float*) {}  // what 
     Run run = {};                                                                                \
     for (int x = from; x < to; ++x) name##_element(a, x, row, run);
 #define GLRAST_EACH_LANES(name) for (int x = from; x < to; x += GLRAST_LANES) name##_element(a, x, row);
+#define GLRAST_EACH_GROUPS(name) \
+    for (int x = from; x < to; x += GLRAST_GROUPS * GLRAST_LANES) name##_element(a, x, row);
 #define GLRAST_KERNEL(name, Args) GLRAST_HOST_KERNEL(name, Args, host::rows, GLRAST_EACH(name))
 #define GLRAST_BLOCK_KERNEL(name, Args) GLRAST_HOST_KERNEL(name, Args, host::blocks, GLRAST_EACH(name))
 #define GLRAST_LANES_KERNEL(name, Args) GLRAST_HOST_KERNEL(name, Args, host::rows, GLRAST_EACH_LANES(name))
+#define GLRAST_GROUPS_KERNEL(name, Args) GLRAST_HOST_KERNEL(name, Args, host::rows, GLRAST_EACH_GROUPS(name))
 #define GLRAST_RUN_KERNEL(name, Args, Run) GLRAST_HOST_KERNEL(name, Args, host::rows, GLRAST_RUN(name, Run))
 #define GLRAST_SCATTER_RUN_KERNEL(name, Args, Run) \
     GLRAST_HOST_KERNEL(name, Args, host::scatter, GLRAST_RUN(name, Run) name##_finish(a, row, run);)

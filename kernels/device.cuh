@@ -34,6 +34,7 @@ GLRAST_INLINE void fetch_drawn(int64 drawn, bool full, int x, Row row, int* id, 
 #define GLRAST_RUN_KERNEL(name, Args, Run) \
     GLRAST_CUDA_KERNEL(name, Args, Run run = {}; name##_element(a, x, row, run))
 #define GLRAST_LANES_KERNEL(name, Args) GLRAST_KERNEL(name, Args)
+#define GLRAST_GROUPS_KERNEL(name, Args) GLRAST_KERNEL(name, Args)
 #define GLRAST_SPAN_KERNEL(name, Args) GLRAST_KERNEL(name, Args)
 #define GLRAST_BLOCK_KERNEL(name, Args) GLRAST_KERNEL(name, Args)
 #define GLRAST_SCATTER_KERNEL(name, Args) GLRAST_CUDA_SCATTER(name, Args, name##_element(a, x, row))

@@ -4,12 +4,16 @@
 #pragma once
 #include "common.cuh"
 
+// Where a kernel waits for memory, GLRAST_GROUPS registers of pixels go together: the addresses of all are found and asked
+// for (prefetch) before the first is used.
 #ifdef __CUDACC__
 #define GLRAST_LANES 1
+#define GLRAST_GROUPS 1
+GLRAST_INLINE void prefetch(const float*) {}
 typedef float Floats;
 typedef int Ints;
 typedef bool Mask;
-GLRAST_INLINE bool any(bool m) { return m; }
+GLRAST_INLINE int lane_bits(bool m) { return m; }
 GLRAST_INLINE float select(bool m, float a, float b) { return m ? a : b; }
 GLRAST_INLINE float lane_numbers() { return 0.0f; }
 GLRAST_INLINE float magnitude(float a) { return fabsf(a); }
@@ -20,10 +24,16 @@ GLRAST_INLINE bool lane_is_set(bool m, int) { return m; }
 GLRAST_INLINE void set_mask(bool& m, int, bool value) { m = value; }
 #else
 #define GLRAST_LANES 4
+#define GLRAST_GROUPS 8
+GLRAST_INLINE void prefetch(const float* p) { __builtin_prefetch(p); }
 typedef float Floats __attribute__((vector_size(16)));
 typedef int Ints __attribute__((vector_size(16)));
 typedef Ints Mask;
-GLRAST_INLINE bool any(Mask m) { return (m[0] | m[1] | m[2] | m[3]) != 0; }
+#ifdef __SSE__
+GLRAST_INLINE int lane_bits(Mask m) { return __builtin_ia32_movmskps((Floats)m); }
+#else
+GLRAST_INLINE int lane_bits(Mask m) { return (m[0] & 1) | (m[1] & 2) | (m[2] & 4) | (m[3] & 8); }
+#endif
 GLRAST_INLINE Floats select(Mask m, Floats a, Floats b) { return (Floats)(((Ints)a & m) | ((Ints)b & ~m)); }
 GLRAST_INLINE Floats lane_numbers() { return Floats{0.0f, 1.0f, 2.0f, 3.0f}; }
 GLRAST_INLINE Floats magnitude(Floats a) { return (Floats)((Ints)a & 0x7fffffff); }
@@ -33,6 +43,8 @@ GLRAST_INLINE void set_lane(Ints& a, int l, int value) { a[l] = value; }
 GLRAST_INLINE bool lane_is_set(Mask m, int l) { return m[l] != 0; }
 GLRAST_INLINE void set_mask(Mask& m, int l, bool value) { m[l] = value ? -1 : 0; }
 #endif
+
+GLRAST_INLINE bool any(Mask m) { return lane_bits(m) != 0; }
 
 GLRAST_INLINE Floats encode_ids(Ints ids) {
 #ifdef __CUDACC__
@@ -55,8 +67,14 @@ GLRAST_INLINE Ints load_ints(const int* p, int count) {
 #endif
 }
 
+// b where either is NaN.
+#if defined(__SSE__) && !defined(__CUDACC__)
+GLRAST_INLINE Floats lower(Floats a, Floats b) { return __builtin_ia32_minps(a, b); }
+GLRAST_INLINE Floats higher(Floats a, Floats b) { return __builtin_ia32_maxps(a, b); }
+#else
 GLRAST_INLINE Floats lower(Floats a, Floats b) { return select(a < b, a, b); }
 GLRAST_INLINE Floats higher(Floats a, Floats b) { return select(a > b, a, b); }
+#endif
 
 // Of values that an int can hold.
 #ifdef __CUDACC__
@@ -126,10 +144,92 @@ GLRAST_INLINE void add_rows(float* const p[4], const bool on[4], Rows r) {
 
 #endif
 
+// ---- one value, or two, of each of consecutive pixels; lanes beyond `count` hold 0 and are not stored ---------------
+
+GLRAST_INLINE Floats load_floats(const float* p, int count) {
+#ifdef __CUDACC__
+    return p[0];
+#else
+    if (count >= 4) return load_unaligned(p);
+    return Floats{p[0], count > 1 ? p[1] : 0.0f, count > 2 ? p[2] : 0.0f, 0.0f};
+#endif
+}
+
+GLRAST_INLINE void store_floats(float* p, int count, Floats v) {
+#ifdef __CUDACC__
+    p[0] = v;
+#else
+    if (count >= 4) store_unaligned(p, v);
+    else for (int l = 0; l < count; ++l) p[l] = v[l];
+#endif
+}
+
+struct Pair { Floats x, y; };
+
+GLRAST_INLINE Pair load_pairs(const float* p, int count) {
+#ifdef __CUDACC__
+    return Pair{p[0], p[1]};
+#else
+    const Floats low = load_floats(p, 2 * count), high = count > 2 ? load_floats(p + 4, 2 * count - 4) : splat(0.0f);
+    return Pair{GLRAST_SHUFFLE(low, high, 0, 2, 4, 6), GLRAST_SHUFFLE(low, high, 1, 3, 5, 7)};
+#endif
+}
+
+GLRAST_INLINE void store_pairs(float* p, int count, Pair v) {
+#ifdef __CUDACC__
+    p[0] = v.x; p[1] = v.y;
+#else
+    store_floats(p, 2 * count, GLRAST_SHUFFLE(v.x, v.y, 0, 4, 1, 5));
+    if (count > 2) store_floats(p + 4, 2 * count - 4, GLRAST_SHUFFLE(v.x, v.y, 2, 6, 3, 7));
+#endif
+}
+
+// ---- channels of one pixel in a register: up to GLRAST_LANES of the `count` that are left ---------------------------
+
+GLRAST_INLINE Floats load_channels(const float* p, int count) {
+#ifdef __CUDACC__
+    return p[0];
+#else
+    if (count >= 4) return load_unaligned(p);
+    if (count == 3) return Floats{p[0], p[1], p[2], 0.0f};
+    return Floats{p[0], count > 1 ? p[1] : 0.0f, 0.0f, 0.0f};
+#endif
+}
+
+GLRAST_INLINE void store_channels(float* p, int count, Floats v) {
+#ifdef __CUDACC__
+    p[0] = v;
+#else
+    if (count >= 4) store_unaligned(p, v);
+    else if (count == 3) std::memcpy(p, &v, 3 * sizeof(float));
+    else if (count == 2) std::memcpy(p, &v, 2 * sizeof(float));
+    else p[0] = v[0];
+#endif
+}
+
+GLRAST_INLINE void add_channels(float* p, int count, Floats v) {
+#ifdef __CUDACC__
+    GLRAST_ADD(p, v);
+#else
+    store_channels(p, count, load_channels(p, count) + v);
+#endif
+}
+
+// For each pixel the sum of its channels, of which the first `count` of a register count.
+GLRAST_INLINE Floats sum_channels(const Floats v[GLRAST_LANES], int count) {
+#ifdef __CUDACC__
+    return v[0];
+#else
+    const Rows t = transpose(Rows{v[0], v[1], v[2], v[3]});
+    return count == 1 ? t.x : count == 3 ? t.x + t.y + t.z : (t.x + t.y) + (t.z + t.w);
+#endif
+}
+
 // The rows of consecutive pixels; lanes beyond `count` repeat the first.
 GLRAST_INLINE Rows load_pixels(const float* p, int count) {
     const float* rows[GLRAST_LANES];
-    for (int l = 0; l < GLRAST_LANES; ++l) rows[l] = p + (l < count ? 4 * l : 0);
+    for (int l = 0; l < GLRAST_LANES; ++l) rows[l] = p + 4 * l;
+    for (int l = count; l < GLRAST_LANES; ++l) rows[l] = p;
     return load_rows(rows);
 }
 

@@ -59,7 +59,7 @@ GLRAST_INLINE Footprint cube_footprint(const CubePoint& c, int S) {
     const float n = (float)S;
     const float u = (0.5f * c.p + 0.5f) * n - 0.5f, v = (0.5f * c.q + 0.5f) * n - 0.5f;
     const int x = floor_int(u), y = floor_int(v);
-    Footprint f = {{0, 0, 0, 0}, u - (float)x, v - (float)y, n, n, true, false};
+    Footprint f = {{0, 0, 0, 0}, u - (float)x, v - (float)y, true, false};
     if (x >= 0 && y >= 0 && x + 1 < S && y + 1 < S) {
         const int64 at = ((int64)c.face * S + y) * S + x;
         f.at[0] = at; f.at[1] = at + 1; f.at[2] = at + S; f.at[3] = at + S + 1;

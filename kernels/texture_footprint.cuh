@@ -5,11 +5,10 @@
 enum Filter { kNearest, kLinear, kLinearMipmapNearest, kLinearMipmapLinear };
 enum Boundary { kWrap, kClamp, kZero, kMirror, kCube };
 
-// Texels are counted within one image of one level; -1 is a missing texel.
+// Texels are counted from the image's first, -1 is a missing one; or from the first of the four, where none can be missing.
 struct Footprint {
     int64 at[4];   // (x0,y0), (x1,y0), (x0,y1), (x1,y1)
     float fx, fy;  // weights of x1 and y1
-    float du, dv;  // texels per unit of u and v, 0 where a clamp holds
     bool whole;    // none is missing
     bool corner;   // the missing one is the fourth texel at a cube corner: the mean of the other three
 };
@@ -23,7 +22,9 @@ GLRAST_INLINE int to_ints(float t) { return (int)t; }
 GLRAST_INLINE int choose(bool m, int a, int b) { return m ? a : b; }
 GLRAST_INLINE float lane(float a, int) { return a; }
 GLRAST_INLINE int lane(int a, int) { return a; }
-GLRAST_INLINE float gather(const float* p, const int64* at, int step) { return p[at[0] * step]; }
+GLRAST_INLINE int splat_int(int i) { return i; }
+GLRAST_INLINE bool are_finite(float a) { return is_finite(a); }
+GLRAST_INLINE int halved(int extent, int times) { return extent >> times ? extent >> times : 1; }
 #else
 GLRAST_INLINE int floor_int(float t) { const int i = (int)t; return i - (t < (float)i); }  // no call to libm
 GLRAST_INLINE Floats to_floats(Ints i) { return __builtin_convertvector(i, Floats); }
@@ -35,8 +36,10 @@ GLRAST_INLINE Floats floor_any(Floats t) { return select(magnitude(t) < 8388608.
 GLRAST_INLINE Ints choose(Mask m, Ints a, Ints b) { return (a & m) | (b & ~m); }
 GLRAST_INLINE float lane(Floats a, int l) { return a[l]; }
 GLRAST_INLINE int lane(Ints a, int l) { return a[l]; }
-GLRAST_INLINE Floats gather(const float* p, const int64* at, int step) {
-    return Floats{p[at[0] * step], p[at[1] * step], p[at[2] * step], p[at[3] * step]};
+GLRAST_INLINE Ints splat_int(int i) { return Ints{i, i, i, i}; }
+GLRAST_INLINE Mask are_finite(Floats a) { return magnitude(a) <= 3.402823466e38f; }
+GLRAST_INLINE Ints halved(int extent, Ints times) {  // exact: |times| < 31, and sizes that are asked for are below 2^24
+    return to_ints(higher((float)extent * (Floats)((127 - times) << 23), splat(1.0f)));
 }
 #endif
 
@@ -69,13 +72,12 @@ GLRAST_INLINE Axis texel_pair(Floats u, Floats size, int boundary) {
     return Axis{choose(i < 0, i - i, i), choose(j < n, j, n - 1), t - to_floats(i), select(m > 1.0f, -size, size)};
 }
 
-// The footprint of lane l.
-GLRAST_INLINE Footprint flat_footprint(const Axis& x, const Axis& y, int l, int width, int boundary) {
+// The footprint of lane l, some of whose texels may be missing.
+GLRAST_INLINE Footprint flat_footprint(const Axis& x, const Axis& y, int l, int width) {
     const int x0 = lane(x.i0, l), x1 = lane(x.i1, l), y0 = lane(y.i0, l), y1 = lane(y.i1, l);
     const int64 row0 = (int64)y0 * width, row1 = (int64)y1 * width;
-    Footprint f = {{row0 + x0, row0 + x1, row1 + x0, row1 + x1}, lane(x.f, l), lane(y.f, l), lane(x.slope, l), lane(y.slope, l),
-                   true, false};
-    if (boundary == kZero && (x0 | x1 | y0 | y1) < 0) {
+    Footprint f = {{row0 + x0, row0 + x1, row1 + x0, row1 + x1}, lane(x.f, l), lane(y.f, l), true, false};
+    if ((x0 | x1 | y0 | y1) < 0) {
         f.whole = false;
         for (int k = 0; k < 4; ++k) if ((k & 1 ? x1 : x0) < 0 || (k & 2 ? y1 : y0) < 0) f.at[k] = -1;
     }

@@ -7,10 +7,11 @@
 
 struct Jacobian { float sx, sy, tx, ty; };
 
-struct Level {
-    int base;        // the finer level
-    float fraction;  // weight of the next
-    bool sloped;     // strictly between the first and the last level, and blended: the level has a gradient
+// Of each of several pixels.
+struct Levels {
+    Ints base;        // the finer level
+    Floats fraction;  // weight of the next
+    Mask sloped;      // strictly between the first and the last level, and blended: the level has a gradient
 };
 
 // log2 t, from t's exponent and a series; -infinity for t below 2^-126 and NaN.
@@ -28,6 +29,8 @@ GLRAST_INLINE Floats log2_lanes(Floats t) {
 
 #ifdef __CUDACC__
 GLRAST_INLINE float square_root(float t) { return sqrtf(t); }
+#elif defined(__SSE__)
+GLRAST_INLINE Floats square_root(Floats t) { return __builtin_ia32_sqrtps(t); }
 #else
 GLRAST_INLINE Floats square_root(Floats t) { return Floats{sqrtf(t[0]), sqrtf(t[1]), sqrtf(t[2]), sqrtf(t[3])}; }
 #endif
@@ -42,31 +45,29 @@ GLRAST_INLINE Floats level_of_detail(Rows j) {
 // d level/dJ. With s = sqrt((a-b)^2/4 + c^2), M^2 = m + s: k s = h/M^2, e = k (a-b)/2, f = k c for k = h/(s M^2), h = 1/(2 ln 2).
 // The quotients (a-b)/(2s) and c/s are taken first, so that small footprints do not underflow; s = 0, a round
 // footprint, is the kink where the axes change places: not finite, hence 0.
-GLRAST_INLINE Jacobian level_gradient(Jacobian j) {
-    const float a = j.sx * j.sx + j.tx * j.tx, b = j.sy * j.sy + j.ty * j.ty, c = j.sx * j.sy + j.tx * j.ty;
-    const float d = 0.5f * (a - b), s = sqrtf(d * d + c * c);
-    const float ks = 0.72134752f / (0.5f * (a + b) + s), e = ks * (d / s), f = ks * (c / s);
-    Jacobian g = {j.sx * (ks + e) + j.sy * f, j.sy * (ks - e) + j.sx * f, j.tx * (ks + e) + j.ty * f, j.ty * (ks - e) + j.tx * f};
-    if (!is_finite(g.sx)) g.sx = 0.0f;
-    if (!is_finite(g.sy)) g.sy = 0.0f;
-    if (!is_finite(g.tx)) g.tx = 0.0f;
-    if (!is_finite(g.ty)) g.ty = 0.0f;
-    return g;
+GLRAST_INLINE Rows level_gradient(Rows j) {
+    const Floats a = j.x * j.x + j.z * j.z, b = j.y * j.y + j.w * j.w, c = j.x * j.y + j.z * j.w;
+    const Floats d = 0.5f * (a - b), s = square_root(d * d + c * c);
+    const Floats ks = 0.72134752f / (0.5f * (a + b) + s), e = ks * (d / s), f = ks * (c / s), none = splat(0.0f);
+    const Rows g = {j.x * (ks + e) + j.y * f, j.y * (ks - e) + j.x * f, j.z * (ks + e) + j.w * f, j.w * (ks - e) + j.z * f};
+    return Rows{select(are_finite(g.x), g.x, none), select(are_finite(g.y), g.y, none),
+                select(are_finite(g.z), g.z, none), select(are_finite(g.w), g.w, none)};
 }
 
-GLRAST_INLINE Level choose_level(float level, int last, bool blend) {
-    if (!(level > 0.0f)) return Level{0, 0.0f, false};  // NaN too
-    if (level >= (float)last) return Level{last, 0.0f, false};
-    const int base = (int)level;
-    return Level{base, blend ? level - (float)base : 0.0f, blend};
+GLRAST_INLINE Levels no_levels() {
+    const Floats none = splat(0.0f);
+    return Levels{to_ints(none), none, none < none};
 }
 
-// uv_da (ds/dX, ds/dY, dt/dX, dt/dY) in texels.
-GLRAST_INLINE Jacobian flat_jacobian(const float* da, int width, int height) {
-    return Jacobian{da[0] * (float)width, da[1] * (float)width, da[2] * (float)height, da[3] * (float)height};
+GLRAST_INLINE Levels choose_levels(Floats level, int last, bool blend) {
+    const Floats none = splat(0.0f), end = splat((float)last), held = lower(higher(level, none), end);  // NaN: 0
+    const Ints base = to_ints(held);
+    if (!blend) return Levels{base, none, none < none};
+    const Mask sloped = (level > none) & (level < end);
+    return Levels{base, held - to_floats(base), sloped};
 }
 
-// The same from the derivatives of a direction: with r = 1/|m|, p = sc r: ds/dX = r (dsc/dX - p d|m|/dX) / 2.
+// uv_da (ds/dX, ds/dY, dt/dX, dt/dY) of a face, in texels, from the derivatives of a direction: with r = 1/|m|, p = sc r: ds/dX = r (dsc/dX - p d|m|/dX) / 2.
 struct CubeSlopes { float s[2], t[2], m[2]; };  // of sc, tc and |m|, along X and Y
 
 GLRAST_INLINE CubeSlopes cube_slopes(const CubePoint& c, const float* da) {

@@ -25,7 +25,7 @@ ADDS = {
     "rasterize_backward": lambda a: 9,  # x, y, w of three vertices
     "interpolate_backward": lambda a: 3 * (a["grad_row"] + a["D"]),
     "antialias_backward_pos": lambda a: 12,  # x, y, w of an edge's two ends, for two pairs
-    "texture_backward_tex": lambda a: (1, 4, 4, 8)[a["filter"]] * a["C"],  # texels by enum Filter
+    "texture_backward": lambda a: (1, 4, 4, 8)[a["filter"]] * a["C"],  # texels by enum Filter
 }
 _RECORD_BYTES = 128 << 20  # of adds at once; sorting takes about three times as much again
 _BYTES_PER_ADD = 8 + 4
@@ -36,7 +36,8 @@ def run(stem: str, kernel: str, arguments: dict, device: torch.device) -> None:
     width, rows = arguments["width"], arguments["rows"]
     if width == 0 or rows == 0:
         return
-    if kernel in ADDS and torch.are_deterministic_algorithms_enabled():
+    in_order = torch.are_deterministic_algorithms_enabled() and arguments.get("grad") is not None
+    if kernel in ADDS and in_order:
         _add_in_order(stem, kernel, arguments, device)
         return
     layout = source.kernels(stem)[kernel]

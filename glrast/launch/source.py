@@ -66,8 +66,8 @@ class Arguments:
 
 @cache
 def kernels(stem: str) -> dict[str, Arguments]:
-    """The kernels that kernels/STEM.cu defines, with their arguments."""
-    source = (folder("kernels") / f"{stem}.cu").read_text()
+    """The kernels that kernels/STEM.cu and what it includes define, with their arguments."""
+    source = text(f"{stem}.cu")
     structs = {
         name: _arguments(body)
         for name, body in re.findall(r"struct (\w+Args) \{(.*?)\n\};", source, re.S)

@@ -57,8 +57,9 @@ def texture(
             extent that cannot be halved (a table shows the levels).
 
     Note: a handle does not follow its texture: after an optimizer's step make it again. On the CPU the gradient of
-        tex needs, beside itself, about 4 to 8 bytes for each pixel and level (16 where footprints straddle), at most
-        256 MiB whatever the sizes and the number of threads, on which its bits do not depend.
+        tex needs, beside itself, a few bytes for each pixel and level (up to 12 for each block of texels that a
+        group of 4 pixels touches), at most 384 MiB whatever the sizes, and 256 KiB for each thread; its bits do not
+        depend on the number of threads.
 
     Source: Laine et al. 2020, section 3.4; the level of detail is the exact longer axis of the footprint.
     """
@@ -178,7 +179,8 @@ class _Texture(torch.autograd.Function):
         grads = _backward_operator(
             tex, mip, uv, uv_da, bias, last, filter, boundary, grad_out, built, wanted
         )
-        texels, grad_uv, grad_uv_da, grad_bias = (g if w else None for g, w in zip(grads, wanted))
+        texels = grads[0]
+        grad_uv, grad_uv_da, grad_bias = (g if w else None for g, w in zip(grads[1:], wanted[1:]))
         grad_tex = texels[: tex.numel()].view(tex.shape) if needed[0] else None
         grad_mip = texels[tex.numel() :] if needed[1] else None
         return grad_tex, grad_mip, grad_uv, grad_uv_da, grad_bias, None, None, None, None
@@ -209,25 +211,21 @@ def _forward_fake(tex, mip, uv, uv_da, bias, last: int, filter: int, boundary: i
 
 
 def _backward(tex, mip, uv, uv_da, bias, last, filter, boundary, grad_out, built, wanted):
-    want_tex, *want_pixels = wanted
     grads = _backward_fake(
         tex, mip, uv, uv_da, bias, last, filter, boundary, grad_out, built, wanted
     )
     arguments = _arguments(tex, mip, uv, uv_da, bias, last, filter, boundary)
-    arguments["grad_out"] = grad_out.contiguous()
-    if want_tex:
-        C = tex.shape[-1]
-        arguments.update(grad=grads[0], texels=grads[0].numel() // max(C, 1))
-        if tex.device.type != "cpu" or uv[..., 0].numel() == 0:  # the host library zeroes it itself
-            grads[0].zero_()
-        launch("texture", "texture_backward_tex", tex.device, **arguments)
-        if built and last:
-            _mipmap.pull_back(grads[0], tuple(tex.shape), last)
-    if any(want_pixels):
-        names = ("grad_uv", "grad_uv_da", "grad_bias")
-        for name, grad, want in zip(names, grads[1:], want_pixels):
-            arguments[name] = grad if want else None
-        launch("texture", "texture_backward", tex.device, **arguments)
+    names = ("grad", "grad_uv", "grad_uv_da", "grad_bias")
+    for name, grad, want in zip(names, grads, wanted):
+        arguments[name] = grad if want else None
+    arguments.update(
+        grad_out=grad_out.contiguous(), texels=grads[0].numel() // max(tex.shape[-1], 1)
+    )
+    if tex.device.type != "cpu" or uv[..., 0].numel() == 0:  # the host library zeroes it itself
+        grads[0].zero_()
+    launch("texture", "texture_backward", tex.device, **arguments)
+    if wanted[0] and built and last:
+        _mipmap.pull_back(grads[0], tuple(tex.shape), last)
     return grads
 
 

@@ -163,7 +163,7 @@ def test_too_few_places_for_an_elements_adds_are_not_silent(
 def test_every_kernel_that_adds_says_how_often():
     scatter = []
     for stem in STEMS:
-        text = (source.folder("kernels") / f"{stem}.cu").read_text()
+        text = source.text(f"{stem}.cu")
         scatter += re.findall(r"^GLRAST_(?:SCATTER|BINNED)\w*KERNEL\((\w+),", text, re.M)
     assert set(scatter) == set(cuda.ADDS)
 
