@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 
 import glrast
-from glrast.clip import icosphere, look_at, perspective, transform_points
+from glrast.clip import cube_directions, icosphere, look_at, perspective, transform_points
 
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("--texture", type=int, default=128, help="side of a face of the cube map")
@@ -26,11 +26,7 @@ S, R, FINE, BATCH = args.texture, args.texture // 2, 8, 4
 NEAR, FAR = 0.7, 20.0  # camera to ground, in radii of the globe: 81 % of the pixels are minified
 torch.manual_seed(0)
 
-# The directions of the cube map's texels (from right, down and forward of each face), and fractal noise there.
-faces = [[float(f[i] + "1") * torch.eye(3)["xyz".index(f[i + 1])] for i in (0, 2, 4)]
-         for f in "-z-y+x +z-y-x +x+z+y +x-z-y +x-y+z -x-y-z".split()]  # fmt: skip
-s = ((torch.arange(S) + 0.5) / S * 2 - 1)[:, None]
-ground = torch.stack([F.normalize(x * s + y * s[:, None] + z, dim=-1) for x, y, z in faces])
+ground = cube_directions(S)  # of the cube map's texels; fractal noise there
 octaves = [torch.randn(1, 2, *[5 * 2**i] * 3) * 0.65**i for i in range(6)]  # finer and fainter
 height, cold = sum(F.grid_sample(each, ground[None], align_corners=True)[0] for each in octaves)
 height = 0.33 + 0.08 * height.sign() + 0.13 * height  # a step at the coast
