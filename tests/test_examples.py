@@ -15,6 +15,8 @@ TINY = {
     "01_triangle": ["--resolution", "9"],
     "02_the_gradient_is_zero": ["--resolution", "12"],
     "03_cube": ["--resolution", "8", "--iterations", "20"],
+    "04_earth": ["--texture", "16", "--iterations", "5"],
+    "05_envphong": ["--resolution", "16", "--iterations", "5"],
 }
 MOST_LINES = 60
 _NO_CODE = (
@@ -57,6 +59,27 @@ def test_the_cube_is_found_from_8_by_8_pixels(tmp_path):
     done = run(FOLDER / "03_cube.py", *words)
     error = float(done.stdout.split("mean error of a corner ")[1].split()[0])
     assert error < 0.2  # it starts at 0.8 and ends below 0.001 with all 5000 iterations
+
+
+@pytest.mark.slow
+def test_with_mipmaps_the_earths_texture_is_at_least_3_db_nearer_to_the_truth(tmp_path):
+    words = ["--texture", "32", "--iterations", "600", "--out", str(tmp_path)]
+    done = run(FOLDER / "04_earth.py", *words)
+    gain_db = float(done.stdout.split(" dB more")[0].split()[-1])
+    assert gain_db >= 3  # measured 3.5; 6.5 with the texture of 128 and all 1000 iterations
+
+
+@pytest.mark.slow
+def test_the_surroundings_and_the_lamp_are_found_from_pictures_of_the_stone(tmp_path):
+    words = ["--resolution", "32", "--iterations", "300", "--out", str(tmp_path)]
+    done = run(FOLDER / "05_envphong.py", *words)
+    word = done.stdout.split()
+    environment_db = float(word[word.index("dB") - 1])
+    degrees, exponent = float(word[word.index("degrees,") - 1]), float(word[1])
+    # with 128 x 128 pixels and all 1000 iterations: 39.6 dB, 0.00 degrees, exponent 33.1
+    assert environment_db > 21  # measured 23.8; grey, where it starts, is 12
+    assert degrees < 1  # measured 0.06; it starts 44 degrees off
+    assert abs(exponent / 33.1 - 1) < 0.4  # measured 24.4; it starts at 7.4
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)

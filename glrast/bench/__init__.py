@@ -5,6 +5,7 @@ measure     medians, copy bandwidth, peak memory
 operations  each operation: milliseconds, bytes that it must move
 peer        another renderer on the same mesh and camera, interleaved
 overhead    what Python and the dispatcher take, OpenGL's time apart
+texture     linear and trilinear, 2D and cube, and PyTorch's grid_sample
 scaling     growth with pixels and triangles
 table       the numbers as Markdown
 """

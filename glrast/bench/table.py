@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from .operations import Row
 from .overhead import Overhead
 from .peer import Comparison
+from .texture import Row as TextureRow
 
 
 def operations(rows: Sequence[Row], bandwidth: float) -> str:
@@ -58,6 +59,27 @@ def peer(comparisons: Sequence[Comparison]) -> str:
         )
         for c in comparisons
     ]  # fmt: skip
+    return markdown(head, lines)
+
+
+def texture(rows: Sequence[TextureRow]) -> str:
+    """Times and, from medians of forward + backward, what grid_sample and trilinear take in units of linear."""
+    head = ("map", "texture", "C", "linear fwd ms", "bwd ms", "grid_sample fwd ms", "bwd ms", "grid_sample / linear",
+            "trilinear fwd ms", "bwd ms", "trilinear / linear", "pyramid ms", "of reading twice")  # fmt: skip
+    lines = []
+    for row in rows:
+        linear = row.linear_forward_ms + row.linear_backward_ms
+        trilinear = row.trilinear_forward_ms + row.trilinear_backward_ms
+        peer = ("", "", "")
+        if row.grid_sample_forward_ms is not None and row.grid_sample_backward_ms is not None:
+            up, down = row.grid_sample_forward_ms, row.grid_sample_backward_ms
+            peer = (f"{up:.1f}", f"{down:.1f}", f"{(up + down) / linear:.2f}x")
+        lines.append((
+            row.map, _square(row.size), f"{row.channels}", f"{row.linear_forward_ms:.1f}",
+            f"{row.linear_backward_ms:.1f}", *peer, f"{row.trilinear_forward_ms:.1f}",
+            f"{row.trilinear_backward_ms:.1f}", f"{trilinear / linear:.2f}x", f"{row.pyramid_ms:.2f}",
+            f"{row.pyramid_ms / row.read_twice_ms:.2f}x",
+        ))  # fmt: skip
     return markdown(head, lines)
 
 

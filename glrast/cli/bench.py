@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import platform
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,12 @@ import torch
 
 import glrast
 
-from ..bench import measure, operations, overhead, peer, scaling, scene, table
+from ..bench import measure, operations, overhead, peer, scaling, scene, table, texture
 from ..fit.atomic import replacing
 from ..gl.context import for_device
 from .device import chosen
 
-REPEATS, SCALING_REPEATS, OVERHEAD_REPEATS = 15, 7, 500
+REPEATS, SCALING_REPEATS, TEXTURE_REPEATS, OVERHEAD_REPEATS = 15, 7, 9, 500
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,6 +48,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--scaling", action="store_true", help="only the table from 256 to 4096 pixels and 1k to 1M triangles"
     )  # fmt: skip
+    parser.add_argument(
+        "--texture", action="store_true",
+        help="only the table of texture: linear and trilinear, 2D and cube, PyTorch's grid_sample and the pyramid",
+    )  # fmt: skip
+    parser.add_argument(
+        "--sizes", type=_count, nargs="+", default=list(texture.SIZES),
+        help=f"--texture: texels on a side (default: {_listed(texture.SIZES)})",
+    )  # fmt: skip
+    parser.add_argument(
+        "--channels", type=_count, nargs="+", default=list(texture.CHANNELS),
+        help=f"--texture: channels (default: {_listed(texture.CHANNELS)})",
+    )  # fmt: skip
 
 
 def run(args: argparse.Namespace) -> int:
@@ -62,7 +75,9 @@ def run(args: argparse.Namespace) -> int:
         rows = list(scaling.measure_scaling(device, args.repeats or SCALING_REPEATS))
         report["scaling"] = [asdict(row) for row in rows]
         print(table.scaling(rows))
-    if not (args.overhead or args.scaling):
+    if args.texture:
+        report["texture"] = _texture(args, device)
+    if not (args.overhead or args.scaling or args.texture):
         report |= _operations(args, device)
     if args.json:
         with replacing(Path(args.json)) as temporary:
@@ -91,6 +106,22 @@ def _operations(args: argparse.Namespace, device: torch.device) -> dict[str, Any
     return report
 
 
+def _texture(args: argparse.Namespace, device: torch.device) -> list[dict[str, Any]]:
+    """--texture: the table, and what was left out of it."""
+    repeats = args.repeats or TEXTURE_REPEATS
+    wanted, left_out = texture.textures(args.sizes, args.channels)
+    rows = list(texture.measure_texture(device, repeats, wanted))
+    samples = f"{texture.RESOLUTION} x {texture.RESOLUTION}"
+    print(
+        f"{samples} samples, gradients to texture and coordinates; medians of {repeats}, in turns\n"
+    )
+    print(table.texture(rows), flush=True)
+    if left_out:
+        names = ", ".join(f"{map} {size} x {size} x {C}" for map, size, C in left_out)
+        print(f"\nleft out, textures above {texture.MOST_BYTES >> 20} MiB: {names}")
+    return [asdict(row) for row in rows]
+
+
 def machine(device: torch.device) -> dict[str, Any]:
     """What the numbers depend on."""
     context = for_device(device)
@@ -113,6 +144,10 @@ def _cpu() -> str:
     except OSError:
         pass
     return platform.processor() or platform.machine()
+
+
+def _listed(numbers: Sequence[int]) -> str:
+    return " ".join(map(str, numbers))
 
 
 def _count(text: str) -> int:

@@ -1,6 +1,7 @@
 """World to clip space: cameras, meshes, and what can be known of a mesh without rendering it."""
 
 from .camera import Camera, transform_points
+from .cube_map import cube_directions
 from .mesh import Mesh, load_mesh, save_mesh
 from .normals import face_normals, vertex_normals
 from .pose import from_blender, look_at, world_to_camera_from_opencv
@@ -27,6 +28,7 @@ __all__ = [
     "Mesh",
     "connected_components",
     "cube",
+    "cube_directions",
     "edge_lengths",
     "edges",
     "face_normals",

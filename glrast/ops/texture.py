@@ -179,8 +179,8 @@ class _Texture(torch.autograd.Function):
         grads = _backward_operator(
             tex, mip, uv, uv_da, bias, last, filter, boundary, grad_out, built, wanted
         )
-        texels = grads[0]
-        grad_uv, grad_uv_da, grad_bias = (g if w else None for g, w in zip(grads[1:], wanted[1:]))
+        texels, *pixels = grads
+        grad_uv, grad_uv_da, grad_bias = (g if w else None for g, w in zip(pixels, wanted[1:]))
         grad_tex = texels[: tex.numel()].view(tex.shape) if needed[0] else None
         grad_mip = texels[tex.numel() :] if needed[1] else None
         return grad_tex, grad_mip, grad_uv, grad_uv_da, grad_bias, None, None, None, None

@@ -6,7 +6,7 @@ import sys
 import pytest
 import torch
 
-from glrast.bench import measure, operations, overhead, peer, scaling, scene, table
+from glrast.bench import measure, operations, overhead, peer, scaling, scene, table, texture
 from glrast.cli import main as cli
 
 CPU = torch.device("cpu")
@@ -174,6 +174,62 @@ def test_scaling_measures_totals_over_pixels_then_triangles(monkeypatch):
     lines = table.scaling(rows).splitlines()
     assert lines[0].startswith("|") and len(lines) == 5
     assert len({line.count("|") for line in lines}) == 1
+
+
+@pytest.mark.parametrize("map", ["2D", "cube"])
+def test_texture_samples_lie_within_it_and_blend_two_levels(map, monkeypatch):
+    import glrast
+
+    monkeypatch.setattr(texture, "RESOLUTION", 128)
+    size, boundary = 16, "cube" if map == "cube" else "clamp"
+    uv, uv_da = (texture.cube_samples if map == "cube" else texture.flat_samples)(size, CPU)
+    assert map == "cube" or (0 <= uv.min() < 0.01 and 0.99 < uv.max() <= 1)
+    faces = (6,) if map == "cube" else ()
+    tex, *mips = (torch.full((1, *faces, size >> k, size >> k, 1), float(k)) for k in range(5))
+    level = glrast.texture(tex, uv, uv_da, None, mips, boundary_mode=boundary)
+    # magnified: the footprint is one texel times sqrt 2; on a cube it is less where the sides are seen aslant
+    assert (level > 0).float().mean() > 0.9 and level.max() < 1.5
+    if map == "2D":
+        torch.testing.assert_close(level, torch.full_like(level, 0.5))
+
+
+def test_grid_sample_finds_what_texture_finds_in_either_layout(monkeypatch):
+    import glrast
+
+    monkeypatch.setattr(texture, "RESOLUTION", 128)
+    tex, (uv, _) = torch.rand(1, 32, 32, 3), texture.flat_samples(32, CPU)
+    wanted = glrast.texture(tex, uv, boundary_mode="clamp")
+    for sample, texels, at in texture.grid_samples(tex, uv).values():
+        torch.testing.assert_close(
+            sample(texels, at).permute(0, 2, 3, 1), wanted, atol=1e-5, rtol=0
+        )
+
+
+def test_textures_that_would_fill_the_memory_are_left_out():
+    wanted, left_out = texture.textures(texture.SIZES, texture.CHANNELS)
+    assert ("2D", 8192, 4) in wanted and ("cube", 4096, 1) in wanted
+    assert ("2D", 8192, 16) in left_out and ("cube", 8192, 1) in left_out
+    assert len(wanted) + len(left_out) == 2 * 5 * 4
+
+
+def test_the_command_measures_textures_and_says_which_it_left_out(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(texture, "RESOLUTION", 17)
+    monkeypatch.setattr(texture, "MOST_BYTES", 16 * 16 * 3 * 4)
+    file = tmp_path / "bench.json"
+    words = ["--texture", "--sizes", "16", "6", "--channels", "1", "3", "--repeats", "1"]
+    assert cli.main(["bench", *words, "--json", str(file), "--device", "cpu"]) == 0
+    text = capsys.readouterr().out
+    assert "grid_sample / linear" in text and "trilinear / linear" in text and "17 x 17" in text
+    assert "above 0 MiB: cube 16 x 16 x 1, cube 16 x 16 x 3" in text
+    rows = json.loads(file.read_text())["texture"]
+    measured = [(r["map"], r["size"], r["channels"]) for r in rows]
+    flat = [("2D", 16, 1), ("2D", 16, 3), ("2D", 6, 1), ("2D", 6, 3)]
+    assert measured == [*flat, ("cube", 6, 1), ("cube", 6, 3)]
+    for row in rows:
+        flat = row["map"] == "2D"
+        assert (row["grid_sample_layout"] in ("NCHW", "channels_last")) == flat
+        times = [value for key, value in row.items() if key.endswith("_ms")]
+        assert all(ms is not None and ms > 0 for ms in times) or not flat
 
 
 def test_the_command_prints_tables_and_writes_json(tmp_path, capsys):

@@ -1,0 +1,37 @@
+"""Where the texels of a cube map look: to paint one, or to bake one from another picture of the surroundings."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+# Right (s), down (t) and forward of the faces +x, -x, +y, -y, +z, -z, for t growing downwards: OpenGL 4.6, table 8.19.
+_FACES = (
+    ((0, 0, -1), (0, -1, 0), (1, 0, 0)),
+    ((0, 0, 1), (0, -1, 0), (-1, 0, 0)),
+    ((1, 0, 0), (0, 0, 1), (0, 1, 0)),
+    ((1, 0, 0), (0, 0, -1), (0, -1, 0)),
+    ((1, 0, 0), (0, -1, 0), (0, 0, 1)),
+    ((-1, 0, 0), (0, -1, 0), (0, 0, -1)),
+)
+
+
+def cube_directions(size: int, device: torch.device | str | None = None) -> Tensor:
+    """The unit direction [6,size,size,3] that the centre of each texel of a cube map lies in.
+
+    f(cube_directions(size))[None] is the cube map of a function f of the direction, as `texture` takes it with
+    boundary_mode 'cube'.
+
+    Args:
+        size: texels on a side of a face, 1 or more.
+        device: of the result.
+    """
+    if not isinstance(size, int) or isinstance(size, bool) or size < 1:
+        raise ValueError(
+            "glrast.clip.cube_directions: size must be a whole number, 1 or more; "
+            f"got {size!r}; pass the texels on a side of a face."
+        )
+    right, down, forward = torch.tensor(_FACES, dtype=torch.float32, device=device).unbind(1)
+    step = (torch.arange(size, device=device) + 0.5) * (2 / size) - 1
+    across = forward[:, None, None] + step[:, None] * right[:, None, None]
+    return torch.nn.functional.normalize(across + step[:, None, None] * down[:, None, None], dim=3)
