@@ -43,6 +43,16 @@ def smoothness_loss(values: Tensor, laplacian: Tensor) -> Tensor:
     return (values * (laplacian @ values)).sum() / len(values)
 
 
+def texture_smoothness_loss(texture: Tensor) -> Tensor:
+    """Squared steps between neighbouring texels of [Ht,Wt,C], summed, per texel.
+
+    It calms what the pictures' noise writes into texels that few pixels see, and lets gutters and
+    what no view saw follow their neighbours.
+    """
+    across, along = texture[:, 1:] - texture[:, :-1], texture[1:] - texture[:-1]
+    return (across.square().sum() + along.square().sum()) / texture[..., 0].numel()
+
+
 def psnr(image: Tensor, target: Tensor) -> Tensor:
     """Peak signal-to-noise ratio in dB of images [N,H,W,C] in 0..1, one number a view: [N]."""
     mean_square = (image - target).square().flatten(1).mean(dim=1)
