@@ -12,7 +12,7 @@ from glrast.fit.losses import (
     mask_iou,
     psnr,
     smoothness_loss,
-    texture_smoothness_loss,
+    texture_variation_loss,
 )
 
 
@@ -63,8 +63,8 @@ def test_mask_iou_of_shifted_bars_and_of_two_empty_masks():
     assert not math.isnan(float(mask_iou(ours, theirs)[1]))
 
 
-def test_the_smoothness_of_a_texture_counts_its_steps_both_ways():
+def test_the_variation_of_a_texture_counts_its_steps_both_ways():
     texture = torch.zeros(2, 3, 2)
     texture[0, 1, 0] = 0.5  # a step to the left, to the right and upwards
-    assert float(texture_smoothness_loss(texture)) == pytest.approx(3 * 0.25 / 6)
-    assert float(texture_smoothness_loss(texture + 0.3)) == pytest.approx(3 * 0.25 / 6)
+    assert float(texture_variation_loss(texture)) == pytest.approx(3 * 0.5 / 6)
+    assert float(texture_variation_loss(texture + 0.3)) == pytest.approx(3 * 0.5 / 6)
