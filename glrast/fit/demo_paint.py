@@ -75,8 +75,10 @@ def _shell(at: Place) -> Tensor:
     color = torch.where((phase > 0.86)[:, None], at.pos.new_tensor(CREAM), color)
     bands = ((flank - 0.62).abs() < 0.07) | ((flank + 0.62).abs() < 0.07)
     color = torch.where(bands[:, None], at.pos.new_tensor(CREAM), color)
-    # The inner turns are too small for either.
-    return torch.where((place > 0.78)[:, None], at.pos.new_tensor(TEAL), color)
+    # The innermost turns are too small for either. On the side where they lie deep in a funnel no
+    # silhouette shows their shape, and a pattern there would have no surface to be right on.
+    plain = (place > 0.78) | ((place > 0.38) & (flank < -0.1))
+    return torch.where(plain[:, None], at.pos.new_tensor(TEAL), color)
 
 
 def _eyes(at: Place) -> Tensor:
