@@ -1,4 +1,4 @@
-"""`glrast fit DATASET --out DIR`: from posed pictures to a coloured mesh.
+"""`glrast fit DATASET --out DIR`: from posed pictures to a textured mesh.
 
 What the job does is in glrast/fit; here are the words a person types, reads and is told.
 """
@@ -27,7 +27,7 @@ INTERRUPTED = 130  # 128 + SIGINT, what shells expect
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `glrast fit`."""
-    parser.description = "Fit a coloured mesh to posed pictures of one object."
+    parser.description = "Fit a textured mesh to posed pictures of one object."
     parser.add_argument(
         "dataset",
         metavar="DATASET",
@@ -43,6 +43,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=_count,
         help="pixels on the longer side; larger pictures are averaged down "
         f"(default: {RESOLUTION}; demo: {DEMO_RESOLUTION})",
+    )
+    parser.add_argument(
+        "--colour",
+        choices=("texture", "vertex"),
+        default="texture",
+        help="texture: an image over the mesh (default); vertex: a colour for each vertex, and "
+        "more vertices where colours change",
+    )
+    parser.add_argument(
+        "--texture-size",
+        type=_texels,
+        metavar="N",
+        help="texels a side (default: about a texel for each pixel that shows the surface best)",
     )
     parser.add_argument("--batch", type=_count, default=4, help="views per step (default: 4)")
     parser.add_argument("--seed", type=int, default=0, help="same seed, same result (default: 0)")
@@ -73,8 +86,8 @@ def _fit(args: argparse.Namespace) -> int:
     device = chosen("fit", args.device)
     resolution = args.resolution or (DEMO_RESOLUTION if demo else RESOLUTION)
     data = _dataset(args.dataset, device, resolution)
-    stages = plan(args.steps or (DEMO_STEPS if demo else STEPS))
-    fit = Fit(data.train, stages, args.batch, args.seed, device)
+    stages = plan(args.steps or (DEMO_STEPS if demo else STEPS), args.colour)
+    fit = Fit(data.train, stages, args.batch, args.seed, device, args.texture_size)
     progress = _Progress(fit)
     with stop_signals() as should_stop:
         _begin(fit, out / CHECKPOINT, args.resume, progress.say)
@@ -182,9 +195,9 @@ class _Progress:
 
 def _resume_command(args: argparse.Namespace) -> str:
     words = ["glrast", "fit", args.dataset, "--out", args.out]
-    for name in ("steps", "resolution", "batch", "seed", "device"):
+    for name in ("steps", "resolution", "colour", "texture_size", "batch", "seed", "device"):
         if getattr(args, name) is not None:
-            words += [f"--{name}", str(getattr(args, name))]
+            words += [f"--{name.replace('_', '-')}", str(getattr(args, name))]
     return shlex.join([*words, "--resume"])
 
 
@@ -196,4 +209,13 @@ def _count(text: str) -> int:
         value = 0
     if value < 1:
         raise argparse.ArgumentTypeError(f"expected a whole number above zero; got {text!r}")
+    return value
+
+
+def _texels(text: str) -> int:
+    """argparse type: a side of the texture."""
+    value = _count(text)
+    # fit.atlas.LEVELS halvings must come out even; its limits are those of the default size.
+    if value % 4 or not 32 <= value <= 8192:
+        raise argparse.ArgumentTypeError(f"expected a multiple of 4 from 32 to 8192; got {value}")
     return value

@@ -29,12 +29,12 @@ class View:
             normal_space,
         )
         self.pos_clip = transform_points(camera.world_to_clip[None], mesh.pos)
-        self.rast, _ = glrast.rasterize(ctx, self.pos_clip, mesh.tri, camera.resolution)
+        self.rast, self.rast_db = glrast.rasterize(ctx, self.pos_clip, mesh.tri, camera.resolution)
         self.covered = bool((self.rast[..., 3] > 0).any())
 
-    def surface(self, attr: Tensor, tri: Tensor | None = None) -> Tensor:
+    def surface(self, attr: Tensor) -> Tensor:
         """[1,H,W,A], the attribute [V,A] at each pixel's centre, 0 on the background."""
-        return glrast.interpolate(attr, self.rast, self.mesh.tri if tri is None else tri)[0]
+        return glrast.interpolate(attr, self.rast, self.mesh.tri)[0]
 
     def antialiased(self, image: Tensor) -> Tensor:
         return glrast.antialias(image, self.rast, self.pos_clip, self.mesh.tri, self.topology)
@@ -65,8 +65,8 @@ def _color(view: View) -> Tensor:
     mesh = view.mesh
     if mesh.color is not None:
         color = view.surface(mesh.color[:, :3])
-    elif mesh.texture is not None and mesh.uv is not None:
-        color = _textured(mesh.texture, view.surface(mesh.uv, mesh.uv_tri))
+    elif mesh.texture is not None and mesh.uv is not None and mesh.uv_tri is not None:
+        color = _textured(view, mesh.texture, mesh.uv, mesh.uv_tri)
     else:
         facing = view.normals("camera")[..., 2:].abs()
         color = (_AMBIENT + (1 - _AMBIENT) * facing).expand(-1, -1, -1, 3)
@@ -76,15 +76,15 @@ def _color(view: View) -> Tensor:
     return torch.cat([rgba[..., :3] / rgba[..., 3:].clamp(min=1e-6), rgba[..., 3:]], -1)
 
 
-def _textured(texture: Tensor, uv: Tensor) -> Tensor:
-    """[1,H,W,3], the texture [Ht,Wt,C] at uv [1,H,W,2], bilinear, repeated outside 0..1."""
+def _textured(view: View, texture: Tensor, uv: Tensor, uv_tri: Tensor) -> Tensor:
+    """[1,H,W,3], the texture [Ht,Wt,C] over the mesh, repeated outside 0..1, with all the mipmaps its size allows."""
     channels = texture[..., :3] if texture.shape[-1] >= 3 else texture[..., :1]
-    planes = channels.permute(2, 0, 1)[None]
-    # both have row 0 at the bottom, so v = 0 is grid_sample's -1
-    sampled = functional.grid_sample(
-        planes, 2 * (uv - uv.floor()) - 1, mode="bilinear", padding_mode="border", align_corners=False
+    place, place_da = glrast.interpolate(uv, view.rast, uv_tri, view.rast_db, diff_attrs="all")
+    # Repeated, but not blended across the border: what lies at the other end seldom belongs there.
+    color = glrast.texture(
+        channels[None].contiguous(), place - place.floor(), place_da, boundary_mode="clamp", max_mip_level="auto"
     )  # fmt: skip
-    return sampled.permute(0, 2, 3, 1).expand(-1, -1, -1, 3)
+    return color.expand(-1, -1, -1, 3)
 
 
 def _mask(view: View) -> Tensor:

@@ -13,7 +13,7 @@ import torch
 from glrast.fit.atomic import replacing
 
 # Raised when the meaning of the saved fields changes; an older file is then refused, not misread.
-FORMAT = 1
+FORMAT = 2
 
 
 def save_checkpoint(path: str | Path, state: dict[str, Any]) -> None:

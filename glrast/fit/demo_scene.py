@@ -2,8 +2,10 @@
 
 The surface is the zero level of a smooth union of balls strung along curves: foot, neck and head,
 two eye stalks, and a shell that winds up on a shrinking spiral. z is up, the head looks along +x.
+demo_paint.py gives it colours.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,34 +13,74 @@ import torch
 from skimage.measure import marching_cubes
 from torch import Tensor
 
-# Voxel edge: about 45 000 vertices, several to each pixel of the demo's images.
+# Voxel edge: about 45 000 vertices, so that the outline shows no corners.
 VOXEL = 0.0135
-SHELL_TURNS = 2.6
+# The shell winds around an axis along y, from this angle at its mouth.
+SHELL_TURNS, SHELL_START = 2.6, -0.9
+SHELL_AXIS = (-0.2, 0.72)  # x, z
+EYES = ((1.2, 0.2, 1.1), (1.2, -0.2, 1.1))
 
 
 @dataclass
 class Balls:
-    """Balls [B] along one curve; `place` runs from 0 to 1 along it and steers the colouring."""
+    """Balls [B] along one curve; `place` runs from 0 to 1 along it."""
 
     centre: np.ndarray
     radius: np.ndarray
     place: np.ndarray
 
 
-def demo_mesh() -> tuple[Tensor, Tensor, Tensor]:
-    """The snail: pos [V,3], tri [T,3] and colour [V,3] (sRGB, 0..1), float32 and int32."""
-    parts = {"body": _body(), "shell": _shell(), "stalks": _stalks(), "eyes": _eyes()}
-    balls = np.concatenate([part.centre for part in parts.values()])
-    reach = np.concatenate([part.radius for part in parts.values()])[:, None] + 3 * VOXEL
+@dataclass
+class Snail:
+    """A closed surface and what demo_paint.py asks of it; float32, and int32 for tri.
+
+    Args:
+        pos, tri: [V,3], [T,3].
+        part: [V,4], the distances to body, shell, stalks and eyes.
+        up: [V], z of the normal.
+        turn: [T], the angle along the shell at the point of its curve nearest to the triangle.
+    """
+
+    pos: Tensor
+    tri: Tensor
+    part: Tensor
+    up: Tensor
+    turn: Tensor
+
+
+def demo_mesh() -> Snail:
+    """The snail, in the voxels' resolution."""
+    parts = [_body(), _shell(), _stalks(), _eyes()]
+    balls = np.concatenate([part.centre for part in parts])
+    reach = np.concatenate([part.radius for part in parts])[:, None] + 3 * VOXEL
     low, high = (balls - reach).min(axis=0), (balls + reach).max(axis=0)
     axes = [np.arange(lo, hi, VOXEL, dtype=np.float32) for lo, hi in zip(low, high, strict=True)]
     grid = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
-    field = _union([_distance(part, grid)[0] for part in parts.values()], blend=0.03)
+    field = _union([_distance(part, grid)[0] for part in parts], blend=0.03)
     field = field.reshape([len(axis) for axis in axes])
     pos, tri, normal, _ = marching_cubes(field, 0.0, gradient_direction="descent")
     pos = (pos * VOXEL + low).astype(np.float32)
-    color = _paint(parts, pos) * _shade(normal)
-    return torch.from_numpy(pos), torch.from_numpy(tri.astype(np.int32)), torch.from_numpy(color)
+    part = np.stack([_distance(part, pos)[0] for part in parts], axis=1)
+    # Of a triangle, not of a vertex: between two turns there is nothing to interpolate.
+    place = parts[1].place[_distance(parts[1], pos[tri].mean(axis=1))[1]]
+    turn = SHELL_START + 2 * math.pi * SHELL_TURNS * place
+    fields = (pos, tri.astype(np.int32), part, normal[:, 2], turn.astype(np.float32))
+    return Snail(*(torch.from_numpy(np.ascontiguousarray(field)) for field in fields))
+
+
+def shell_curve(place: Tensor) -> Tensor:
+    """The middle of the shell's tube [P,3] at `place` [P], 0 at its mouth and 1 at its tip."""
+    angle = SHELL_START + 2 * math.pi * SHELL_TURNS * place
+    winding = _winding(place)
+    x, z = SHELL_AXIS
+    # The spiral climbs to +y as it shrinks, so that its inner turns stand out on that side.
+    return torch.stack(
+        [winding * angle.cos() + x, 0.3 * place**1.2, winding * angle.sin() + z], dim=-1
+    )
+
+
+def _winding(place: Tensor) -> Tensor:
+    return 0.44 * torch.exp(-1.75 * place)
 
 
 def _body() -> Balls:
@@ -48,33 +90,24 @@ def _body() -> Balls:
 
 
 def _shell() -> Balls:
-    place = np.linspace(0.0, 1.0, 200)
-    angle = -0.9 + 2 * np.pi * SHELL_TURNS * place
-    winding = 0.44 * np.exp(-1.75 * place)
-    # The spiral climbs to +y as it shrinks, so that its inner turns stand out on that side.
-    centre = np.stack(
-        [winding * np.cos(angle) - 0.2, 0.3 * place**1.2, winding * np.sin(angle) + 0.72], axis=1
-    )
+    place = torch.linspace(0.0, 1.0, 200, dtype=torch.float64)
     # The inner turns are thicker than their winding asks for: they close the hole in the middle.
-    return Balls(centre, 0.62 * winding + 0.035 * place, place)
+    radius = 0.62 * _winding(place) + 0.035 * place
+    return Balls(shell_curve(place).numpy(), radius.numpy(), place.numpy())
 
 
 def _stalks() -> Balls:
     return _pair(
-        lambda s: _string(np.array([[1.0, s * 0.07, 0.75], *_eye(s)]), np.full(2, 0.04), 12)
+        lambda k, s: _string(np.array([[1.0, s * 0.07, 0.75], EYES[k]]), np.full(2, 0.04), 12)
     )
 
 
 def _eyes() -> Balls:
-    return _pair(lambda s: _string(_eye(s), np.array([0.085]), 1))
-
-
-def _eye(side: float) -> np.ndarray:
-    return np.array([[1.2, side * 0.2, 1.1]])
+    return _pair(lambda k, s: _string(np.array([EYES[k]]), np.array([0.085]), 1))
 
 
 def _pair(make) -> Balls:
-    left, right = make(1.0), make(-1.0)
+    left, right = make(0, 1.0), make(1, -1.0)
     joined = [np.concatenate(pair) for pair in zip(vars(left).values(), vars(right).values())]
     return Balls(*joined)
 
@@ -106,47 +139,3 @@ def _union(fields: list[np.ndarray], blend: float) -> np.ndarray:
         overlap = np.maximum(blend - np.abs(result - field), 0.0) / blend
         result = np.minimum(result, field) - overlap**2 * blend / 4
     return result
-
-
-def _paint(parts: dict[str, Balls], pos: np.ndarray) -> np.ndarray:
-    """The colour of each vertex by the part that it lies on."""
-    near = {name: _distance(part, pos) for name, part in parts.items()}
-    owner = np.argmin(np.stack([distance for distance, _ in near.values()]), axis=0)
-    place = parts["shell"].place[near["shell"][1]]
-    painted = {
-        "body": _body_color(pos),
-        "shell": _shell_color(place, pos, parts["shell"].centre[near["shell"][1]]),
-        "stalks": np.broadcast_to([0.96, 0.72, 0.38], pos.shape),
-        "eyes": _eye_color(pos),
-    }
-    return np.stack([painted[name] for name in parts])[owner, np.arange(len(pos))].astype(
-        np.float32
-    )
-
-
-def _body_color(pos: np.ndarray) -> np.ndarray:
-    skin, spot, sole = np.array([[0.98, 0.76, 0.42], [0.93, 0.45, 0.28], [0.99, 0.93, 0.78]])
-    dots = np.sin(11 * pos[:, 0] + 2.5 * np.sin(9 * pos[:, 2])) * np.sin(17 * pos[:, 1] + 1.0)
-    color = np.where(dots[:, None] > 0.55, spot, skin)
-    return np.where(pos[:, 2:] < 0.06, sole, color)
-
-
-def _shell_color(place: np.ndarray, pos: np.ndarray, centre: np.ndarray) -> np.ndarray:
-    night, teal, cream = np.array([[0.13, 0.2, 0.42], [0.1, 0.6, 0.62], [0.97, 0.95, 0.86]])
-    # Ribs across the winding, evenly spaced in angle, and a cream band along its flanks.
-    rib = np.sin(2 * np.pi * SHELL_TURNS * place * 5.0)
-    flank = np.abs(pos[:, 1] - centre[:, 1]) / np.linalg.norm(pos - centre, axis=1)
-    color = np.where(rib[:, None] > 0.0, night, teal)
-    band = (np.abs(flank - 0.62) < 0.11) & (place < 0.8)  # the innermost turn is too small for it
-    return np.where(band[:, None], cream, color)
-
-
-def _eye_color(pos: np.ndarray) -> np.ndarray:
-    side = np.where(pos[:, 1:2] > 0, 1.0, -1.0)
-    forward = (pos - np.concatenate([_eye(1.0), _eye(-1.0)])[(side[:, 0] < 0).astype(int)])[:, 0]
-    return np.where(forward[:, None] > 0.045, [[0.06, 0.06, 0.09]], [[0.98, 0.98, 0.98]])
-
-
-def _shade(normal: np.ndarray) -> np.ndarray:
-    """Light from above, the same from everywhere, so that a colour per vertex can hold it."""
-    return (0.86 + 0.14 * normal[:, 2:]).astype(np.float32)

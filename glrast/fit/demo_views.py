@@ -6,12 +6,13 @@ import torch
 from torch import Tensor
 
 import glrast
+from glrast.clip import transform_points
 from glrast.clip.pose import look_at
 from glrast.clip.projection import perspective
 from glrast.fit.dataset import Dataset, Views
-from glrast.fit.demo_scene import demo_mesh
+from glrast.fit.demo_paint import Place, paint
+from glrast.fit.demo_scene import Snail, demo_mesh
 from glrast.fit.images import to_bytes
-from glrast.fit.model import ColoredMesh, supersampled
 
 TRAIN_VIEWS = 28
 TEST_VIEWS = 6
@@ -25,10 +26,10 @@ DISTANCE = 5.0
 def demo_dataset(device: torch.device, resolution: int) -> Dataset:
     """Training views and, from cameras of their own, the views held out."""
     ctx = glrast.Context(device, output_db=False)
-    mesh = ColoredMesh(*demo_mesh()).to(ctx.device)
+    snail = Snail(*(x.to(ctx.device) for x in vars(demo_mesh()).values()))
     # A spiral of another length: no camera of one set stands where one of the other does.
-    train = _photograph(ctx, mesh, _cameras(TRAIN_VIEWS), resolution, "train")
-    test = _photograph(ctx, mesh, _cameras(TEST_VIEWS), resolution, "test")
+    train = _photograph(ctx, snail, _cameras(TRAIN_VIEWS), resolution, "train")
+    test = _photograph(ctx, snail, _cameras(TEST_VIEWS), resolution, "test")
     return Dataset(train, test, held_out=f"{TEST_VIEWS} cameras of their own")
 
 
@@ -47,17 +48,32 @@ def _cameras(count: int) -> list[Tensor]:
 
 
 def _photograph(
-    ctx: glrast.Context, mesh: ColoredMesh, cameras: list[Tensor], resolution: int, name: str
+    ctx: glrast.Context, snail: Snail, cameras: list[Tensor], resolution: int, name: str
 ) -> Views:
     projection = perspective(FOV_RAD, 1.0, 0.5, 20.0)
     pictures = []
     for world_to_camera in cameras:
-        matrix = (projection.double() @ world_to_camera.double()).float().to(mesh.pos.device)
-        size = (resolution, resolution)
-        pictures.append(to_bytes(supersampled(ctx, mesh, matrix[None], size, SUPERSAMPLE)))
+        matrix = (projection.double() @ world_to_camera.double()).float().to(snail.pos.device)
+        large = _picture(ctx, snail, matrix, resolution * SUPERSAMPLE)
+        blocks = large.reshape(1, resolution, SUPERSAMPLE, resolution, SUPERSAMPLE, 4)
+        pictures.append(to_bytes(blocks.mean(dim=(2, 4))))
     return Views(
         rgba=torch.cat(pictures),
         world_to_camera=torch.stack(cameras).double(),
         projection=projection.double().expand(len(cameras), 4, 4).clone(),
         names=[f"{name}_{index:02d}" for index in range(len(cameras))],
     )
+
+
+def _picture(ctx: glrast.Context, snail: Snail, world_to_clip: Tensor, size: int) -> Tensor:
+    """[1,size,size,4], colour premultiplied by coverage; each pixel painted by itself."""
+    pos_clip = transform_points(world_to_clip[None], snail.pos)
+    rast, _ = glrast.rasterize(ctx, pos_clip, snail.tri, (size, size))
+    attr = torch.cat([snail.pos, snail.part, snail.up[:, None]], dim=1)
+    surface, _ = glrast.interpolate(attr, rast, snail.tri)
+    covered = rast[..., 3] > 0
+    pos, part, up = surface[covered].split((3, 4, 1), dim=1)
+    turn = snail.turn[glrast.triangle_id(rast)[covered].long()]
+    rgba = torch.zeros_like(rast)
+    rgba[covered] = torch.cat([paint(Place(pos, part, up[:, 0], turn)), torch.ones_like(up)], dim=1)
+    return glrast.antialias(rgba, rast, pos_clip, snail.tri)

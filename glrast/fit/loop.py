@@ -7,7 +7,7 @@ asked to stop.
 import math
 import time
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +16,21 @@ from torch import Tensor
 
 import glrast
 from glrast.clip import laplacian
+from glrast.fit.atlas import Atlas
+from glrast.fit.bake import padded, textured
 from glrast.fit.checkpoint import require_same, save_checkpoint
 from glrast.fit.dataset import Views
 from glrast.fit.hull import visual_hull
 from glrast.fit.large_steps import AdamUniform
-from glrast.fit.losses import image_losses, smoothness_loss
+from glrast.fit.losses import image_losses, smoothness_loss, texture_variation_loss
 from glrast.fit.model import ColoredMesh, Model, render
 from glrast.fit.stages import Stage
 
 # Weights beside the image loss, whose weight is 1.
 MASK_WEIGHT = 2.0
 COLOR_SMOOTHNESS_WEIGHT = 0.01
+# A few percent of the pull that the pixels have on a texel: it decides only where they do not.
+TEXTURE_VARIATION_WEIGHT = 0.004
 SAVE_SECONDS = 5.0
 
 
@@ -43,6 +47,7 @@ class Fit:
         batch: views per step (all of them where there are fewer).
         seed: of the order of the views and of the backgrounds.
         device: where the images are drawn.
+        texture_size: texels a side; None takes as many as the views are worth.
     """
 
     size: float  # diagonal of the hull's box: the unit of edges and moves. Set by begin or restore
@@ -51,11 +56,18 @@ class Fit:
     laplacian: Tensor
 
     def __init__(
-        self, views: Views, stages: list[Stage], batch: int, seed: int, device: torch.device
+        self,
+        views: Views,
+        stages: list[Stage],
+        batch: int,
+        seed: int,
+        device: torch.device,
+        texture_size: int | None = None,
     ):
-        # No derivatives of barycentrics: a colour per vertex needs no mipmaps.
-        self.ctx = glrast.Context(device, output_db=False)
-        self.views, self.stages, self.device = views, stages, self.ctx.device
+        self.views, self.stages, self.texture_size = views, stages, texture_size
+        # Derivatives of barycentrics serve mipmaps only.
+        self.ctx = glrast.Context(device, output_db=any(stage.texture for stage in stages))
+        self.device = self.ctx.device
         self.batch = min(batch, len(views))
         self.settings = {
             "data": views.fingerprint(),
@@ -63,6 +75,7 @@ class Fit:
             "batch": batch,
             "seed": seed,
             "device": self.device.type,
+            "texture_size": texture_size,
         }
         self.generator = torch.Generator().manual_seed(seed)
         self.order = torch.empty(0, dtype=torch.int64)
@@ -97,13 +110,15 @@ class Fit:
             mesh = mesh.remeshed(self.stage.edge * self.size)
         if self.stage.split:
             mesh = mesh.refined(self.stage.split * self.size)
+        if self.stage.texture and mesh.atlas is None:
+            mesh = textured(mesh, self.views, self.texture_size)
         self._use(Model(mesh, self.stage.smoothness))
 
     def _use(self, model: Model) -> None:
         """What follows from the model and the stage alone, so that a resumed run makes it anew."""
         self.model = model
         self.pictures = self.views.reduced(-(-max(self.views.resolution) // self.stage.shrink))
-        self.laplacian = laplacian(model.tri, len(model.color))
+        self.laplacian = laplacian(model.tri, len(model.u))
         self.move = AdamUniform([model.u], lr=0.0)
         self.paint = torch.optim.Adam([model.color], lr=0.0)
 
@@ -136,7 +151,7 @@ class Fit:
 
     def _loss(self, index: Tensor) -> Tensor:
         model = self.model
-        mesh = ColoredMesh(model.positions(), model.tri, model.color)
+        mesh = ColoredMesh(model.positions(), model.tri, model.color, model.atlas)
         target = self.pictures.target(index, self.device)
         background = torch.rand(len(index), 1, 1, 3, generator=self.generator).to(self.device)
         rgba = render(
@@ -147,11 +162,11 @@ class Fit:
             model.topology_hash,
         )
         image_loss, mask_loss = image_losses(rgba, target, background)
-        return (
-            image_loss
-            + MASK_WEIGHT * mask_loss
-            + COLOR_SMOOTHNESS_WEIGHT * smoothness_loss(model.color, self.laplacian)
-        )
+        if model.atlas is None:
+            rough = COLOR_SMOOTHNESS_WEIGHT * smoothness_loss(model.color, self.laplacian)
+        else:
+            rough = TEXTURE_VARIATION_WEIGHT * texture_variation_loss(model.color)
+        return image_loss + MASK_WEIGHT * mask_loss + rough
 
     def _next_views(self) -> Tensor:
         """A minibatch of view indices; every view comes once before any comes again."""
@@ -162,9 +177,11 @@ class Fit:
         return index
 
     def mesh(self) -> ColoredMesh:
-        """The fitted mesh on the CPU, colours in 0..1."""
-        mesh = self.model.mesh().to(torch.device("cpu"))
-        return ColoredMesh(mesh.pos, mesh.tri, mesh.color.clamp(0.0, 1.0))
+        """The fitted mesh on the CPU, colours in 0..1, the gutters of a texture filled."""
+        mesh = self.model.mesh()
+        if mesh.atlas is not None:
+            mesh = replace(mesh, color=padded(self.ctx, mesh.atlas, mesh.color))
+        return replace(mesh, color=mesh.color.clamp(0.0, 1.0)).to(torch.device("cpu"))
 
     def state(self) -> dict[str, Any]:
         """Everything that `restore` needs; see checkpoint.py."""
@@ -176,6 +193,7 @@ class Fit:
             "tri": self.model.tri,
             "u": self.model.u.detach(),
             "color": self.model.color.detach(),
+            "atlas": asdict(self.model.atlas) if self.model.atlas else None,
             "move": self.move.state_dict(),
             "paint": self.paint.state_dict(),
             "generator": self.generator.get_state(),
@@ -189,9 +207,9 @@ class Fit:
         require_same(state["settings"], self.settings, path)
         for name in ("stage_index", "step_in_stage", "size", "order", "losses", "seconds"):
             setattr(self, name, state[name])
-        u = state["u"].to(self.device)
-        mesh = ColoredMesh(u, state["tri"].to(self.device), state["color"].to(self.device))
-        self._use(Model(mesh, self.stage.smoothness, u=u))
+        atlas = Atlas(**state["atlas"]) if state["atlas"] else None
+        mesh = ColoredMesh(state["u"], state["tri"], state["color"], atlas).to(self.device)
+        self._use(Model(mesh, self.stage.smoothness, u=mesh.pos))
         self.move.load_state_dict(state["move"])
         self.paint.load_state_dict(state["paint"])
         self.generator.set_state(state["generator"])

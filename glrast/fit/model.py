@@ -1,5 +1,6 @@
 """The mesh that is being fitted, and how it becomes an image."""
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -7,6 +8,7 @@ from torch import Tensor
 
 import glrast
 from glrast.clip import remesh, transform_points
+from glrast.fit.atlas import LEVELS, Atlas
 from glrast.fit.large_steps import LargeSteps
 from glrast.fit.refine import refine
 
@@ -16,26 +18,38 @@ OUTLIER = 4.0
 
 @dataclass(frozen=True)
 class ColoredMesh:
-    """pos [V,3] float32, tri [T,3] int32, color [V,3] float32 (sRGB; 0..1 once it is saved)."""
+    """A mesh in its own colours (sRGB; 0..1 once it is saved).
+
+    Args:
+        pos: float32 [V,3].
+        tri: int32 [T,3].
+        color: float32 [V,3], one for each vertex; with an atlas its texture [S,S,3].
+        atlas: where on the texture each triangle lies.
+    """
 
     pos: Tensor
     tri: Tensor
     color: Tensor
+    atlas: Atlas | None = None
 
     def to(self, device: torch.device) -> "ColoredMesh":
-        return ColoredMesh(self.pos.to(device), self.tri.to(device), self.color.to(device))
+        atlas = self.atlas.to(device) if self.atlas else None
+        return ColoredMesh(self.pos.to(device), self.tri.to(device), self.color.to(device), atlas)
 
     def remeshed(self, edge_length: float) -> "ColoredMesh":
         """The same surface with edges of about `edge_length`, colours taken over."""
-        return ColoredMesh(*remesh(self.pos, self.tri, edge_length, attrs=(self.color,)))
+        pos, tri, color = remesh(self.pos, self.tri, edge_length, attrs=(self.color,))
+        return ColoredMesh(pos, tri, color)
 
     def refined(self, shortest: float) -> "ColoredMesh":
         """The same surface, edges longer than `shortest` split where the colour changes."""
-        return ColoredMesh(*refine(self.pos, self.tri, self.color, shortest))
+        pos, tri, color = refine(self.pos, self.tri, self.color, shortest)
+        return ColoredMesh(pos, tri, color)
 
 
 class Model:
-    """The parameters of one stage: u (which stands for the positions) and color, on one device.
+    """The parameters of one stage: u (which stands for the positions) and color (of the vertices, or
+    texels), on one device.
 
     Args:
         mesh: where the stage begins.
@@ -45,8 +59,8 @@ class Model:
     """
 
     def __init__(self, mesh: ColoredMesh, smoothness: float, u: Tensor | None = None):
-        self.tri = mesh.tri
-        self.system = LargeSteps(mesh.tri, len(mesh.color), smoothness)
+        self.tri, self.atlas = mesh.tri, mesh.atlas
+        self.system = LargeSteps(mesh.tri, len(mesh.pos), smoothness)
         self.u = (self.system.to_differential(mesh.pos) if u is None else u).requires_grad_()
         self.color = mesh.color.clone().requires_grad_()
         self.topology_hash = glrast.antialias_construct_topology_hash(mesh.tri)
@@ -61,7 +75,7 @@ class Model:
     @torch.no_grad()
     def mesh(self) -> ColoredMesh:
         """The present shape and colours, detached."""
-        return ColoredMesh(self.positions(), self.tri, self.color.clone())
+        return ColoredMesh(self.positions(), self.tri, self.color.clone(), self.atlas)
 
 
 def without_outliers(grad: Tensor) -> Tensor:
@@ -89,13 +103,27 @@ def render(
     """The mesh in its own colours as [N,H,W,4]: colour premultiplied by coverage, row 0 at the bottom.
 
     Gradients: to mesh.pos through the silhouettes and the colours, and to mesh.color.
+    A mesh with an atlas needs a context with output_db.
     """
     pos_clip = transform_points(world_to_clip, mesh.pos)
-    rast, _ = glrast.rasterize(ctx, pos_clip, mesh.tri, resolution, grad_db=False)
-    # Coverage is one more attribute, 1 on the surface: empty pixels interpolate to zeros.
-    attr = torch.cat([mesh.color, torch.ones_like(mesh.color[:, :1])], dim=1)
-    rgba, _ = glrast.interpolate(attr, rast, mesh.tri)
+    rast, rast_db = glrast.rasterize(ctx, pos_clip, mesh.tri, resolution, grad_db=False)
+    if mesh.atlas is None:
+        # Coverage is one more attribute, 1 on the surface: empty pixels interpolate to zeros.
+        attr = torch.cat([mesh.color, torch.ones_like(mesh.color[:, :1])], dim=1)
+        rgba, _ = glrast.interpolate(attr, rast, mesh.tri)
+    else:
+        rgba = _textured(mesh.color, mesh.atlas, rast, rast_db)
     return glrast.antialias(rgba, rast, pos_clip, mesh.tri, topology_hash)
+
+
+def _textured(texture: Tensor, atlas: Atlas, rast: Tensor, rast_db: Tensor) -> Tensor:
+    """The texture's colour and coverage [N,H,W,4], trilinear; rast_db sets the level alone."""
+    uv, uv_da = glrast.interpolate(atlas.uv, rast, atlas.uv_tri, rast_db, diff_attrs="all")
+    covered = rast[..., 3:] > 0
+    # Not a number is no place on the texture: black, without gradient and without work.
+    uv = uv.masked_fill(~covered, math.nan)
+    color = glrast.texture(texture[None], uv, uv_da, boundary_mode="clamp", max_mip_level=LEVELS)
+    return torch.cat([color, covered.to(color.dtype)], dim=-1)
 
 
 def supersampled(

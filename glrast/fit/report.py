@@ -52,9 +52,11 @@ def write_report(out: Path, fit: Fit, data: Dataset) -> dict[str, Any]:
         steps=len(fit.losses),
         vertices=len(mesh.pos),
         triangles=len(mesh.tri),
+        colour="texture" if mesh.atlas else "vertex",
+        texture_size=mesh.atlas.size if mesh.atlas else None,
         device=device_name(fit.device),
     )
-    save_mesh(out / "mesh.glb", Mesh(pos=mesh.pos, tri=mesh.tri, color=mesh.color))
+    save_mesh(out / "mesh.glb", as_saved(mesh))
     write_turntable(out / "turntable.gif", fit.ctx, mesh, data.train, fit.device)
     write_losses(out / "loss.png", fit.losses, [stage.steps for stage in fit.stages])
     write_comparison(out / "compare.png", judgement)
@@ -96,6 +98,14 @@ def metrics(judgement: Judgement, **facts: Any) -> dict[str, Any]:
             "python": platform.python_version(),
         },
     }
+
+
+def as_saved(mesh: ColoredMesh) -> Mesh:
+    """The mesh as files hold it: with a texture, or with colours of its vertices."""
+    if mesh.atlas is None:
+        return Mesh(pos=mesh.pos, tri=mesh.tri, color=mesh.color)
+    uv, uv_tri = mesh.atlas.uv, mesh.atlas.uv_tri
+    return Mesh(pos=mesh.pos, tri=mesh.tri, uv=uv, uv_tri=uv_tri, texture=mesh.color)
 
 
 def device_name(device: torch.device) -> str:

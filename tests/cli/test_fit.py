@@ -9,12 +9,18 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
+import glrast
 from glrast.cli import fit
 from glrast.cli.main import main
+from glrast.clip import load_mesh
 from glrast.fit import stages, turntable
+from glrast.fit.atlas import Atlas
+from glrast.fit.losses import composite, psnr
+from glrast.fit.model import ColoredMesh, render
 from tests.fit.sphere import sphere_views, write_dataset
 
 RESULTS = {"mesh.glb", "metrics.json", "turntable.gif", "loss.png", "compare.png", "checkpoint.pt"}
@@ -30,11 +36,11 @@ def dataset(tmp_path: Path) -> Path:
 @pytest.fixture(autouse=True)
 def coarse_and_short(monkeypatch: pytest.MonkeyPatch):
     """Meshes for pictures of 33 pixels, and a turntable of four frames."""
-    plan = [
-        (share, replace(stage, shrink=1, edge=stage.edge * 4, split=0.0))
-        for share, stage in stages._PLAN
-    ]
-    monkeypatch.setattr(stages, "_PLAN", plan)
+    plans = {
+        colour: [(share, replace(stage, shrink=1, edge=stage.edge * 4, split=0.0)) for share, stage in plan]
+        for colour, plan in stages._PLANS.items()
+    }  # fmt: skip
+    monkeypatch.setattr(stages, "_PLANS", plans)
     monkeypatch.setattr(turntable, "FRAMES", 4)
 
 
@@ -59,33 +65,70 @@ def test_a_run_writes_its_results_and_the_same_seed_gives_the_same_metrics(
     found = measured(tmp_path / "a")
     assert found == measured(tmp_path / "b")
     assert found["steps"] == 8 and found["held_out"] == "transforms_test.json"
+    assert found["colour"] == "texture" and found["texture_size"] >= 64
     assert 0.5 < found["mask_iou"] <= 1.0 and found["device"].startswith("cpu")
 
 
 @pytest.mark.slow
+def test_vertex_colours_are_to_be_had_too(dataset: Path, tmp_path: Path):
+    assert main(words(dataset, tmp_path / "a", "--colour", "vertex")) == 0
+    found, mesh = measured(tmp_path / "a"), load_mesh(tmp_path / "a" / "mesh.glb")
+    assert found["colour"] == "vertex" and found["texture_size"] is None
+    assert mesh.color is not None and mesh.texture is None
+
+
+@pytest.mark.slow
+def test_the_mesh_looks_in_glrast_render_as_in_the_fit(dataset: Path, tmp_path: Path):
+    # Red, green and blue are x, y and z here: a texture upside down could not hide.
+    assert main(words(dataset, tmp_path / "a", "--steps", "40")) == 0
+    mesh, cameras = tmp_path / "a" / "mesh.glb", dataset / "transforms_test.json"
+    seen = ["render", str(mesh), "--cameras", str(cameras), "--out", str(tmp_path / "b")]
+    assert main([*seen, "--resolution", "33", "--format", "npy", "--layers", "color"]) == 0
+    views = sphere_views(2)
+    loaded = load_mesh(mesh)
+    assert loaded.color is None and loaded.uv is not None and loaded.texture is not None
+    skin = Atlas(loaded.uv, loaded.uv_tri, len(loaded.texture))
+    fitted = ColoredMesh(loaded.pos, loaded.tri, loaded.texture, skin)
+    for index, matrix in enumerate(views.world_to_clip.float()):
+        picture = torch.from_numpy(np.load(tmp_path / "b" / "color" / f"r_{index}.npy")).flip(0)
+        rgba = render(glrast.Context("cpu"), fitted, matrix[None], (33, 33))[0]
+        torch.testing.assert_close(picture[..., 3], rgba[..., 3], rtol=0, atol=1e-5)
+        torch.testing.assert_close(
+            picture[..., :3] * picture[..., 3:], rgba[..., :3], rtol=0, atol=1e-4
+        )
+        assert (
+            float(psnr(composite(rgba, 1.0)[None], composite(views.rgba[index] / 255, 1.0)[None]))
+            > 22
+        )
+
+
+# In the shape's stages, and in the texture's.
+@pytest.mark.slow
+@pytest.mark.parametrize("step", [3, 7])
 def test_an_interrupted_run_says_how_to_go_on_and_ends_with_the_same_bits(
-    dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch
+    step: int, dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch
 ):
-    # Ctrl-C during the third step, sent to ourselves.
+    # Ctrl-C during a step, sent to ourselves.
     show = fit._Progress.show
 
-    def third_step(self, running) -> None:
+    def that_step(self, running) -> None:
         show(self, running)
-        if len(running.losses) == 3:
+        if len(running.losses) == step:
             os.kill(os.getpid(), signal.SIGINT)
 
-    monkeypatch.setattr(fit._Progress, "show", third_step)
+    monkeypatch.setattr(fit._Progress, "show", that_step)
     assert main(words(dataset, tmp_path / "a")) == 130
     said = capsys.readouterr().err.replace("\n", " ")
     assert f"glrast fit {dataset} --out {tmp_path / 'a'}" in said and "--resume" in said
     assert {path.name for path in (tmp_path / "a").iterdir()} == {"checkpoint.pt"}
     monkeypatch.setattr(fit._Progress, "show", show)
     assert main(words(dataset, tmp_path / "a", "--resume")) == 0
-    assert "Continuing from step 3" in capsys.readouterr().err
+    assert f"Continuing from step {step}" in capsys.readouterr().err
     assert main(words(dataset, tmp_path / "b")) == 0
     assert measured(tmp_path / "a") == measured(tmp_path / "b")
     first, second = (torch.load(tmp_path / name / "checkpoint.pt") for name in "ab")
     assert torch.equal(first["u"], second["u"]) and first["losses"] == second["losses"]
+    assert torch.equal(first["color"], second["color"]) and first["atlas"] is not None
 
 
 @pytest.mark.slow
@@ -162,6 +205,13 @@ def test_counts_must_be_whole_and_positive(words_: list[str], capsys):
         main(["fit", "demo", "--out", "out", *words_])
     assert caught.value.code == 2
     assert "expected a whole number above zero" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("size", ["30", "1001", "10000"])
+def test_a_texture_has_a_size_that_can_be_halved(size: str, capsys):
+    with pytest.raises(SystemExit):
+        main(["fit", "demo", "--out", "out", "--texture-size", size])
+    assert "expected a multiple of 4 from 32 to 8192" in capsys.readouterr().err
 
 
 def test_an_unknown_device_is_named(dataset: Path, tmp_path: Path, capsys):

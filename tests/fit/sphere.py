@@ -31,19 +31,21 @@ def cameras(count: int) -> list[torch.Tensor]:
     return matrices
 
 
-def sphere_views(count: int, height: int = 33, width: int = 33) -> Views:
-    """Views of the sphere, coloured by its normal."""
+def sphere_views(count: int, height: int = 33, width: int = 33, stripe: float = 0.0) -> Views:
+    """Views of the sphere, coloured by its normal, with dark rings `stripe` wide if that is not 0."""
     poses = cameras(count)
     projection = perspective(FOV_RAD, width / height, 0.1, 10.0).double()
     return Views(
-        rgba=torch.stack([picture(pose, height, width) for pose in poses]),
+        rgba=torch.stack([picture(pose, height, width, stripe) for pose in poses]),
         world_to_camera=torch.stack(poses).double(),
         projection=projection.expand(count, 4, 4).clone(),
         names=[f"view_{index}" for index in range(count)],
     )
 
 
-def picture(world_to_camera: torch.Tensor, height: int, width: int) -> torch.Tensor:
+def picture(
+    world_to_camera: torch.Tensor, height: int, width: int, stripe: float = 0.0
+) -> torch.Tensor:
     """uint8 [H,W,4], row 0 at the bottom, colour premultiplied."""
     to_world = np.linalg.inv(world_to_camera.double().numpy())
     tangent = math.tan(FOV_RAD / 2)
@@ -57,6 +59,8 @@ def picture(world_to_camera: torch.Tensor, height: int, width: int) -> torch.Ten
     inside = RADIUS**2 - (from_centre @ from_centre - along**2)
     hit = from_centre + ray * (along - np.sqrt(np.maximum(inside, 0)))[..., None]
     color = 0.5 + 0.5 * hit / RADIUS
+    if stripe:
+        color *= np.where(np.floor(hit[..., 2:] / stripe) % 2 == 0, 1.0, 0.3)
     rgba = np.concatenate([color, np.ones_like(color[..., :1])], axis=-1) * (inside > 0)[..., None]
     rgba = rgba.reshape(height, RAYS, width, RAYS, 4).mean(axis=(1, 3))
     return torch.from_numpy(np.round(rgba * 255).astype(np.uint8))

@@ -1,5 +1,6 @@
 """The fit learns, repeats itself to the bit, and goes on from a checkpoint as if nothing had been."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,10 +16,11 @@ from tests.fit.sphere import sphere_views
 
 CPU = torch.device("cpu")
 SPOT = Path(__file__).parents[3] / "shared" / "data" / "spot"
-# Two small stages, so that a run crosses a border between stages.
+# Small stages, so that a run crosses a border between stages, and the one to the texture.
 STAGES = [
     Stage("one", 4, 2, 0.12, 0.0, 10.0, 2e-3, 5e-2, 0.5),
-    Stage("two", 5, 1, 0.08, 0.03, 10.0, 1e-3, 5e-2, 0.5),
+    Stage("two", 3, 1, 0.08, 0.03, 10.0, 1e-3, 5e-2, 0.5),
+    Stage("three", 3, 1, 0.0, 0.0, 10.0, 1e-3, 5e-2, 0.5, texture=True),
 ]
 
 
@@ -36,8 +38,10 @@ def finished(fit: Fit) -> Fit:
 
 def same_bits(a: Fit, b: Fit) -> bool:
     first, second = a.mesh(), b.mesh()
-    equal = [torch.equal(getattr(first, n), getattr(second, n)) for n in ("pos", "tri", "color")]
-    return all(equal) and a.losses == b.losses
+    assert first.atlas and second.atlas
+    pairs = [(getattr(first, n), getattr(second, n)) for n in ("pos", "tri", "color")]
+    pairs += [(getattr(first.atlas, n), getattr(second.atlas, n)) for n in ("uv", "uv_tri")]
+    return all(torch.equal(x, y) for x, y in pairs) and a.losses == b.losses
 
 
 @pytest.mark.slow
@@ -47,9 +51,10 @@ def test_the_same_seed_gives_the_same_bits_and_another_seed_does_not():
     assert first.losses != other.losses
 
 
-# In the middle of the first stage, at its last step (the next begins a stage), in the second.
+# In the middle of the first stage, at its last step (the next begins a stage), at the last step
+# before there is a texture, and with it.
 @pytest.mark.slow
-@pytest.mark.parametrize("stop_after", [2, 4, 7])
+@pytest.mark.parametrize("stop_after", [2, 4, 7, 8])
 def test_a_resumed_run_ends_with_the_bits_of_an_uninterrupted_one(stop_after: int, tmp_path: Path):
     path = tmp_path / "checkpoint.pt"
     first = begun()
@@ -66,7 +71,7 @@ def test_a_finished_run_saves_its_end(tmp_path: Path):
     path = tmp_path / "checkpoint.pt"
     first, seen = begun(), []
     run(first, path, lambda fit: seen.append(len(fit.losses)), lambda: False)
-    assert seen == list(range(1, 10))
+    assert seen == list(range(1, 11))
     second = Fit(sphere_views(6), STAGES, 2, 0, CPU)
     second.restore(load_checkpoint(path), path)
     assert second.done and same_bits(first, second)
@@ -77,6 +82,8 @@ def test_a_checkpoint_of_other_pictures_or_settings_is_refused():
     state = begun().state()
     with pytest.raises(ValueError, match=r"batch was 2 in c\.pt and is 3 now"):
         Fit(sphere_views(6), STAGES, 3, 0, CPU).restore(state, Path("c.pt"))
+    with pytest.raises(ValueError, match=r"texture_size was None in c\.pt and is 64 now"):
+        Fit(sphere_views(6), STAGES, 2, 0, CPU, texture_size=64).restore(state, Path("c.pt"))
     with pytest.raises(ValueError, match=r"data was .* in c\.pt and is .* now"):
         Fit(sphere_views(7), STAGES, 2, 0, CPU).restore(state, Path("c.pt"))
 
@@ -106,6 +113,21 @@ def test_a_tiny_fit_comes_near_to_views_it_has_not_seen():
     assert float(after.psnr.mean()) > max(27.0, float(before.psnr.mean()) + 8.0)
     assert float(after.iou.mean()) > 0.97
     assert sum(fit.losses[-10:]) < 0.5 * sum(fit.losses[:10])
+
+
+@pytest.mark.slow
+def test_a_texture_shows_what_a_coarse_mesh_has_no_vertices_for():
+    views = sphere_views(14, 65, 65, stripe=0.1)
+    train, test = views.pick(list(range(10))), views.pick(list(range(10, 14)))
+    shape = Stage("shape", 15, 1, 0.15, 0.0, 10.0, 2e-3, 5e-2, 0.5)
+    colour = Stage("colour", 40, 1, 0.0, 0.0, 10.0, 5e-4, 5e-2, 0.2)
+    found = {}
+    for name, last in ("vertex", colour), ("texture", replace(colour, texture=True)):
+        fit = Fit(train, [shape, last], 4, 0, CPU)
+        fit.begin()
+        found[name] = float(judge(fit.ctx, finished(fit).mesh(), test, CPU).psnr.mean())
+    # Measured: 18.2 dB and 20.4 dB.
+    assert found["texture"] > found["vertex"] + 1.0, found
 
 
 @pytest.mark.skipif(not SPOT.is_dir(), reason=f"the shared data set {SPOT} is not on this machine")

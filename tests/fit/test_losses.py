@@ -6,7 +6,14 @@ import pytest
 import torch
 
 from glrast.clip import laplacian
-from glrast.fit.losses import composite, image_losses, mask_iou, psnr, smoothness_loss
+from glrast.fit.losses import (
+    composite,
+    image_losses,
+    mask_iou,
+    psnr,
+    smoothness_loss,
+    texture_variation_loss,
+)
 
 
 def test_composite_of_premultiplied_colour_over_a_background():
@@ -54,3 +61,10 @@ def test_mask_iou_of_shifted_bars_and_of_two_empty_masks():
     ours[0, :, 1:4], theirs[0, :, 2:5] = 1.0, 1.0
     assert mask_iou(ours, theirs).tolist() == pytest.approx([0.5, 1.0])
     assert not math.isnan(float(mask_iou(ours, theirs)[1]))
+
+
+def test_the_variation_of_a_texture_counts_its_steps_both_ways():
+    texture = torch.zeros(2, 3, 2)
+    texture[0, 1, 0] = 0.5  # a step to the left, to the right and upwards
+    assert float(texture_variation_loss(texture)) == pytest.approx(3 * 0.5 / 6)
+    assert float(texture_variation_loss(texture + 0.3)) == pytest.approx(3 * 0.5 / 6)

@@ -7,6 +7,8 @@ import torch
 
 import glrast
 from glrast.clip import icosphere, look_at, perspective
+from glrast.fit.atlas import unwrap
+from glrast.fit.bake import bake
 from glrast.fit.model import ColoredMesh, Model, render, supersampled, without_outliers
 
 
@@ -39,6 +41,30 @@ def test_supersampled_is_the_mean_of_the_larger_image(sphere: ColoredMesh):
     small = supersampled(ctx, sphere, camera(), (17, 33), 2)[0]
     mean = (large[0::2, 0::2] + large[1::2, 0::2] + large[0::2, 1::2] + large[1::2, 1::2]) / 4
     torch.testing.assert_close(small, mean, rtol=0, atol=1e-6)
+
+
+def test_a_texture_baked_from_the_vertices_looks_like_them():
+    ctx, pos = glrast.Context("cpu"), icosphere(2)[0]
+    mesh = ColoredMesh(pos, icosphere(2)[1], 0.5 + 0.5 * pos)
+    skin = unwrap(mesh.pos, mesh.tri, texels=20_000.0)
+    textured = ColoredMesh(mesh.pos, mesh.tri, bake(ctx, skin, mesh.tri, mesh.color), skin)
+    plain, seen = (render(ctx, m, camera(), (65, 65)) for m in (mesh, textured))
+    assert not seen[0, 0, 0].any()
+    torch.testing.assert_close(seen, plain, rtol=0, atol=0.03)
+
+
+def test_a_texture_has_gradients_where_it_is_seen_and_moves_the_surface():
+    ctx, (pos, tri) = glrast.Context("cpu"), icosphere(1)
+    skin = unwrap(pos, tri, texels=2_000.0)
+    model = Model(ColoredMesh(pos, tri, bake(ctx, skin, tri, 0.5 + 0.5 * pos), skin), 5.0)
+    mesh = ColoredMesh(model.positions(), model.tri, model.color, model.atlas)
+    # Inside the silhouette, where only the texture's own slope can move anything.
+    render(ctx, mesh, camera(), (65, 65))[:, 25:40, 25:40, 0].sum().backward()
+    grad = model.color.grad
+    assert bool(grad[..., 0].any()) and not grad[..., 1:].any()
+    # Trilinear weights add up to one for each pixel.
+    assert float(grad.sum()) == pytest.approx(15 * 15, rel=1e-4)
+    assert float(model.u.grad.abs().max()) > 0
 
 
 def test_the_gradient_of_the_coverage_is_that_of_the_area(sphere: ColoredMesh):

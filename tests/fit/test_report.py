@@ -76,10 +76,14 @@ def test_up_may_be_no_axis_of_the_world():
 
 
 @pytest.mark.slow
-def test_a_report_is_complete_and_leaves_nothing_half_written(tmp_path: Path, monkeypatch):
+@pytest.mark.parametrize("texture", [False, True])
+def test_a_report_is_complete_and_leaves_nothing_half_written(
+    texture: bool, tmp_path: Path, monkeypatch
+):
     monkeypatch.setattr(turntable, "FRAMES", 4)
     views = sphere_views(6)
-    fit = Fit(views, [Stage("only", 2, 1, 0.15, 0.0, 10.0, 1e-3, 5e-2, 1.0)], 2, 0, CPU)
+    stage = Stage("only", 2, 1, 0.15, 0.0, 10.0, 1e-3, 5e-2, 1.0, texture)
+    fit = Fit(views, [stage], 2, 0, CPU)
     fit.begin()
     while not fit.done:
         fit.step()
@@ -89,5 +93,10 @@ def test_a_report_is_complete_and_leaves_nothing_half_written(tmp_path: Path, mo
     assert json.loads((tmp_path / "metrics.json").read_text()) == values
     mesh = load_mesh(tmp_path / "mesh.glb")
     assert (mesh.pos.mean(dim=0) - torch.tensor(CENTRE)).abs().max() < 0.05
-    torch.testing.assert_close(mesh.color[:, :3], fit.mesh().color, rtol=0, atol=1e-4)
+    saved = mesh.texture if texture else mesh.color[:, :3]
+    # A texture is saved in 8 bits, colours of vertices as floats.
+    tolerance = 0.51 / 255 if texture else 1e-4
+    torch.testing.assert_close(saved, fit.mesh().color, rtol=0, atol=tolerance)
+    assert values["colour"] == ("texture" if texture else "vertex")
+    assert values["texture_size"] == (len(mesh.texture) if texture else None)
     assert iio.imread(tmp_path / "turntable.gif").shape[0] == 4
