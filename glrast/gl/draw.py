@@ -10,6 +10,7 @@ import torch
 
 from . import interop, targets
 from .context import DeviceContext
+from .peeled import Peeled
 from .program import program
 
 _DEPTH_TEST, _LESS = 0x0B71, 0x0201
@@ -34,12 +35,21 @@ class Batch:
 
 
 def draw(
-    context: DeviceContext, batch: Batch, kind: str, height: int, width: int, device: torch.device
+    context: DeviceContext,
+    batch: Batch,
+    kind: str,
+    height: int,
+    width: int,
+    device: torch.device,
+    peeled: Peeled | None = None,
 ) -> torch.Tensor:
-    """Rasterize: int32 [N,H,W] triangle id + 1 (kind "id") or float32 [N,H,W,4] (u, v, 0, id) (kind "full")."""
-    format = targets.R32UI if kind == "id" else targets.RGBA32F
+    """Rasterize: int32 [N,H,W] triangle id + 1 (kind "id") or float32 [N,H,W,4] (u, v, 0, id) (kind "full").
+
+    With `peeled`: the surfaces behind those of the call before with the same `peeled`.
+    """
+    format = targets.RGBA32F if kind == "full" else targets.R32UI if peeled is None else peeled.IDS
     N = len(batch.images)
-    shape = (N, height, width) if kind == "id" else (N, height, width, 4)
+    shape = (N, height, width) if format[4] == 1 else (N, height, width, format[4])
     out = torch.empty(shape, dtype=format[3], device=device)
     with context.current():
         gl = context.gl
@@ -51,13 +61,17 @@ def draw(
         step = _layers_per_chunk(context, format, height, width)
         for begin in range(0, N, step):
             images = batch.images[begin : begin + step]
-            target = targets.target(context, format, height, width, len(images))
-            target.clear()
-            _submit(context, target, buffers, images, batch.indices.shape[1], kind)
+            if peeled is None:
+                target = targets.target(context, format, height, width, len(images))
+                target.clear()
+                defines = ()
+            else:
+                target, defines = peeled.turn(begin, format, height, width, len(images))
+            _submit(context, target, buffers, images, batch.indices.shape[1], kind, defines)
             interop.read(target, out[begin : begin + step])
         if context.software:
             gl.check(f"after drawing {N} images of {height} x {width}")
-    return out
+    return out if peeled is None or kind == "full" else out[..., 0].contiguous()
 
 
 def _layers_per_chunk(context: DeviceContext, format: tuple, height: int, width: int) -> int:
@@ -87,7 +101,7 @@ def _buffer(context: DeviceContext, name: str, size: int) -> moderngl.Buffer:
     return found
 
 
-def _submit(context, target, buffers, images: np.ndarray, T: int, kind: str) -> None:
+def _submit(context, target, buffers, images: np.ndarray, T: int, kind: str, defines) -> None:
     """Draw all images of one chunk: one indirect submission, or on a software driver one per few thousand triangles."""
     layer = np.arange(len(images))
     if context.software and images[:, 3].max() > _SOFTWARE_TRIANGLES:
@@ -105,7 +119,7 @@ def _submit(context, target, buffers, images: np.ndarray, T: int, kind: str) -> 
     commands_buffer = _buffer(context, "commands", commands.size * 4)
     draws_buffer.write(draws.astype(np.int32))
     commands_buffer.write(commands.astype(np.uint32))
-    array = _vertex_array(context, kind, buffers[0], buffers[1], draws_buffer)
+    array = _vertex_array(context, kind, defines, buffers[0], buffers[1], draws_buffer)
     for begin, end in _submissions(context, layer, count):
         if not context.layered_vertex:
             target.bind_layer(int(layer[begin]))
@@ -136,8 +150,11 @@ def _submissions(context, layer: np.ndarray, count: np.ndarray) -> list[tuple[in
     return list(zip([0, *ends[:-1].tolist()], ends.tolist()))
 
 
-def _vertex_array(context: DeviceContext, kind: str, pos, indices, draws) -> moderngl.VertexArray:
-    defines = ("FULL",) if kind == "full" else ()
+def _vertex_array(
+    context: DeviceContext, kind: str, defines: tuple[str, ...], pos, indices, draws
+) -> moderngl.VertexArray:
+    if kind == "full":
+        defines = ("FULL", *defines)
     if context.layered_vertex:
         defines += ("LAYERED_VERTEX",)
     if kind == "full":
