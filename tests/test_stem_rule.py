@@ -7,8 +7,6 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-# Operations that only call another's kernels.
-BORROWED = {"peel": "rasterize"}
 STEMS = sorted(path.stem for path in (ROOT / "kernels").glob("*.cu"))
 
 
@@ -48,11 +46,4 @@ def test_every_operation_has_a_kernel_file():
     operations = {
         path.stem for path in (ROOT / "glrast/ops").glob("*.py") if not path.stem.startswith("_")
     }
-    assert operations <= {*STEMS, *BORROWED}
-
-
-@pytest.mark.parametrize("stem", BORROWED)
-def test_an_operation_with_borrowed_kernels_has_its_twin_and_its_test(stem):
-    assert BORROWED[stem] in STEMS
-    assert (ROOT / f"tests/reference/{stem}.py").is_file()
-    assert (ROOT / f"tests/ops/test_{stem}.py").is_file()
+    assert operations <= set(STEMS)

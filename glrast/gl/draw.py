@@ -45,7 +45,8 @@ def draw(
 ) -> torch.Tensor:
     """Rasterize: int32 [N,H,W] triangle id + 1 (kind "id") or float32 [N,H,W,4] (u, v, 0, id) (kind "full").
 
-    With `peeled`: the surfaces behind those of the call before with the same `peeled`.
+    With `peeled`: the surfaces behind those of the call before with the same `peeled`, and their depth, 0 to 1 and 2
+    in empty pixels: int32 [N,H,W,2] (triangle id + 1, the bits of the depth) or float32 [N,H,W,4] (u, v, depth, id).
     """
     format = targets.RGBA32F if kind == "full" else targets.R32UI if peeled is None else peeled.IDS
     N = len(batch.images)
@@ -71,7 +72,7 @@ def draw(
             interop.read(target, out[begin : begin + step])
         if context.software:
             gl.check(f"after drawing {N} images of {height} x {width}")
-    return out if peeled is None or kind == "full" else out[..., 0].contiguous()
+    return out
 
 
 def _layers_per_chunk(context: DeviceContext, format: tuple, height: int, width: int) -> int:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch.autograd.function import once_differentiable
 
 from ..context import Context
+from ..launch import launch
 from .rasterize import checked, forward, gradient, remember
 
 
@@ -80,13 +82,10 @@ class DepthPeeler:
         given = checked("DepthPeeler", ctx, pos, tri, resolution, ranges, cull)
         self._pos, self._tri, self._ranges, self._height, self._width = given
         self._ctx, self._grad_db, self._cull = ctx, grad_db and ctx.output_db, cull
-        self._peeled = None  # what stays on the OpenGL side between two layers
+        self._peeling: _Peeling | None = None
         self._finished = False
 
     def __enter__(self) -> DepthPeeler:
-        from ..gl.context import by_handle
-        from ..gl.peeled import Peeled
-
         if self._finished:
             raise RuntimeError(
                 "glrast.DepthPeeler: this peeler is finished; make a new one to start again"
@@ -96,15 +95,15 @@ class DepthPeeler:
                 "glrast.DepthPeeler: ctx is being peeled by another DepthPeeler; leave its `with` first, or use "
                 "another Context (they are cheap)"
             )
-        self._peeled = Peeled(by_handle(self._ctx.handle))
+        self._peeling = _Peeling(self._ctx.handle)
         self._ctx.peeler = self
         return self
 
     def __exit__(self, *exception) -> None:
-        peeled, self._peeled = self._peeled, None
+        peeling, self._peeling = self._peeling, None
         self._finished, self._ctx.peeler = True, None
-        if peeled is not None:
-            peeled.close()
+        if peeling is not None:
+            peeling.targets.close()
 
     def rasterize_next_layer(self) -> tuple[torch.Tensor, torch.Tensor]:
         """The nearest surfaces behind those of the layer before; the first layer is what `rasterize` gives.
@@ -117,15 +116,61 @@ class DepthPeeler:
         Raises:
             RuntimeError: outside the `with` of this peeler.
         """
-        if self._peeled is None:
+        if self._peeling is None:
             raise RuntimeError(
                 "glrast.DepthPeeler: rasterize_next_layer must be called inside `with DepthPeeler(...) as peeler:`"
             )
         ctx = self._ctx
         arguments = (ctx.handle, self._height, self._width, ctx.program, self._cull, ctx.output_db)
         with torch.no_grad():
-            drawn = forward(self._pos, self._tri, self._ranges, *arguments, self._peeled)
+            drawn = forward(self._pos, self._tri, self._ranges, *arguments, self._peeling)
         return _Layer.apply(self._pos, self._tri, drawn, self._grad_db)
+
+
+_TILE = 16  # pixels; kernels/peel.cu says the same
+_MOST_EMPTY = 8  # index sets of all images may hold so many times the triangles that are drawn
+
+
+class _Peeling:
+    """What is known of the last layer: ids and depths in OpenGL textures, and the nearest depth in each tile."""
+
+    def __init__(self, handle: int):
+        from ..gl.context import by_handle
+        from ..gl.peeled import Peeled
+
+        self.targets = Peeled(by_handle(handle))
+        self.nearest: torch.Tensor | None = (
+            None  # [N,tiles,tiles], 0 to 1; 2 where the layer is empty
+        )
+        self.size = (0, 0)
+
+    def remember(self, drawn: torch.Tensor) -> torch.Tensor:
+        """Notes the depths of a drawn layer; returns it as it would be without them."""
+        N, H, W, channels = drawn.shape
+        depth = drawn.view(torch.float32)[..., 1 if channels == 2 else 2]
+        across, down = -(-W // _TILE), -(-H // _TILE)
+        self.size, self.nearest = (H, W), depth.new_empty((N, down, across))
+        launch(
+            "peel", "peel_nearest", drawn.device, width=across, H=down, rows=N * down, depth=depth,
+            stride=channels, image_width=W, image_height=H, nearest=self.nearest,
+        )  # fmt: skip
+        return drawn[..., 0].contiguous() if channels == 2 else drawn
+
+    def without_what_lies_before(self, indices, index_set, pos, ranges):
+        """Index sets, one for each image, without triangles that are wholly before the last layer."""
+        if self.nearest is None:
+            return indices, index_set
+        (N, down, across), T = self.nearest.shape, indices.shape[1]
+        if ranges is not None and N * T > _MOST_EMPTY * int(ranges[:, 1].sum()):
+            return indices, index_set
+        out = indices.new_empty((N, T, 3))
+        launch(
+            "peel", "peel_prepare", pos.device, width=T, H=1, rows=N, indices=indices,
+            indices_stride=T * 3 if len(indices) > 1 else 0, pos=pos,
+            pos_stride=pos.shape[1] * 4 if pos.ndim == 3 else 0, nearest=self.nearest, tiles_x=across, tiles_y=down,
+            image_width=self.size[1], image_height=self.size[0], out=out,
+        )  # fmt: skip
+        return out, np.arange(N)
 
 
 class _Layer(torch.autograd.Function):

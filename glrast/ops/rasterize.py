@@ -151,9 +151,9 @@ def gradient(ctx, grad_rast, grad_db):
 
 
 def forward(
-    pos, tri, ranges, handle: int, height: int, width: int, program: str, cull: str, output_db: bool, peeled=None
+    pos, tri, ranges, handle: int, height: int, width: int, program: str, cull: str, output_db: bool, peeling=None
 ):  # fmt: skip
-    """(rast, rast_db, ids); with `peeled` of the layer behind the one before (see glrast/gl/peeled.py)."""
+    """(rast, rast_db, ids); with `peeling` of the layer behind the one before (see peel.py)."""
     from ..gl.context import by_handle
     from ..gl.draw import Batch, draw
 
@@ -172,12 +172,18 @@ def forward(
         )
         return rast.zero_(), rast_db.zero_(), ids.zero_()
     indices, index_set = _drawable_indices(pos, tri)
+    if peeling is not None:
+        indices, index_set = peeling.without_what_lies_before(indices, index_set, pos, ranges)
     images = np.zeros((N, 4), dtype=np.int64)
     images[:, 0] = index_set
     images[:, 1] = np.arange(N) * V if ranges is None else 0
     images[:, 2:] = (0, T) if ranges is None else ranges.numpy()
     batch = Batch(pos, indices, images, cull)
-    drawn = draw(context, batch, program, height, width, pos.device, peeled)
+    if peeling is None:
+        drawn = draw(context, batch, program, height, width, pos.device)
+    else:
+        drawn = draw(context, batch, program, height, width, pos.device, peeling.targets)
+        drawn = peeling.remember(drawn)
     rast, rast_db, ids = _forward_fake(
         pos, tri, ranges, handle, height, width, program, cull, output_db
     )

@@ -5,6 +5,7 @@ import torch
 
 import glrast
 from glrast.gl import draw as gl_draw
+from glrast.ops import peel as module
 from tests import scenes
 from tests.ops.compare import close, on, random, ranges_for, relative_error
 from tests.reference import peel as twin
@@ -240,6 +241,94 @@ def check_gradients(context, scene, resolution, layers):
         assert not grad[..., 2].any()
 
 
+# ---- triangles that are left out because they lie before the last layer ----------------------------------
+
+
+@pytest.mark.parametrize("resolution", [ODD, (64, 64), (100, 250)])
+def test_leaving_triangles_out_changes_no_bit(context, monkeypatch, resolution):
+    for scene in (
+        shells(4, 2, images=3),
+        everything_overlaps(),
+        steep_and_clipped(),
+        slivers(),
+        through_each_other(),
+    ):
+        pos, tri, _ = on(context, scene)
+        flat = pos.reshape(-1, 4)
+        ranges = None if pos.ndim == 3 else [[0, len(tri)], [3, len(tri) // 2]]
+        pos = pos if pos.ndim == 3 else flat
+        with monkeypatch.context() as patch:
+            patch.setattr(
+                module._Peeling, "without_what_lies_before", lambda self, i, s, *_: (i, s)
+            )
+            wanted = glrast.peel(context, pos, tri, resolution, ranges)
+        found = glrast.peel(context, pos, tri, resolution, ranges)
+        assert len(found) == len(wanted) > 2
+        for fs, ws in zip(found, wanted):
+            assert all(torch.equal(f, w) for f, w in zip(fs, ws))
+
+
+def test_each_layer_leaves_out_what_is_shown_already(context, monkeypatch):
+    pos, tri, _ = on(context, shells(8, subdivisions=3))
+    sizes = drawn_triangles(context, monkeypatch, pos, tri, (256, 256))
+    assert len(sizes) == 17 and sizes[0] == sizes[1] == len(tri)
+    assert all(later <= sooner for sooner, later in zip(sizes[1:], sizes[2:]))
+    assert sizes[8] < 0.75 * len(tri) and sizes[-1] < 0.2 * len(tri)
+
+
+def test_only_a_triangle_surely_before_the_layer_is_left_out(device):
+    corner = torch.tensor([[2.0, 2.0], [28.0, 3.0], [4.0, 27.0]]) / 16 - 1  # pixels of 32 x 32
+
+    def stays(depth, corners=corner, w=1.0, empty=False):
+        z = torch.as_tensor(depth) * 2 - 1
+        pos = torch.cat([corners, z.expand(3)[:, None], torch.ones(3, 1)], 1) * w
+        peeling = module._Peeling(glrast.Context(device).handle)
+        peeling.nearest = torch.full((1, 2, 2), 2.0 if empty else 0.5, device=device)
+        peeling.size = (32, 32)
+        tri = torch.tensor([[[0, 1, 2]]], dtype=torch.int32, device=device)
+        left, _ = peeling.without_what_lies_before(tri, 0, pos[None].to(device), None)
+        return bool(left.any())
+
+    assert not stays(0.4) and not stays([0.1, 0.2, 0.25]) and stays(0.5) and stays(0.6)
+    assert stays([0.0, 0.0, 0.4])  # 0.4, and as much again for a depth beyond its corners
+    assert stays(0.4999999)  # rounding
+    assert not stays(0.4, w=3.0) and stays(0.4, w=-1.0)
+    assert stays(
+        0.4, corners=torch.tensor([[0.0, 0.0], [0.5, 0.5], [0.5, 0.501]])
+    )  # 1/100 pixel wide
+    assert not stays(0.9, empty=True) and not stays(
+        0.9, corners=corner + 9
+    )  # nothing behind nothing
+    assert stays(float("nan"))
+
+
+def test_the_nearest_depth_of_each_tile_counts_no_empty_pixel(device):
+    for channels, at in ((2, 1), (4, 2)):
+        depth = torch.rand(2, 17, 33, generator=torch.Generator().manual_seed(0))
+        depth[:, :, 20:] = 2.0
+        drawn = torch.zeros(2, 17, 33, channels)
+        drawn[..., at] = depth
+        peeling = module._Peeling(glrast.Context(device).handle)
+        peeling.remember((drawn.view(torch.int32) if channels == 2 else drawn).to(device))
+        padded = torch.nn.functional.pad(depth, (0, 15, 0, 15), value=2.0)
+        wanted = -torch.nn.functional.max_pool2d(-padded, 16)
+        assert torch.equal(peeling.nearest.cpu(), wanted) and wanted[0, 0, 2] == 2
+
+
+def drawn_triangles(context, monkeypatch, pos, tri, resolution):
+    """How many triangles each layer draws."""
+    real, sizes = module._Peeling.without_what_lies_before, []
+
+    def counted(self, *arguments):
+        indices, index_set = real(self, *arguments)
+        sizes.append(int((indices[..., 0] != indices[..., 1]).sum()))
+        return indices, index_set
+
+    monkeypatch.setattr(module._Peeling, "without_what_lies_before", counted)
+    glrast.peel(context, pos, tri, resolution)
+    return sizes
+
+
 # ---- autograd --------------------------------------------------------------------------------------------
 
 
@@ -353,7 +442,7 @@ def test_wrong_arguments_are_told_by_the_peelers_name(context):
             glrast.DepthPeeler(*arguments)
 
 
-def test_a_thousand_peelers_take_no_more_opengl_objects(context, gl):
+def test_twenty_peelers_take_no_more_opengl_objects(context, gl):
     pos, tri, _ = on(context, shells(1))
     glrast.peel(context, pos, tri, ODD)
     objects = set(gl.objects)
@@ -406,3 +495,27 @@ def steep_and_clipped() -> scenes.Scene:
     wide = random(60, 4, seed=2) * torch.tensor([2.0, 2.0, 3.0, 0.2]) + torch.tensor([0, 0, 0, 1.0])
     tri = torch.arange(150).reshape(50, 3)
     return scenes.Scene(torch.cat([pos, wide]), tri.int(), random(150, 3))
+
+
+def slivers() -> scenes.Scene:
+    """Triangles from far thinner to a little wider than a pixel, steep in depth, through a wall."""
+    random_ = torch.Generator().manual_seed(3)
+    at = torch.rand(200, 1, 2, generator=random_) * 2 - 1
+    width = 10 ** (-5 * torch.rand(200, 1, 1, generator=random_))
+    pos = (
+        at
+        + torch.randn(200, 3, 2, generator=random_)
+        * torch.cat([width, torch.ones_like(width)], -1)
+        * 0.3
+    )
+    depth = torch.randn(200, 3, 1, generator=random_) * 0.6
+    pos = torch.cat([pos, depth, torch.ones_like(depth)], -1).reshape(-1, 4)
+    return scenes.Scene(pos, torch.arange(600).reshape(200, 3).int(), random(600, 3))
+
+
+def through_each_other() -> scenes.Scene:
+    """Three bumpy spheres at the same place: small triangles cut each other everywhere."""
+    parts = [scenes.closed_mesh(3, seed=seed) for seed in range(3)]
+    pos, tri = torch.cat([p.pos for p in parts], 1), parts[0].tri
+    tri = torch.cat([tri + k * parts[0].pos.shape[1] for k in range(3)])
+    return scenes.Scene(pos, tri, random(pos.shape[1], 3))
