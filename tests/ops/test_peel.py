@@ -244,7 +244,9 @@ def check_gradients(context, scene, resolution, layers):
 # ---- triangles that are left out because they lie before the last layer ----------------------------------
 
 
-@pytest.mark.parametrize("resolution", [ODD, (64, 64), (100, 250)])
+@pytest.mark.parametrize(
+    "resolution", [ODD, (64, 64), pytest.param((100, 250), marks=pytest.mark.slow)]
+)
 def test_leaving_triangles_out_changes_no_bit(context, monkeypatch, resolution):
     for scene in (
         shells(4, 2, images=3),
