@@ -7,6 +7,7 @@ from .context import Context, RasterizeCudaContext, RasterizeGLContext
 from .ops._mipmap import texture_construct_mip
 from .ops.antialias import antialias, antialias_construct_topology_hash
 from .ops.interpolate import interpolate
+from .ops.peel import DepthPeeler, peel
 from .ops.rasterize import rasterize, triangle_id
 from .ops.texture import texture
 
@@ -18,6 +19,8 @@ __all__ = [
     "RasterizeCudaContext",
     "rasterize",
     "triangle_id",
+    "DepthPeeler",
+    "peel",
     "interpolate",
     "texture",
     "texture_construct_mip",

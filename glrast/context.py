@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 
 from . import _check
+
+if TYPE_CHECKING:
+    from .ops.peel import DepthPeeler
 
 # The faster of the two programs by renderer, as measured (rasterize, 82k triangles at 1024 x 1024, in turns):
 # llvmpipe: full takes 1.3 to 1.4 times as long as id. Where nobody has measured, `id`: it asks least of the fragment
@@ -39,6 +44,7 @@ class Context:
 
         self.device = _resolve(device)
         self.output_db = output_db
+        self.peeler: DepthPeeler | None = None  # the one that is at work
         opened = for_device(self.device)
         self.handle = opened.handle
         renderer = opened.renderer.split(" ")[0]

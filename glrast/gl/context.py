@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import logging
 import os
 import threading
 from contextlib import contextmanager
@@ -51,6 +52,7 @@ class DeviceContext:
             self.sharing = interop.sharing(device, self)
         self.handle = len(_by_handle)
         _by_handle.append(self)
+        logging.getLogger("glrast").info("%s: OpenGL %s on %s", device, self.version, self.renderer)
         if self.software:
             from ..launch.cpu import keep_freed_memory
 

@@ -12,6 +12,7 @@ import torch
 
 from . import targets
 from .context import DeviceContext
+from .peeled import Peeled
 from .program import program
 
 _DEPTH_TEST, _LESS = 0x0B71, 0x0201
@@ -46,16 +47,18 @@ Resolve = Callable[[int, int, torch.Tensor, int], None]
 
 def draw(
     context: DeviceContext, batch: Batch, kind: str, height: int, width: int, device: torch.device,
-    resolve: Resolve | None = None, viewport: tuple[int, int, int, int] | None = None,
+    resolve: Resolve | None = None, viewport: tuple[int, int, int, int] | None = None, peeled: Peeled | None = None,
 ) -> torch.Tensor:  # fmt: skip
     """Rasterize: int32 [N,H,W] triangle id + 1 (kind "id") or float32 [N,H,W,4] (u, v, 0, id) (kind "full").
 
     With `resolve` it is filled by that, called once per chunk of images: on a GPU it reads OpenGL's texture itself.
     viewport: x, y, width, height of what -1..1 covers, where that is not the target itself (see tiles.py).
+    With `peeled`: the surfaces behind those of the call before with the same `peeled`, and their depth, 0 to 1 and 2
+    in empty pixels: int32 [N,H,W,2] (triangle id + 1, the bits of the depth) or float32 [N,H,W,4] (u, v, depth, id).
     """
-    format = targets.R32UI if kind == "id" else targets.RGBA32F
+    format = targets.RGBA32F if kind == "full" else targets.R32UI if peeled is None else peeled.IDS
     N = len(batch.images)
-    shape = (N, height, width) if kind == "id" else (N, height, width, 4)
+    shape = (N, height, width) if format[4] == 1 else (N, height, width, format[4])
     out = torch.empty(shape, dtype=format[3], device=device)
     with context.current():
         gl = context.gl
@@ -69,12 +72,16 @@ def draw(
         for begin in range(0, N, step):
             images = batch.images[begin : begin + step]
             blocks = None if batch.blocks is None else batch.blocks[begin : begin + step]
-            target = targets.target(context, format, height, width, len(images))
             context.sharing.to_opengl()
-            target.clear()
+            if peeled is None:
+                target = targets.target(context, format, height, width, len(images))
+                target.clear()
+                defines = ()
+            else:
+                target, defines = peeled.turn(begin, format, height, width, len(images))
             if viewport:
                 gl.glViewport(*viewport)
-            _submit(context, target, buffers, images, blocks, batch.indices.shape[1], kind)
+            _submit(context, target, buffers, images, blocks, batch.indices.shape[1], kind, defines)
             chunk = out[begin : begin + step]
             if resolve is None:
                 context.sharing.read(target, chunk)
@@ -118,7 +125,16 @@ def _buffer(context: DeviceContext, name: str, size: int) -> moderngl.Buffer:
     return found
 
 
-def _submit(context, target, buffers, images: np.ndarray, blocks, T: int, kind: str) -> None:
+def _submit(
+    context,
+    target,
+    buffers,
+    images: np.ndarray,
+    blocks,
+    T: int,
+    kind: str,
+    defines: tuple[str, ...],
+) -> None:
     """Draw all images of one chunk: one indirect submission, or on a software driver one per few thousand triangles."""
     layer = np.arange(len(images))
     if blocks is not None:
@@ -140,7 +156,7 @@ def _submit(context, target, buffers, images: np.ndarray, blocks, T: int, kind: 
     commands_buffer = _buffer(context, "commands", commands.size * 4)
     draws_buffer.write(draws.astype(np.int32))
     commands_buffer.write(commands.astype(np.uint32))
-    array = _vertex_array(context, kind, buffers[0], buffers[1], draws_buffer)
+    array = _vertex_array(context, kind, defines, buffers[0], buffers[1], draws_buffer)
     for begin, end in _submissions(context, layer, count):
         if not context.layered_vertex:
             target.bind_layer(int(layer[begin]))
@@ -180,8 +196,11 @@ def _submissions(context, layer: np.ndarray, count: np.ndarray) -> list[tuple[in
     return list(zip([0, *ends[:-1].tolist()], ends.tolist()))
 
 
-def _vertex_array(context: DeviceContext, kind: str, pos, indices, draws) -> moderngl.VertexArray:
-    defines = ("FULL",) if kind == "full" else ()
+def _vertex_array(
+    context: DeviceContext, kind: str, defines: tuple[str, ...], pos, indices, draws
+) -> moderngl.VertexArray:
+    if kind == "full":
+        defines = ("FULL", *defines)
     if context.layered_vertex:
         defines += ("LAYERED_VERTEX",)
     if context.culls_non_finite:

@@ -13,6 +13,8 @@ _SIGNATURES = {
     "glGetIntegerv": (None, _uint, _pointer),
     "glCreateTextures": (None, _uint, _int, _pointer),
     "glTextureStorage3D": (None, _uint, _int, _uint, _int, _int, _int),
+    "glTextureParameteri": (None, _uint, _uint, _int),
+    "glBindTextureUnit": (None, _uint, _uint),
     "glGetTextureImage": (None, _uint, _int, _uint, _uint, _int, _pointer),
     "glDeleteTextures": (None, _int, _pointer),
     "glCreateFramebuffers": (None, _int, _pointer),

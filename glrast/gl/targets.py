@@ -12,6 +12,7 @@ _TEXTURE_2D_ARRAY = 0x8C1A
 _FRAMEBUFFER, _COLOR_ATTACHMENT0, _DEPTH_ATTACHMENT, _COMPLETE = 0x8D40, 0x8CE0, 0x8D00, 0x8CD5
 _COLOR, _DEPTH = 0x1800, 0x1801
 _DEPTH32F = 0x8CAC
+_MIN_FILTER, _MAG_FILTER, _NEAREST = 0x2801, 0x2800, 0x2600
 _PACK_ALIGNMENT = 0x0D05
 _BEHIND_ALL = 2.0  # floating-point depth is not clamped when cleared
 
@@ -23,6 +24,7 @@ R32UI = (
     torch.int32,
     1,
 )  # GL_UNSIGNED_INT read into int32: ids stay below 2^31
+RG32UI = (0x823C, 0x8228, 0x1405, torch.int32, 2)
 RGBA32F = (0x8814, 0x1908, 0x1406, torch.float32, 4)
 
 # Targets of other sizes are kept for clients that alternate between resolutions, up to this much memory.
@@ -44,6 +46,8 @@ class Target:
         gl.check("before making a render target")
         gl.glTextureStorage3D(self.color, 1, format[0], width, height, layers)
         gl.glTextureStorage3D(self.depth, 1, _DEPTH32F, width, height, layers)
+        for filter in (_MIN_FILTER, _MAG_FILTER):  # shaders cannot read integers with any other
+            gl.glTextureParameteri(self.color, filter, _NEAREST)
         gl.glNamedFramebufferTexture(self.framebuffer, _COLOR_ATTACHMENT0, self.color, 0)
         gl.glNamedFramebufferTexture(self.framebuffer, _DEPTH_ATTACHMENT, self.depth, 0)
         try:
@@ -62,15 +66,14 @@ class Target:
                 f"glrast: the render target is incomplete (OpenGL status {status:#x}); see `glrast doctor`"
             )
 
-    def clear(self) -> None:
-        """Every pixel 0, every depth behind the far plane, which itself is visible (z = w, depth 1)."""
+    def clear(self, bits: tuple[int, int, int, int] = (0, 0, 0, 0)) -> None:
+        """Every pixel 0 (or `bits`), every depth behind the far plane, which itself is visible (z = w, depth 1)."""
         gl = self.gl
         gl.glBindFramebuffer(_FRAMEBUFFER, self.framebuffer)
         gl.glViewport(0, 0, self.width, self.height)
-        clear = (
-            gl.glClearNamedFramebufferuiv if self.format is R32UI else gl.glClearNamedFramebufferfv
-        )
-        clear(self.framebuffer, _COLOR, 0, (ctypes.c_uint * 4)())  # zero bits are 0.0 too
+        whole = self.format is not RGBA32F
+        clear = gl.glClearNamedFramebufferuiv if whole else gl.glClearNamedFramebufferfv
+        clear(self.framebuffer, _COLOR, 0, (ctypes.c_uint * 4)(*bits))
         gl.glClearNamedFramebufferfv(
             self.framebuffer, _DEPTH, 0, ctypes.byref(ctypes.c_float(_BEHIND_ALL))
         )
@@ -84,6 +87,10 @@ class Target:
         )
         self.gl.glNamedFramebufferTextureLayer(self.single, _DEPTH_ATTACHMENT, self.depth, 0, layer)
         self.gl.glBindFramebuffer(_FRAMEBUFFER, self.single)
+
+    def bind_to_read(self) -> None:
+        """Let shaders read the colour (texture unit 0); the target must not be drawn into then."""
+        self.gl.glBindTextureUnit(0, self.color)
 
     def read(self, out: torch.Tensor) -> None:
         """Copy all layers into `out`, a contiguous CPU tensor [layers,H,W] or [layers,H,W,4]. Waits for the GPU."""
@@ -103,8 +110,26 @@ class Target:
 
 def target(context: DeviceContext, format: tuple, height: int, width: int, layers: int) -> Target:
     """The cached target of this size; the context must be current. The least recently used are freed first."""
+    found = take(context, format, height, width, layers)
+    keep(context, found)
+    return found
+
+
+def take(context: DeviceContext, format: tuple, height: int, width: int, layers: int) -> Target:
+    """A target that nobody else gets until `keep` or `release`; the context must be current."""
     key = ("target", format, height, width, layers)
-    found = context.objects.pop(key, None) or Target(context, format, height, width, layers)
+    found = context.objects.pop((*key, "second"), None) or context.objects.pop(key, None)
+    return found or Target(context, format, height, width, layers)
+
+
+def keep(context: DeviceContext, found: Target) -> None:
+    """Put a target into the cache, which holds two of a size: peeling takes two."""
+    key = ("target", found.format, found.height, found.width, found.layers)
+    if key in context.objects:
+        key = (*key, "second")
+    if key in context.objects:
+        found.release()
+        return
     others = [k for k in context.objects if k[0] == "target"]
     kept = found.bytes + sum(context.objects[k].bytes for k in others)
     for other in others:  # dictionaries keep insertion order: oldest use first
@@ -115,4 +140,3 @@ def target(context: DeviceContext, format: tuple, height: int, width: int, layer
         context.sharing.forget(gone)
         gone.release()
     context.objects[key] = found
-    return found

@@ -17,31 +17,37 @@ _MOST_BYTES = (
 
 
 def drawable(
-    context: DeviceContext, pos, tri, ranges, height: int, width: int, cull: str
+    context: DeviceContext, pos, tri, ranges, height: int, width: int, cull: str, cleared=False
 ) -> tuple[Batch, torch.Tensor | None]:
-    """What to draw, and the numbers in `tri` of its triangles [K]; None: those of `tri` itself."""
+    """What to draw, and the numbers in `tri` of its triangles [K]; None: those of `tri` itself.
+
+    cleared: what is not drawn is (0, 0, 0), for who looks at it all the same.
+    """
     N, T, V = pos.shape[0] if ranges is None else ranges.shape[0], tri.shape[0], pos.shape[-2]
     spans = np.zeros((N, 2), np.int64) + (0, T) if ranges is None else ranges.numpy()
     first_vertex = np.arange(N) * (V if ranges is None else 0)
     on_cpu = context.software and pos.device.type == "cpu" and not context.culls_non_finite
     if on_cpu and spans[:, 1].sum() * _SELECTED_BYTES <= _MOST_BYTES:
-        return _selected(pos, tri, spans, first_vertex, height, width, cull)
+        return _selected(pos, tri, spans, first_vertex, height, width, cull, cleared)
     indices, index_set = _safe(context, pos, tri)
     images = np.column_stack([np.zeros(N, np.int64) + index_set, first_vertex, spans])
     return Batch(pos, indices, images, cull), None
 
 
-def _selected(pos, tri, spans, first_vertex, height, width, cull) -> tuple[Batch, torch.Tensor]:
+def _selected(
+    pos, tri, spans, first_vertex, height, width, cull, cleared
+) -> tuple[Batch, torch.Tensor]:
     """Without the triangles that cannot cover a pixel centre: to llvmpipe they cost as much as others."""
     N, T, V = len(spans), tri.shape[0], pos.shape[-2]
     start = np.cumsum(spans[:, 1]) - spans[:, 1]
+    regions = np.ascontiguousarray(np.column_stack([spans, start]))  # ranges may be transposed
     K = max(1, int(spans[:, 1].sum()))
-    indices = torch.empty((1, K, 3), dtype=torch.int32)
+    indices = (torch.zeros if cleared else torch.empty)((1, K, 3), dtype=torch.int32)
     numbers = torch.empty(K, dtype=torch.int32)
     counts = torch.empty((N, max(1, -(-int(spans[:, 1].max()) // BLOCK))), dtype=torch.int32)
     launch(
         "rasterize", "rasterize_select", pos.device, width=counts.shape[1], H=1, rows=N, tri=tri, pos=pos,
-        pos_stride=V * 4 if pos.ndim == 3 else 0, images=torch.from_numpy(np.column_stack([spans, start])), T=T, V=V,
+        pos_stride=V * 4 if pos.ndim == 3 else 0, images=torch.from_numpy(regions), T=T, V=V,
         block=BLOCK, columns=width, lines=height, cull=_SIDES[cull], indices=indices, numbers=numbers, counts=counts,
     )  # fmt: skip
     images = np.column_stack([np.zeros(N, np.int64), first_vertex, start, spans[:, 1]])

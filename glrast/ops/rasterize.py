@@ -46,31 +46,19 @@ def rasterize(
         orientation from the pixel gives no gradient there.
 
     Raises:
-        TypeError, ValueError: wrong types, shapes, devices.
+        TypeError, ValueError: wrong types, shapes, devices. RuntimeError: a DepthPeeler is at work on ctx.
 
     Note: triangles with zero area, an index outside [0,V) or a non-finite vertex draw nothing. At equal
         depth the lower triangle index wins. The gradient knows nothing of silhouettes: use `antialias`.
 
     Source: Laine et al. 2020, Modular Primitives for High-Performance Differentiable Rendering, section 3.1.
     """
-    if not isinstance(ctx, Context):
-        raise TypeError(f"glrast.rasterize: ctx must be a glrast.Context; got {type(ctx).__name__}")
-    pos = _check.floats("rasterize", "pos", pos, device=ctx.device)
-    tri = _check.triangles("rasterize", tri, device=ctx.device)
-    height, width = _check.resolution("rasterize", resolution)
-    _check.value("rasterize", "cull", "'none', 'back' or 'front'", cull in CULLED, repr(cull))
-    if ranges is None:
-        hint = "([V,4] needs ranges; for one image use pos[None])"
-        _check.shape("rasterize", "pos", pos, "[N,V,4]", pos.ndim == 3 and pos.shape[2] == 4, hint)
-    else:
-        _check.shape(
-            "rasterize",
-            "pos",
-            pos,
-            "[V,4] when ranges is given",
-            pos.ndim == 2 and pos.shape[1] == 4,
+    pos, tri, ranges, height, width = checked("rasterize", ctx, pos, tri, resolution, ranges, cull)
+    if ctx.peeler is not None:
+        raise RuntimeError(
+            "glrast.rasterize: ctx is being peeled; rasterize with another Context (they are cheap), or after the "
+            "`with` of its DepthPeeler"
         )
-        ranges = _ranges(ranges)
     return _Rasterize.apply(
         pos, tri, ranges, ctx.handle, height, width, ctx.program, cull, ctx.output_db, grad_db
     )
@@ -84,25 +72,35 @@ def triangle_id(rast: torch.Tensor) -> torch.Tensor:
     return torch.where(encoded > 0, id, 0) - 1  # NaN and negative numbers are no ids
 
 
-def _ranges(ranges) -> torch.Tensor:
+def checked(function: str, ctx, pos, tri, resolution, ranges, cull: str):
+    """(pos, tri, ranges, height, width) as the operators take them."""
+    if not isinstance(ctx, Context):
+        raise TypeError(
+            f"glrast.{function}: ctx must be a glrast.Context; got {type(ctx).__name__}"
+        )
+    pos = _check.floats(function, "pos", pos, device=ctx.device)
+    tri = _check.triangles(function, tri, device=ctx.device)
+    height, width = _check.resolution(function, resolution)
+    _check.value(function, "cull", "'none', 'back' or 'front'", cull in CULLED, repr(cull))
+    if ranges is None:
+        hint = "([V,4] needs ranges; for one image use pos[None])"
+        _check.shape(function, "pos", pos, "[N,V,4]", pos.ndim == 3 and pos.shape[2] == 4, hint)
+    else:
+        fits = pos.ndim == 2 and pos.shape[1] == 4
+        _check.shape(function, "pos", pos, "[V,4] when ranges is given", fits)
+        ranges = _ranges(function, ranges)
+    return pos, tri, ranges, height, width
+
+
+def _ranges(function: str, ranges) -> torch.Tensor:
     given = torch.as_tensor(ranges)
-    _check.value(
-        "rasterize",
-        "ranges",
-        "integers",
-        not given.is_floating_point() or given.numel() == 0,
-        str(given.dtype),
-    )
+    whole = not given.is_floating_point() or given.numel() == 0
+    _check.value(function, "ranges", "integers", whole, str(given.dtype))
     given = given.to("cpu", torch.int64)
     if given.numel() == 0:
         given = given.reshape(0, 2)
-    _check.shape(
-        "rasterize",
-        "ranges",
-        given,
-        "[N,2], rows (first triangle, count)",
-        given.ndim == 2 and given.shape[1] == 2,
-    )
+    fits = given.ndim == 2 and given.shape[1] == 2
+    _check.shape(function, "ranges", given, "[N,2], rows (first triangle, count)", fits)
     return given
 
 
@@ -120,31 +118,40 @@ def _check_within(ranges: torch.Tensor, T: int) -> None:
 class _Rasterize(torch.autograd.Function):
     @staticmethod
     def forward(ctx, pos, tri, ranges, handle, height, width, program, cull, output_db, grad_db):
-        rast, rast_db, ids = _forward_operator(
-            pos, tri, ranges, handle, height, width, program, cull, output_db
-        )
-        # The ids, not rast: clients edit rast in place (shift ids, flip), and it is four times as large.
-        ctx.save_for_backward(pos, tri, ids)
-        ctx.grad_db = grad_db and output_db
-        if not ctx.grad_db:
-            ctx.mark_non_differentiable(rast_db)
-        ctx.set_materialize_grads(False)
-        return rast, rast_db
+        drawn = _forward_operator(pos, tri, ranges, handle, height, width, program, cull, output_db)
+        return remember(ctx, pos, tri, drawn, grad_db and output_db)
 
     @staticmethod
     @once_differentiable
     def backward(ctx, grad_rast, grad_db):
-        grad_pos = None
-        if not ctx.grad_db:
-            grad_db = None
-        if ctx.needs_input_grad[0] and not (grad_rast is None and grad_db is None):
-            grad_pos = _backward_operator(*ctx.saved_tensors, grad_rast, grad_db)
-        return grad_pos, *(None,) * 9
+        return gradient(ctx, grad_rast, grad_db), *(None,) * 9
 
 
-def _forward(
-    pos, tri, ranges, handle: int, height: int, width: int, program: str, cull: str, output_db: bool
-):
+def remember(ctx, pos, tri, drawn, grad_db: bool):
+    """What the gradient of one image (rast, rast_db, ids) needs, kept on its autograd node; returns rast, rast_db."""
+    rast, rast_db, ids = drawn
+    # The ids, not rast: clients edit rast in place (shift ids, flip), and it is four times as large.
+    ctx.save_for_backward(pos, tri, ids)
+    ctx.grad_db = grad_db
+    if not ctx.grad_db:
+        ctx.mark_non_differentiable(rast_db)
+    ctx.set_materialize_grads(False)
+    return rast, rast_db
+
+
+def gradient(ctx, grad_rast, grad_db):
+    """d loss / d pos from what was remembered."""
+    if not ctx.grad_db:
+        grad_db = None
+    if not ctx.needs_input_grad[0] or (grad_rast is None and grad_db is None):
+        return None
+    return _backward_operator(*ctx.saved_tensors, grad_rast, grad_db)
+
+
+def forward(
+    pos, tri, ranges, handle: int, height: int, width: int, program: str, cull: str, output_db: bool, peeling=None
+):  # fmt: skip
+    """(rast, rast_db, ids); with `peeling` of the layer behind the one before (see peel.py)."""
     from ..gl import tiles
     from ..gl.context import by_handle
     from ..gl.draw import draw
@@ -159,11 +166,18 @@ def _forward(
             pos, tri, ranges, handle, height, width, program, cull, output_db
         )
         return rast.zero_(), rast_db.zero_(), ids.zero_()
-    batch, numbers = drawable(context, pos, tri, ranges, height, width, cull)
-    shown = tri if numbers is None else batch.indices[0]
     tiled = tiles.needed(context, height, width)
     if tiled:  # OpenGL's barycentrics are rounded tile by tile; the kernel's are the image's
         program = "id"
+    if peeling is None:
+        batch, numbers = drawable(context, pos, tri, ranges, height, width, cull)
+    else:
+        _check.value(
+            "DepthPeeler", "resolution", f"at most {context.limits['size']} on a side on this OpenGL driver", not tiled,
+            f"{height} x {width}", "peel it in parts",
+        )  # fmt: skip
+        batch, numbers = peeling.drawable(context, pos, tri, ranges, height, width, cull)
+    shown = tri if numbers is None else batch.indices[0]
     rast, rast_db, ids = _forward_fake(
         pos, tri, ranges, handle, height, width, program, cull, output_db
     )
@@ -180,6 +194,10 @@ def _forward(
 
     if tiled:
         drawn = tiles.draw_tiled(context, batch, height, width, pos.device)
+        resolve(0, N, drawn, 0)
+    elif peeling is not None:
+        drawn = draw(context, batch, program, height, width, pos.device, peeled=peeling.targets)
+        drawn = peeling.remember(drawn)
         resolve(0, N, drawn, 0)
     else:
         drawn = draw(context, batch, program, height, width, pos.device, resolve)
@@ -214,7 +232,7 @@ def _forward_fake(pos, tri, ranges, handle, height, width, program, cull, output
 _forward_operator = operator(
     "rasterize(Tensor pos, Tensor tri, Tensor? ranges, int context, int height, int width, str program, "
     "str cull, bool output_db) -> (Tensor, Tensor, Tensor)",
-    _forward,
+    forward,
     _forward_fake,
 )
 _backward_operator = operator(

@@ -47,6 +47,9 @@ def test_ranges_keep_their_numbers(monkeypatch):
     pos, tri = soup(0.2, 7)
     ranges = [[100, 250], [0, 0], [30, 370], [399, 1]]
     given, _ = glrast.rasterize(ctx, pos[0], tri, RESOLUTION, ranges=ranges, cull="back")
+    transposed = torch.tensor(ranges).T.contiguous().T
+    again, _ = glrast.rasterize(ctx, pos[0], tri, RESOLUTION, ranges=transposed, cull="back")
+    assert torch.equal(given, again)
     monkeypatch.setattr(_drawable, "_MOST_BYTES", -1)
     everything, _ = glrast.rasterize(ctx, pos[0], tri, RESOLUTION, ranges=ranges, cull="back")
     assert (given[0, ..., 3] > 0).any() and torch.equal(given, everything)
