@@ -66,7 +66,7 @@ class DepthPeeler:
             `with` ends, `rasterize` on ctx is refused too: use another Context for it.
 
     Note: ids and depths of two layers stay in OpenGL textures meanwhile: 24 (buffers='full': 40) bytes a pixel. A layer
-        costs up to 1.7 times as much as `rasterize`, less the more of the mesh lies before it.
+        costs up to 1.8 times as much as `rasterize`, and less than it once half of the mesh lies before it.
 
     Source: Everitt 2001, Interactive Order-Independent Transparency.
     """
