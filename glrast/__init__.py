@@ -3,6 +3,7 @@
 The public names, in the order data meets them. Nothing here touches OpenGL, EGL or CUDA until it is used.
 """
 
+from ._debug import debug
 from .context import Context, RasterizeCudaContext, RasterizeGLContext
 from .ops._mipmap import texture_construct_mip
 from .ops.antialias import antialias, antialias_construct_topology_hash
@@ -23,4 +24,5 @@ __all__ = [
     "texture_construct_mip",
     "antialias",
     "antialias_construct_topology_hash",
+    "debug",
 ]

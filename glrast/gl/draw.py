@@ -71,7 +71,9 @@ def _upload(
     pos = _buffer(context, "pos", batch.pos.numel() * 4)
     indices = _buffer(context, "indices", batch.indices.numel() * 4)
     interop.write(pos, batch.pos)
+    context.gl.step("after writing pos to its buffer")
     interop.write(indices, batch.indices)
+    context.gl.step("after writing tri to its buffer")
     return pos, indices
 
 
@@ -84,6 +86,7 @@ def _buffer(context: DeviceContext, name: str, size: int) -> moderngl.Buffer:
         for stale in [k for k in context.objects if k == key or k[0] == "array"]:
             context.objects.pop(stale).release()
         found = context.objects[key] = context.moderngl.buffer(reserve=capacity, dynamic=True)
+        context.gl.step(f"after making the buffer '{name}' of {capacity} bytes")
     return found
 
 
@@ -105,11 +108,14 @@ def _submit(context, target, buffers, images: np.ndarray, T: int, kind: str) -> 
     commands_buffer = _buffer(context, "commands", commands.size * 4)
     draws_buffer.write(draws.astype(np.int32))
     commands_buffer.write(commands.astype(np.uint32))
+    context.gl.step("after writing the draw commands")
     array = _vertex_array(context, kind, buffers[0], buffers[1], draws_buffer)
+    context.gl.step("after making the program and its vertex array")
     for begin, end in _submissions(context, layer, count):
         if not context.layered_vertex:
             target.bind_layer(int(layer[begin]))
         array.render_indirect(commands_buffer, count=end - begin, first=begin)
+        context.gl.step(f"after glMultiDrawArrays/ElementsIndirect of draws {begin} to {end - 1}")
         if context.software:
             context.gl.glFlush()
 
