@@ -5,6 +5,7 @@ The public names, in the order data meets them. Nothing here touches OpenGL, EGL
 
 from ._debug import debug
 from .context import Context, RasterizeCudaContext, RasterizeGLContext
+from .explain import explain
 from .ops._mipmap import texture_construct_mip
 from .ops.antialias import antialias, antialias_construct_topology_hash
 from .ops.interpolate import interpolate
@@ -25,4 +26,5 @@ __all__ = [
     "antialias",
     "antialias_construct_topology_hash",
     "debug",
+    "explain",
 ]

@@ -56,7 +56,8 @@ def test_the_cube_is_found_from_8_by_8_pixels(tmp_path):
     words = ["--resolution", "8", "--iterations", "1000", "--out", str(tmp_path)]
     done = run(FOLDER / "03_cube.py", *words)
     error = float(done.stdout.split("mean error of a corner ")[1].split()[0])
-    assert error < 0.1  # of the edge; it starts at 0.4 and ends below 0.001 with all 5000 iterations
+    # of the edge: it starts at 0.4 and ends below 0.001 with all 5000 iterations
+    assert error < 0.1
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
