@@ -84,6 +84,18 @@ def test_a_pose_may_be_asked_for_as_well(setup):
     assert middle.fine and middle.gradient.shape == pos.shape
 
 
+def test_range_mode_and_textures_are_looked_at_as_well(setup):
+    T = len(setup.tri)
+    ranges = [[0, T // 2], [T // 2, T - T // 2], [0, 0]]
+    pos = setup.clip()[0]
+    rast, rast_db = glrast.rasterize(setup.ctx, pos, setup.tri, SIZE, ranges=ranges)
+    uv, uv_da = glrast.interpolate(setup.color[:, :2].contiguous(), rast, setup.tri, rast_db, "all")
+    tex = random(1, 16, 16, 3).to(pos).abs() + 1
+    color = glrast.texture(tex, uv, uv_da) * (rast[..., 3:] > 0)
+    assert setup.explain(glrast.antialias(color, rast, pos, setup.tri)).fine
+    assert setup.explain(color).causes == ["no-antialias"]
+
+
 # ---- each cause ------------------------------------------------------------------------------------------
 
 
