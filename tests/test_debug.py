@@ -171,22 +171,20 @@ def test_every_call_to_opengl_is_followed_by_asking_for_its_error(gl):
 
 
 def test_a_call_that_moderngl_makes_is_named_too(gl, monkeypatch):
-    from glrast.gl import interop
+    from glrast.gl import draw as drawing
 
-    write = interop.write
+    upload = drawing._upload
 
-    def broken(buffer, tensor):
-        write(buffer, tensor)
+    def broken(*arguments):
+        buffers = upload(*arguments)
         gl.gl._plain["glEnable"](0x1234)
+        return buffers
 
-    monkeypatch.setattr(interop, "write", broken)
-    pos, tri, _ = scenes.one_triangle(1)
-    context = glrast.Context(gl.device)
-    with (
-        glrast.debug(),
-        pytest.raises(RuntimeError, match="GL_INVALID_ENUM after writing pos to its buffer"),
-    ):
-        draw(context, (pos, tri))
+    monkeypatch.setattr(drawing, "_upload", broken)
+    context, scene = glrast.Context(gl.device), scenes.one_triangle(1)
+    message = "GL_INVALID_ENUM after writing pos and tri to their buffers"
+    with glrast.debug(), pytest.raises(RuntimeError, match=message):
+        draw(context, scene)
 
 
 def test_without_debug_opengl_functions_are_the_drivers_own(gl):

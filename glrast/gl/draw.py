@@ -48,6 +48,7 @@ def draw(
         gl.glCullFace(_FACES[batch.cull])
         gl.glDepthFunc(_LESS)  # at equal depth the triangle drawn first stays: the lower index wins
         buffers = _upload(context, batch, kind)
+        gl.step("after writing pos and tri to their buffers")
         step = _layers_per_chunk(context, format, height, width)
         for begin in range(0, N, step):
             images = batch.images[begin : begin + step]
@@ -71,9 +72,7 @@ def _upload(
     pos = _buffer(context, "pos", batch.pos.numel() * 4)
     indices = _buffer(context, "indices", batch.indices.numel() * 4)
     interop.write(pos, batch.pos)
-    context.gl.step("after writing pos to its buffer")
     interop.write(indices, batch.indices)
-    context.gl.step("after writing tri to its buffer")
     return pos, indices
 
 
