@@ -3,7 +3,9 @@
 The public names, in the order data meets them. Nothing here touches OpenGL, EGL or CUDA until it is used.
 """
 
+from ._debug import debug
 from .context import Context, RasterizeCudaContext, RasterizeGLContext
+from .explain import explain
 from .ops._mipmap import texture_construct_mip
 from .ops.antialias import antialias, antialias_construct_topology_hash
 from .ops.interpolate import interpolate
@@ -26,4 +28,6 @@ __all__ = [
     "texture_construct_mip",
     "antialias",
     "antialias_construct_topology_hash",
+    "debug",
+    "explain",
 ]

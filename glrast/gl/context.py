@@ -102,6 +102,12 @@ def by_handle(handle: int) -> DeviceContext:
     return _by_handle[handle]
 
 
+def poll(on: bool) -> None:
+    """Whether every call to OpenGL is followed by asking for its error, on all contexts: see glrast.debug."""
+    for opened in _by_handle:
+        opened.gl.poll(on)
+
+
 def _refuse_after_fork() -> None:
     if _initialised_in is not None and _initialised_in != os.getpid():
         raise RuntimeError(

@@ -68,6 +68,7 @@ def draw(
         (gl.glEnable if context.culls_non_finite else gl.glDisable)(_CLIP_DISTANCE0)
         gl.glDepthFunc(_LESS)  # at equal depth the triangle drawn first stays: the lower index wins
         buffers = _upload(context, batch, kind)
+        gl.step("after writing pos and tri to their buffers")
         step = _layers_per_chunk(context, format, height, width)
         for begin in range(0, N, step):
             images = batch.images[begin : begin + step]
@@ -122,6 +123,7 @@ def _buffer(context: DeviceContext, name: str, size: int) -> moderngl.Buffer:
             context.sharing.forget(gone)
             gone.release()
         found = context.objects[key] = context.moderngl.buffer(reserve=capacity, dynamic=True)
+        context.gl.step(f"after making the buffer '{name}' of {capacity} bytes")
     return found
 
 
@@ -156,11 +158,14 @@ def _submit(
     commands_buffer = _buffer(context, "commands", commands.size * 4)
     draws_buffer.write(draws.astype(np.int32))
     commands_buffer.write(commands.astype(np.uint32))
+    context.gl.step("after writing the draw commands")
     array = _vertex_array(context, kind, defines, buffers[0], buffers[1], draws_buffer)
+    context.gl.step("after making the program and its vertex array")
     for begin, end in _submissions(context, layer, count):
         if not context.layered_vertex:
             target.bind_layer(int(layer[begin]))
         array.render_indirect(commands_buffer, count=end - begin, first=begin)
+        context.gl.step(f"after glMultiDrawArrays/ElementsIndirect of draws {begin} to {end - 1}")
         if context.software:
             context.gl.glFlush()
 

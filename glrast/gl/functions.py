@@ -6,6 +6,8 @@ import ctypes
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from .. import _debug
+
 _int, _uint, _size, _pointer = ctypes.c_int, ctypes.c_uint, ctypes.c_ssize_t, ctypes.c_void_p
 
 _SIGNATURES = {
@@ -49,13 +51,30 @@ class Functions:
     """`gl.glClearNamedFramebufferuiv(...)` and so on, bound to one context's addresses."""
 
     def __init__(self, load):
+        self._plain: dict[str, Callable[..., Any]] = {}
         for name, (result, *arguments) in _SIGNATURES.items():
             address = load(name)
             if not address:
                 raise RuntimeError(
                     f"glrast: the OpenGL driver has no {name}; glrast needs OpenGL 4.5"
                 )
-            setattr(self, name, ctypes.CFUNCTYPE(result, *arguments)(address))
+            self._plain[name] = ctypes.CFUNCTYPE(result, *arguments)(address)
+        self.poll(_debug.active)
+
+    def poll(self, on: bool) -> None:
+        """Whether every function asks for an error after it, and `step` does: under glrast.debug."""
+        for name, function in self._plain.items():
+            setattr(self, name, self._polled(name, function) if on else function)
+        self.glGetError = self._plain["glGetError"]
+        self.step = self.check if on else _nothing
+
+    def _polled(self, name: str, function: Callable) -> Callable:
+        def call(*arguments):
+            result = function(*arguments)
+            self.check(f"after {name}{_shown(arguments)}")
+            return result
+
+        return call
 
     if TYPE_CHECKING:  # the functions of _SIGNATURES
 
@@ -83,3 +102,12 @@ class Functions:
         while self.glGetError():
             pass
         raise RuntimeError(f"glrast: OpenGL reports {_ERRORS.get(code, hex(code))} {what}")
+
+
+def _nothing(what: str) -> None:
+    """`gl.step("after ...")` without debug."""
+
+
+def _shown(arguments: tuple) -> str:
+    numbers = (str(a) if isinstance(a, (int, float)) else "..." for a in arguments)
+    return f"({', '.join(numbers)})"

@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 import torch
 
+from .. import _debug
+
 _LIBRARY = torch.library.Library("glrast", "FRAGMENT")
 
 
@@ -13,7 +15,15 @@ def operator(schema: str, implementation: Callable, fake: Callable):
     """Define `glrast::SCHEMA`; returns the callable operator."""
     name = schema.split("(")[0]
     _LIBRARY.define(schema)
+    defined = getattr(torch.ops.glrast, name).default
+    names = [argument.name for argument in defined._schema.arguments]
+
+    def checked(*arguments):
+        if _debug.active:
+            return _debug.run(name, names, implementation, arguments)
+        return implementation(*arguments)
+
     for key in ("CPU", "CUDA"):
-        _LIBRARY.impl(name, implementation, key)
+        _LIBRARY.impl(name, checked, key)
     torch.library.register_fake(f"glrast::{name}", fake, lib=_LIBRARY)
-    return getattr(torch.ops.glrast, name).default
+    return defined

@@ -10,6 +10,7 @@ from torch.autograd.function import once_differentiable
 from .. import _check
 from ..launch import launch, launch_scatter, stream_number
 from ._library import operator
+from .rasterize import CULLED
 
 
 def antialias(
@@ -19,6 +20,7 @@ def antialias(
     tri: torch.Tensor,
     topology_hash: Topology | None = None,
     pos_gradient_boost: float = 1.0,
+    cull: str = "none",
 ) -> torch.Tensor:
     """The image with its silhouette edges antialiased by how far they reach between two pixel centres.
 
@@ -30,6 +32,8 @@ def antialias(
         topology_hash: from `antialias_construct_topology_hash(tri)`; without it the neighbours are found here and
             remembered for as long as this tri lives unchanged.
         pos_gradient_boost: scales the gradient of pos, nothing else.
+        cull: as given to `rasterize`. Matters where neighbours are wound differently: the one of the two that is
+            culled no longer continues the surface, so their edge is a silhouette.
 
     Returns: [N,H,W,C] like color.
 
@@ -56,8 +60,9 @@ def antialias(
     _check.shape("antialias", "rast", rast, "[N,H,W,4]", tuple(rast.shape) == (N, H, W, 4), hint)
     fits = pos.shape[-1] == 4 and (pos.ndim == 2 or (pos.ndim == 3 and pos.shape[0] in (1, N)))
     _check.shape("antialias", "pos", pos, "[N,V,4], [1,V,4] or [V,4]", fits, hint)
-    topology = _topology(given, tri, topology_hash)
-    return _Antialias.apply(color, rast, pos, tri, topology.opposite, float(pos_gradient_boost))
+    _check.value("antialias", "cull", "'none', 'back' or 'front'", cull in CULLED, repr(cull))
+    opposite = _topology(given, tri, topology_hash).across(cull)
+    return _Antialias.apply(color, rast, pos, tri, opposite, float(pos_gradient_boost))
 
 
 def antialias_construct_topology_hash(tri: torch.Tensor) -> Topology:
@@ -78,6 +83,15 @@ class Topology:
     def __init__(self, tri: torch.Tensor):
         self.tri = tri.clone()
         self.opposite = opposite_vertices(tri)
+        self._opposite_culled: torch.Tensor | None = None
+
+    def across(self, cull: str) -> torch.Tensor:
+        """`opposite`, made for culled meshes when one is first drawn."""
+        if cull == "none":
+            return self.opposite
+        if self._opposite_culled is None:
+            self._opposite_culled = opposite_vertices(self.tri, culled=True)
+        return self._opposite_culled
 
     def belongs_to(self, tri: torch.Tensor) -> bool:
         """Compared on the CPU; on a GPU only the shape is, since a comparison would wait for it."""
@@ -88,12 +102,16 @@ class Topology:
         )
 
 
-def opposite_vertices(tri: torch.Tensor) -> torch.Tensor:
+def opposite_vertices(tri: torch.Tensor, culled: bool = False) -> torch.Tensor:
     """int32 [T,3]: the vertex across the edge opposite vertex k of triangle t, -1 where the edge is open.
 
     Edges are pairs of vertex indices. Where more than two triangles share one, the two with the lowest indices
     count: they see each other, the others see the lowest. Triangles that name a vertex twice, or a
     negative one, have no edges.
+
+    With `culled` the mesh is drawn without one kind of face. Wound alike, a visible triangle's neighbour is culled
+    exactly where it folds back, a silhouette anyway. Wound differently it is culled exactly where it does *not*
+    fold back, so every edge of such a pair is a silhouette wherever either is visible: it is open.
     """
     T = tri.shape[0]
     corners = tri.long()
@@ -116,6 +134,9 @@ def opposite_vertices(tri: torch.Tensor) -> torch.Tensor:
     has_second = (first + 1 < 3 * T) & ~new[following] if T else new
     partner = torch.where(place != first, first, torch.where(has_second, following, -1))
     apex = corners.reshape(-1)[order]
+    if culled and T:  # neighbours that run along their edge the same way are wound differently
+        way = (start < end)[order]
+        partner = torch.where(way == way[partner.clamp(min=0)], -1, partner)
     other = torch.where(partner >= 0, apex[partner.clamp(min=0)], -1) if T else apex
     out = torch.empty_like(other)
     out[order] = other

@@ -38,7 +38,7 @@ def rasterize(
 
     Returns:
         rast [N,H,W,4] float32: (u, v, z/w, triangle id + 1); u, v weigh vertices 0 and 1, vertex 2 has 1-u-v.
-        All 0 where no triangle is. Row 0 is the bottom. `triangle_id` decodes ids beyond 2^24.
+        All 0 where no triangle is. Row 0 is the bottom. `triangle_id(rast)` gives the ids as int32.
         rast_db [N,H,W,4]: (du/dX, du/dY, dv/dX, dv/dY) per pixel, Y up; [N,H,W,0] with Context(output_db=False).
 
     Gradients: pos gets x, y, w from u, v and, with grad_db, from rast_db; z gets 0. Channels z/w and id carry none:
@@ -65,8 +65,21 @@ def rasterize(
 
 
 def triangle_id(rast: torch.Tensor) -> torch.Tensor:
-    """The triangle index [...] (int32, -1 where there is none) that `rast` [...,4] holds, also beyond 2^24."""
-    encoded = rast[..., 3].contiguous()
+    """The triangle index [...] as int32, -1 where there is none, of every pixel of `rast` [...,4].
+
+    Exact for any number of triangles: channel 3 of rast holds id + 1 as a plain float up to 2^24, above as the float
+    with the bits 0x4a800000 + id + 1.
+
+    Gradients: none.
+
+    Example:
+        ids = glrast.triangle_id(rast)
+        shown = ids >= 0
+        material_of_pixel = material_of_triangle[ids.long()]  # -1 reads the last one: mask with `shown`
+    """
+    _check.tensor("triangle_id", "rast", rast)
+    _check.shape("triangle_id", "rast", rast, "[...,4]", rast.ndim > 0 and rast.shape[-1] == 4)
+    encoded = _check.floats("triangle_id", "rast", rast[..., 3])
     large = encoded.view(torch.int32) - 0x4A800000
     id = torch.where(encoded <= 2**24, encoded.clamp(0, 2**24).to(torch.int32), large)
     return torch.where(encoded > 0, id, 0) - 1  # NaN and negative numbers are no ids

@@ -421,6 +421,19 @@ def test_triangle_id_of_what_is_no_id_is_minus_one(device):
     assert (glrast.triangle_id(rast) == -1).all()
 
 
+def test_triangle_id_is_int32_of_any_shape_and_carries_no_gradient(device):
+    rast = torch.zeros(2, 3, 5, 4, device=device, requires_grad=True)
+    with torch.no_grad():
+        rast[1, 0, 4, 3] = encode([2**25 + 2], device)[0]
+    ids = glrast.triangle_id(rast.flip(1))
+    assert ids.dtype == torch.int32 and ids.shape == (2, 3, 5) and not ids.requires_grad
+    assert ids[1, 2, 4] == 2**25 + 1 and (ids >= 0).sum() == 1
+    with pytest.raises(ValueError, match=r"triangle_id: rast must be \[...,4\]; got \[2,3,5\]"):
+        glrast.triangle_id(rast[..., 3])
+    with pytest.raises(TypeError, match="triangle_id: rast must be float32; got float64"):
+        glrast.triangle_id(rast.double())
+
+
 @pytest.mark.slow  # 400 MB of triangle indices
 def test_ids_beyond_two_to_the_24_come_back(context):
     pos, tri, _ = on(context, scenes.one_triangle())

@@ -11,7 +11,8 @@
    edge with the largest d is where the triangle ends on that side.
 4  It counts when |dy| >= |dx| (a steeper edge belongs to this direction, a flatter one to the other), when
    -1/16 < d < 17/16, and when it is a silhouette: nothing continues the surface there. That is: no other triangle has
-   the edge, or the other triangle's apex lies on the same side of it in the image as vertex k (it folds back).
+   the edge, or the other triangle's apex lies on the same side of it in the image as vertex k (it folds back), or the
+   other triangle is not drawn because its own corners turn the culled way.
 5  With d clamped to [0,1], alpha = s (1/2 - d) is the part of a pixel that changes hands; if alpha > 0 it is p that
    contains the edge: out_p += alpha (c_q - c_p), else it is q: out_q += alpha (c_q - c_p). Contributions add up.
 
@@ -56,7 +57,12 @@ class Pairs:
 
 
 def antialias(
-    color: Tensor, rast: Tensor, pos: Tensor, tri: Tensor, pos_gradient_boost: float = 1.0
+    color: Tensor,
+    rast: Tensor,
+    pos: Tensor,
+    tri: Tensor,
+    pos_gradient_boost: float = 1.0,
+    cull: str = "none",
 ) -> Tensor:
     """The image with silhouettes blended by coverage, float64.
 
@@ -66,11 +72,12 @@ def antialias(
         pos: [N,V,4], [1,V,4] or [V,4], clip space.
         tri: [T,3].
         pos_gradient_boost: multiplies the gradient of pos and nothing else.
+        cull: "none", or the faces that rast leaves out: "back" (corners clockwise in the image) or "front".
 
     Gradients: color, pos (x, y, w). None to rast.
     """
     color = color.double()
-    pairs = crossed_pairs(rast, pos, tri)
+    pairs = crossed_pairs(rast, pos, tri, cull)
     alpha = coverage(pairs, pos, color.shape[1:3])
     alpha = alpha.detach() + pos_gradient_boost * (alpha - alpha.detach())
     change = alpha[:, None] * (color[pairs.q] - color[pairs.p])
@@ -84,19 +91,21 @@ def coverage(pairs: Pairs, pos: Tensor, resolution) -> Tensor:
     return torch.where(alpha.abs() < 0.5, alpha, alpha.detach())
 
 
-def crossed_pairs(rast: Tensor, pos: Tensor, tri: Tensor) -> Pairs:
+def crossed_pairs(rast: Tensor, pos: Tensor, tri: Tensor, cull: str = "none") -> Pairs:
     """The accepted pairs: all discrete decisions of antialias, which carry no gradient."""
-    pairs = decide(rast, pos, tri)
+    pairs = decide(rast, pos, tri, cull)
     return pairs.where(pairs.accepted)
 
 
-def fragile_pixels(rast: Tensor, pos: Tensor, tri: Tensor, tolerance: float = 1e-3) -> Tensor:
+def fragile_pixels(
+    rast: Tensor, pos: Tensor, tri: Tensor, tolerance: float = 1e-3, cull: str = "none"
+) -> Tensor:
     """bool [N,H,W]: pixels of pairs with a decision within `tolerance` (pixels) of turning over.
 
     float32 may rightly decide otherwise there. To compare with a float32 kernel leave these pixels out of the image,
     and set the incoming gradient to 0 at them, which takes such pairs out of both gradients.
     """
-    pairs = decide(rast, pos, tri)
+    pairs = decide(rast, pos, tri, cull)
     pairs = pairs.where(pairs.margin < tolerance)
     fragile = torch.zeros(rast.shape[:3], dtype=torch.bool)
     fragile[pairs.p] = True
@@ -105,7 +114,12 @@ def fragile_pixels(rast: Tensor, pos: Tensor, tri: Tensor, tolerance: float = 1e
 
 
 def opposite_vertices(tri: Tensor) -> Tensor:
-    """int64 [T,3]: the apex of the other triangle on the edge opposite vertex k, -1 where the edge is open.
+    """int64 [T,3]: the apex of the other triangle on the edge opposite vertex k, -1 where the edge is open."""
+    return neighbours(tri)[0]
+
+
+def neighbours(tri: Tensor) -> tuple[Tensor, Tensor]:
+    """int64 [T,3] twice: the apex of the other triangle on the edge opposite vertex k, and its index; -1: open edge.
 
     Edges are pairs of vertex indices, whatever their direction. The two triangles with the lowest indices own an edge;
     the other of a third one is the lowest. A triangle that names a vertex twice, or a negative one, draws nothing and
@@ -122,20 +136,19 @@ def opposite_vertices(tri: Tensor) -> Tensor:
             i, j = vertices[(k + 1) % 3], vertices[(k + 2) % 3]
             edges[t, k] = (min(i, j), max(i, j))
             owners.setdefault(edges[t, k], []).append((t, vertices[k]))
-    opposite = torch.full((len(tri), 3), -1, dtype=torch.int64)
+    opposite, index = torch.full((2, len(tri), 3), -1, dtype=torch.int64)
     for (t, k), edge in edges.items():
-        others = [apex for other, apex in owners[edge][:2] if other != t]
-        opposite[t, k] = others[0] if others else -1
-    return opposite
+        others = [(other, apex) for other, apex in owners[edge][:2] if other != t]
+        index[t, k], opposite[t, k] = others[0] if others else (-1, -1)
+    return opposite, index
 
 
-def decide(rast: Tensor, pos: Tensor, tri: Tensor) -> Pairs:
+def decide(rast: Tensor, pos: Tensor, tri: Tensor, cull: str = "none") -> Pairs:
     """All pairs whose triangle is usable (valid, finite, every w > 0): steps 1 to 4, accepted or not."""
     ids = triangle_id(rast)
     pos = _per_image(pos.detach().double(), len(ids))
-    opposite = opposite_vertices(tri)
-    right = _pairs_of(ids, rast, pos, tri, opposite, vertical=False)
-    upper = _pairs_of(ids, rast, pos, tri, opposite, vertical=True)
+    right = _pairs_of(ids, rast, pos, tri, cull, vertical=False)
+    upper = _pairs_of(ids, rast, pos, tri, cull, vertical=True)
     return Pairs(
         *(
             tuple(torch.cat(x) for x in zip(r, t, strict=True))
@@ -153,6 +166,7 @@ def closed_form_backward(
     pos: Tensor,
     tri: Tensor,
     pos_gradient_boost: float = 1.0,
+    cull: str = "none",
 ) -> tuple[Tensor, Tensor]:
     """grad_color and grad_pos by the formulas of the specification, without autograd: what the kernel computes.
 
@@ -167,7 +181,7 @@ def closed_form_backward(
     """
     grad_out, color, pos = grad_out.double(), color.detach().double(), pos.detach().double()
     height, width = color.shape[1:3]
-    pairs = crossed_pairs(rast, pos, tri)
+    pairs = crossed_pairs(rast, pos, tri, cull)
     alpha = coverage(pairs, pos, (height, width))
     y = grad_out[_changed(pairs, alpha)]
     grad_color = grad_out.index_put(pairs.p, -alpha[:, None] * y, accumulate=True)
@@ -192,7 +206,7 @@ def closed_form_backward(
     )
 
 
-def _pairs_of(ids, rast, pos, tri, opposite, vertical: bool) -> Pairs:
+def _pairs_of(ids, rast, pos, tri, cull, vertical: bool) -> Pairs:
     """Steps 1 to 4 for the right (or the upper) neighbours."""
     height, width = ids.shape[1:]
     n, py, px = torch.nonzero(
@@ -231,7 +245,9 @@ def _pairs_of(ids, rast, pos, tri, opposite, vertical: bool) -> Pairs:
     dx, dy = (z.gather(1, k[:, None])[:, 0] for z in (dx, dy))
 
     # 4: steep, near, and a silhouette
-    sides, side_margin = _folds_back(corners, pos, n, k, opposite[t].gather(1, k[:, None])[:, 0])
+    opposite, index = (across[t].gather(1, k[:, None])[:, 0] for across in neighbours(tri))
+    sides, side_margin = _folds_back(corners, pos, n, k, opposite)
+    sides |= _culled(pos, tri, n, index, cull)
     steep, near = dy.abs() >= dx.abs(), (d > -REACH) & (d < 1 + REACH)
     accepted = crossed.any(1) & steep & near & sides
     d_margins = [
@@ -276,6 +292,16 @@ def _folds_back(corners, pos, n, k, apex):
     side_own = determinant(torch.stack([v1, v2, v], 1))
     side_other = determinant(torch.stack([v1, v2, other], 1))
     return side_own.sign() * side_other.sign() >= 0, side_other.abs() / lengths * 1e3
+
+
+def _culled(pos, tri, n, index, cull):
+    """bool [P]: triangle `index` of image n is left out, by the way its own corners turn in the image."""
+    if cull == "none" or len(tri) == 0:
+        return torch.zeros_like(index, dtype=torch.bool)
+    vertices = tri[index.clamp(min=0)].long()
+    known = (index >= 0) & ((vertices >= 0) & (vertices < pos.shape[1])).all(-1)
+    turn = determinant(pos[n[:, None], torch.where(known[:, None], vertices, 0)])
+    return known & (turn < 0 if cull == "back" else turn > 0)
 
 
 def _crossing(pairs: Pairs, pos: Tensor, resolution):
