@@ -78,8 +78,8 @@ def edge_before_object(at_pix: float = 15.3, resolution=ODD, vertical: bool = Tr
 
 
 def overlapping_polygons(resolution=(64, 64), polygons: int = 6, seed: int = 0) -> Scene:
-    """Flat convex polygons of 3 to 6 corners, about 20 pixels wide, in rows 16 pixels apart: each overlaps its
-    neighbours by a few pixels and hides some of their corners. Each has its own depth, colour and w."""
+    """Flat convex polygons of 3 to 6 corners, about 20 pixels wide, 13 apart: each overlaps its
+    neighbours and hides some of their corners. Each has its own depth, colour and w."""
     random = _generator(seed)
     height, width = resolution
     outlines, depths, colors, ws = [], [], [], []
@@ -88,8 +88,10 @@ def overlapping_polygons(resolution=(64, 64), polygons: int = 6, seed: int = 0) 
         angle = (torch.arange(corners) + 0.5 * torch.rand(corners, generator=random)) * (
             2 * math.pi / corners
         )
-        grid = torch.tensor([width / 4 * (1 + i % 3), height / 3 * (1 + i // 3 % 2)])
-        center = grid + 6 * torch.rand(2, generator=random) - 3
+        place = torch.tensor([i % 3 - 1.0, i // 3 % 2 - 0.5]) * 0.2 * min(width, height)
+        center = (
+            torch.tensor([width / 2, height / 2]) + place + 4 * torch.rand(2, generator=random) - 2
+        )
         outline = center + 10 * torch.stack([angle.cos(), angle.sin()], -1)
         outlines.append(outline.tolist())
         depths.append(-0.8 + 1.6 * i / polygons)

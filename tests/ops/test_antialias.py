@@ -20,7 +20,7 @@ GRADIENT = 1e-5
 # 128 samples see a step of half a pixel to one sample in 64.
 STRAIGHT_EDGE = 0.02
 # How far the method itself is from the derivative of an exact box filter: corners weigh more in small polygons.
-LARGE_TRIANGLE, OVERLAPPING = 0.02, 0.15
+LARGE_TRIANGLE, OVERLAPPING = 0.02, 0.2
 
 
 # ---- edges known by hand ---------------------------------------------------------------------------------
@@ -181,10 +181,11 @@ def test_a_large_triangle_moves_like_a_supersampled_one(device, capsys):
 
 @pytest.mark.slow
 def test_overlapping_polygons_move_like_supersampled_ones(device, capsys):
-    scene = scenes.overlapping_polygons()
-    error = error_against_supersampling(glrast.Context(device), scene)
-    report(capsys, "overlapping polygons, 64 x 64, every vertex in x and y", error)
-    assert error < OVERLAPPING
+    for seed in range(3):
+        scene = scenes.overlapping_polygons(seed=seed)
+        error = error_against_supersampling(glrast.Context(device), scene)
+        report(capsys, f"overlapping polygons {seed}, 64 x 64, every vertex in x and y", error)
+        assert error < OVERLAPPING
 
 
 # ---- the float64 twin ------------------------------------------------------------------------------------
