@@ -80,10 +80,12 @@ struct AntialiasPairsArgs {
 };
 
 struct Crossing {
-    float alpha;
+    float alpha;                    // +0: there is no crossing
     int v1, v2;                     // vertex indices of the edge
     float x1, y1, x2, y2, w1, w2;   // its ends in pixels, axes swapped for vertical pairs; and their w
 };
+
+GLRAST_INLINE bool is_crossed(float alpha) { return float_bits(alpha) != 0; }  // +0: no; -0: yes
 
 GLRAST_INLINE float pick(float a, float b, float c, int k) { return k == 0 ? a : k == 1 ? b : c; }
 GLRAST_INLINE int pick(int a, int b, int c, int k) { return k == 0 ? a : k == 1 ? b : c; }
@@ -133,6 +135,7 @@ GLRAST_INLINE Crossing find_crossing(const Args& a, int x, Row row, bool vertica
     c.v1 = pick(index.y, index.z, index.x, edge);
     c.v2 = pick(index.z, index.x, index.y, edge);
     c.alpha = s * (0.5f - minimum(maximum(d, 0.0f), 1.0f));
+    if (c.alpha == 0.0f) c.alpha = -0.0f;  // an edge on the pixels' border: no colour moves, but it has a gradient
     return c;
 }
 
@@ -308,7 +311,7 @@ struct AntialiasBackwardPosArgs {
 GLRAST_INLINE void antialias_pair_gradient(const AntialiasBackwardPosArgs& a, int x, Row row, bool vertical) {
     const int64 pixel = row.index * a.width + x;
     const float alpha = a.alpha[2 * pixel + vertical];
-    if (alpha == 0.0f || fabsf(alpha) >= 0.5f) return;
+    if (!is_crossed(alpha) || fabsf(alpha) >= 0.5f) return;
     const int64 other = vertical ? (int64)a.width * a.C : a.C;
     const float* c = a.color + pixel * a.C;
     const float* y = a.grad_out + pixel * a.C + (alpha > 0.0f ? 0 : other);
@@ -316,7 +319,7 @@ GLRAST_INLINE void antialias_pair_gradient(const AntialiasBackwardPosArgs& a, in
     for (int i = 0; i < a.C; ++i) D += y[i] * (c[i + other] - c[i]);
     if (D == 0.0f) return;
     const Crossing e = find_crossing(a, x, row, vertical);
-    if (e.alpha == 0.0f) return;
+    if (!is_crossed(e.alpha)) return;
     D *= a.boost;
     const float dx = e.x2 - e.x1, dy = e.y2 - e.y1;
     const float i = 1.0f / (dy + (dy < 0.0f ? -1e-20f : 1e-20f));

@@ -122,8 +122,8 @@ def _no_silhouette(answer: Explanation, call: Call) -> None:
     if nudged:
         answer.add(
             "on-pixel-grid",
-            "Every silhouette edge in view runs exactly along pixel borders or through pixel centres, where the "
-            f"blend has no derivative; moved by {_NUDGE_PIX} pixels it has one at {nudged} pairs.",
+            "Every silhouette edge in view runs exactly through pixel centres, where the blend has no derivative; "
+            f"moved by {_NUDGE_PIX} pixels it has one at {nudged} pairs.",
             "Shift the camera or the mesh by a fraction of a pixel, anew in every iteration.",
         )
     elif behind and behind == visible:

@@ -39,7 +39,7 @@ def explain(
         no-antialias           nothing in the graph gives silhouettes a gradient
         behind-camera, off-screen, beyond-near-far, smaller-than-a-pixel, empty-mesh, not-finite
         no-silhouette          the mesh fills the image
-        on-pixel-grid          all edges lie exactly on pixel borders or centres
+        on-pixel-grid          all edges lie exactly on pixel centres
         constant-color         the same colour on both sides of every silhouette
         mask-before-antialias  a mask has made it the same
         flat-loss              the loss does not look at the silhouettes

@@ -188,6 +188,27 @@ def test_overlapping_polygons_move_like_supersampled_ones(device, capsys):
         assert error < OVERLAPPING
 
 
+@pytest.mark.parametrize("axis", [0, 1])
+def test_an_edge_on_the_border_of_pixels_has_its_gradient(context, axis):
+    pos = torch.tensor([[-0.5, -0.5, 0, 1], [0.5, -0.5, 0, 1], [0.5, 0.5, 0, 1], [-0.5, 0.5, 0, 1]])
+    pos = pos[None].to(context.device).requires_grad_()
+    tri = torch.tensor([[0, 1, 2], [0, 2, 3]], device=context.device)
+    rast, _ = glrast.rasterize(context, pos, tri, (32, 32))
+    color = (rast[..., 3:] > 0).float()
+    image = glrast.antialias(color, rast, pos, tri)
+    assert torch.equal(image, color)  # to the bit: no colour moves
+    first = image[:, :, :16].sum() if axis == 0 else image[:, :16].sum()
+    first.backward()
+    assert pos.grad is not None
+    lower = (
+        [0, 3] if axis == 0 else [0, 1]
+    )  # the corners of the edge that this half of the image sees
+    # 16 pixels for each of 16 rows; one is missing where a corner's pixel shows the triangle without this edge
+    assert pos.grad[0, lower, axis].sum().item() in (-256, -240)
+    others = [i for i in range(4) if i not in lower]
+    assert not pos.grad[0, others, axis].any()
+
+
 # ---- the float64 twin ------------------------------------------------------------------------------------
 
 
