@@ -141,7 +141,7 @@ def _resolve(made, rast: torch.Tensor, rast_db: torch.Tensor, repeats: int) -> f
     height, width = made.resolution
     pos, ids = made.pos_clip, glrast.triangle_id(rast) + 1
     arguments = dict(
-        width=width, rows=height, ids=ids, from_rast=0, drawn=0, pos=pos, pos_stride=0, tri=made.tri,
+        width=width, rows=height, ids=ids, from_rast=0, drawn=0, pos=pos, pos_stride=0, tri=made.tri, numbers=None,
         V=pos.shape[1], T=len(made.tri), H=height, rast=rast, rast_db=rast_db,
     )  # fmt: skip
     return _median(
