@@ -162,6 +162,7 @@ extern "C" int glrast_keep_freed_memory(int64_t bytes) {
 #endif
 }
 
+#include "transform.cu"
 #include "rasterize.cu"
 #include "peel.cu"
 #include "interpolate.cu"

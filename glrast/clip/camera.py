@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..ops.transform import transform
 from ._arguments import device_of, numbers, resolution_of, shape_text, tensor
 
 
@@ -74,7 +75,7 @@ def transform_points(matrix: Any, points: Any) -> Tensor:
         points: [V,3], or [N,V,3] where each image has its own.
     Returns: float32 [V,4] where neither has an N, else [N,V,4]. An N of 1 is broadcast.
     Gradients: to both arguments.
-    Note: no matrix product is used, so neither autocast nor TF32 can move a vertex.
+    Note: it is a kernel of our own, so neither autocast nor TF32 can move a vertex.
     Example:
         >>> transform_points(torch.eye(4), [[1.0, 2.0, 3.0]])
         tensor([[1., 2., 3., 1.]])
@@ -99,38 +100,4 @@ def transform_points(matrix: Any, points: Any) -> Tensor:
             f"glrast.clip.{name}: points must have N={len(matrix)} (from matrix) or be [V,3]; "
             f"got {shape_text(points)}; give each matrix its points, or one set to all."
         )
-    return _Transform.apply(matrix, points)
-
-
-class _Transform(torch.autograd.Function):
-    """The gradient by hand: PyTorch's own, by slices, takes four times as long."""
-
-    @staticmethod
-    def forward(ctx, matrix, points):
-        ctx.save_for_backward(matrix, points)
-        rows = matrix.transpose(-1, -2)  # rows[...,k,:] is what coordinate k adds to x, y, z, w
-        return _weighted_sum(points, rows[..., :3, :], rows[..., 3:, :])
-
-    @staticmethod
-    def backward(ctx, grad):
-        matrix, points = ctx.saved_tensors
-        grad_matrix = grad_points = None
-        if ctx.needs_input_grad[0]:
-            columns = [(grad * points[..., k : k + 1]).sum(-2) for k in range(3)]
-            grad_matrix = _summed(torch.stack([*columns, grad.sum(-2)], dim=-1), matrix.shape)
-        if ctx.needs_input_grad[1]:
-            grad_points = _summed(_weighted_sum(grad, matrix[..., :3]), points.shape)
-        return grad_matrix, grad_points
-
-
-def _weighted_sum(weights: Tensor, rows: Tensor, start: Tensor | None = None) -> Tensor:
-    """start + sum_k weights[...,k] rows[...,k,:], one row after the other."""
-    total = weights[..., :1] * rows[..., :1, :] if start is None else start
-    for k in range(1 if start is None else 0, rows.shape[-2]):
-        total = torch.addcmul(total, weights[..., k : k + 1], rows[..., k : k + 1, :])
-    return total
-
-
-def _summed(grad: Tensor, shape: torch.Size) -> Tensor:
-    """Summed over what was broadcast; without a copy where nothing was."""
-    return grad.reshape(shape) if grad.numel() == shape.numel() else grad.sum_to_size(shape)
+    return transform(matrix, points)

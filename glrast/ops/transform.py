@@ -1,0 +1,93 @@
+"""transform: points through 4 x 4 matrices. What `glrast.clip.transform_points` calls, which checks its arguments."""
+
+from __future__ import annotations
+
+import torch
+
+from ..launch import launch
+from ._library import operator
+
+
+def transform(matrix: torch.Tensor, points: torch.Tensor) -> torch.Tensor:
+    """Homogeneous products.
+
+    Args:
+        matrix: float32 [4,4] or [N,4,4]. points: float32 [V,3] or [N,V,3]. An N of 1 is broadcast.
+    Returns: float32 [V,4] where neither has an N, else [N,V,4].
+    Gradients: to both, which have gradients themselves.
+    """
+    return _Transform.apply(matrix, points)
+
+
+class _Transform(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, matrix, points):
+        ctx.save_for_backward(matrix, points)
+        out = _forward_operator(matrix.contiguous(), points.contiguous())
+        return out[0] if matrix.ndim == points.ndim == 2 else out
+
+    @staticmethod
+    def backward(ctx, grad):
+        matrix, points = ctx.saved_tensors
+        grad_matrix = grad_points = None
+        if ctx.needs_input_grad[0]:
+            columns = [(grad * points[..., k : k + 1]).sum(-2) for k in range(3)]
+            grad_matrix = _summed(torch.stack([*columns, grad.sum(-2)], dim=-1), matrix.shape)
+        if ctx.needs_input_grad[1]:
+            grad_points = _to_points(grad, matrix, points.shape)
+        return grad_matrix, grad_points
+
+
+def _to_points(grad: torch.Tensor, matrix: torch.Tensor, shape: torch.Size) -> torch.Tensor:
+    """sum_i grad_i M_ik; by the kernel, or by PyTorch's operators where that gradient is to have a gradient."""
+    if torch.is_grad_enabled():
+        return _summed((grad[..., None] * matrix[..., None, :, :3]).sum(-2), shape)
+    sets = shape[0] if len(shape) == 3 else 1
+    grad = (grad[None] if grad.ndim == 2 else grad).contiguous()
+    return _backward_operator(grad, matrix.contiguous(), sets).reshape(shape)
+
+
+def _summed(grad: torch.Tensor, shape: torch.Size) -> torch.Tensor:
+    """Summed over what was broadcast; without a copy where nothing was."""
+    return grad.reshape(shape) if grad.numel() == shape.numel() else grad.sum_to_size(shape)
+
+
+def _forward(matrix, points):
+    out = _forward_fake(matrix, points)
+    launch(
+        "transform", "transform_points", points.device, width=points.shape[-2], H=1, rows=out.shape[0], matrix=matrix,
+        matrix_stride=_stride(matrix), points=points, points_stride=_stride(points), out=out,
+    )  # fmt: skip
+    return out
+
+
+def _forward_fake(matrix, points):
+    images = [len(t) for t in (matrix, points) if t.ndim == 3]
+    N = next((n for n in images if n != 1), 1)
+    return points.new_empty((N, points.shape[-2], 4))
+
+
+def _backward(grad, matrix, sets: int):
+    out = _backward_fake(grad, matrix, sets)
+    launch(
+        "transform", "transform_points_backward", grad.device, width=grad.shape[1], H=1, rows=sets,
+        images=len(grad) // max(sets, 1), matrix=matrix, matrix_stride=_stride(matrix), grad_out=grad, grad_points=out,
+    )  # fmt: skip
+    return out
+
+
+def _backward_fake(grad, matrix, sets: int):
+    return grad.new_empty((sets, grad.shape[1], 3))
+
+
+def _stride(tensor: torch.Tensor) -> int:
+    """Floats from one image's part to the next: none where one serves all."""
+    return tensor[0].numel() if tensor.ndim == 3 and len(tensor) > 1 else 0
+
+
+_forward_operator = operator(
+    "transform(Tensor matrix, Tensor points) -> Tensor", _forward, _forward_fake
+)
+_backward_operator = operator(
+    "transform_backward(Tensor grad, Tensor matrix, int sets) -> Tensor", _backward, _backward_fake
+)
