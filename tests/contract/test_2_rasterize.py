@@ -154,6 +154,29 @@ def test_a_centre_on_a_shared_edge_belongs_to_exactly_one_triangle(context):
     assert (parts[..., 3] > 0).sum(0).max() == 1
 
 
+def test_vertices_lie_on_a_grid_of_8_sub_pixel_bits_where_coverage_is_decided(context):
+    def columns(offset_pix):
+        pos, tri, _ = on(context, scenes.vertical_edge(15.5 + offset_pix))
+        rast, _ = glrast.rasterize(context, pos[None], tri, ODD)
+        return rast, int((rast[0, 8, :, 3] > 0).sum())
+
+    half_step = 1 / 512
+    on_centre, inside, outside = (columns(x)[1] for x in (0.0, 0.8 * half_step, 1.2 * half_step))
+    assert on_centre == inside and columns(-0.8 * half_step)[1] == on_centre
+    assert {outside, columns(-1.2 * half_step)[1]} == {15, 16}
+    # barycentrics are those of the exact positions
+    assert not torch.equal(columns(0.0)[0], columns(0.8 * half_step)[0])
+
+
+def test_without_output_db_there_is_none_and_derivatives_are_refused(context, device):
+    pos, tri, attr = on(context, scenes.one_triangle(1))
+    plain = glrast.RasterizeGLContext(output_db=False, device=device)
+    rast, rast_db = glrast.rasterize(plain, pos, tri, ODD)
+    assert rast_db.shape == (1, *ODD, 0)
+    with pytest.raises(ValueError, match="a context with output_db=False makes none"):
+        glrast.interpolate(attr, rast, tri, rast_db, "all")
+
+
 def test_at_equal_depth_the_lower_triangle_index_wins(context):
     pos, tri, _ = on(context, scenes.coincident())
     rast, _ = glrast.rasterize(context, pos, tri, ODD, ranges=[[0, 3]])

@@ -151,3 +151,11 @@ def test_pos_gradient_boost_scales_only_pos(context):
         grads.append(torch.autograd.grad(out.square().sum(), inputs))
     assert torch.equal(grads[0][0], grads[1][0])
     assert relative_error(grads[1][1], 3 * grads[0][1]) < 1e-6
+
+
+def test_an_edge_exactly_through_pixel_centres_has_no_gradient_and_beside_them_it_has(context):
+    for at, moves in ((15.5, False), (15.6, True), (15.4, True)):
+        color, rast, pos, tri = edge(context, at)
+        moving = pos.clone().requires_grad_()
+        out = glrast.antialias(color, rast, moving, tri)
+        assert bool(torch.autograd.grad(out.sum(), moving)[0].any()) == moves

@@ -193,6 +193,13 @@ def test_half_precision_under_autocast(mesh, device, dtype):
     assert linear.weight.grad.any()
 
 
+def test_half_precision_without_autocast_is_a_type_error_with_the_remedy(mesh):
+    pos_clip, faces, vtx_col = mesh
+    rast, _ = dr.rasterize(glctx, pos_clip, faces, [33, 17])
+    with pytest.raises(TypeError, match=r"attr must be float32; got float16: convert it with attr"):
+        dr.interpolate(vtx_col.half(), rast, faces)
+
+
 def test_batches_of_unequal_meshes_by_ranges_on_any_device(mesh, device):
     small, small_faces, _ = (t.to(device) for t in scenes.one_triangle(1))
     pos_clip, faces, _ = mesh

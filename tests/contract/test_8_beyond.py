@@ -78,6 +78,25 @@ def test_ids_are_int32_on_request(context):
     assert ids.dtype == torch.int32 and ids.shape == (1, *ODD) and ids.min() == -1
 
 
+def test_second_derivatives_are_a_runtime_error(context):
+    pos, tri, attr = on(context, scenes.closed_mesh(1))
+    rast, _ = glrast.rasterize(context, pos, tri, ODD)
+    color, _ = glrast.interpolate(attr, rast, tri)
+    uv, tex = color[..., :2].contiguous(), attr[None, None].contiguous()
+    for operation, given in (
+        (lambda pos: glrast.rasterize(context, pos, tri, ODD)[0], pos),
+        (lambda pos: glrast.peel(context, pos, tri, ODD, max_layers=1)[0][0], pos),
+        (lambda attr: glrast.interpolate(attr, rast, tri)[0], attr),
+        (lambda tex: glrast.texture(tex, uv), tex),
+        (lambda pos: glrast.antialias(color, rast, pos, tri), pos),
+    ):
+        leaf = given.clone().requires_grad_()
+        loss = operation(leaf).square().sum()
+        (first,) = torch.autograd.grad(loss, leaf, create_graph=True)
+        with pytest.raises(RuntimeError, match="once_differentiable"):
+            first.sum().backward()
+
+
 def test_errors_name_the_function_the_argument_the_expected_and_the_found(context):
     pos, tri, attr = on(context, scenes.closed_mesh(1))
     rast, _ = glrast.rasterize(context, pos, tri, ODD)
