@@ -84,6 +84,10 @@ class Topology:
         self.tri = tri.clone()
         self.opposite = opposite_vertices(tri)
         self._opposite_culled: torch.Tensor | None = None
+        self._known: tuple = (
+            lambda: None,
+            0,
+        )  # the tri last found equal, and how often it had been written to
 
     def across(self, cull: str) -> torch.Tensor:
         """`opposite`, made for culled meshes when one is first drawn."""
@@ -97,9 +101,14 @@ class Topology:
         """Compared on the CPU; on a GPU only the shape is, since a comparison would wait for it."""
         if tri.shape != self.tri.shape or tri.device != self.tri.device:
             return False
-        return (
-            torch.compiler.is_compiling() or tri.device.type != "cpu" or torch.equal(tri, self.tri)
-        )
+        if torch.compiler.is_compiling() or tri.device.type != "cpu":
+            return True
+        version = None if tri.is_inference() else tri._version
+        if self._known[0]() is tri and self._known[1] == version is not None:
+            return True
+        equal = torch.equal(tri, self.tri)
+        self._known = (weakref.ref(tri), version) if equal else (lambda: None, 0)
+        return equal
 
 
 def opposite_vertices(tri: torch.Tensor, culled: bool = False) -> torch.Tensor:

@@ -480,3 +480,18 @@ def supersampled_loss(scene, weight, resolution, samples):
 def report(capsys, what, error):
     with capsys.disabled():
         print(f"\nantialias against supersampling, {what}: relative error {error:.4f}")
+
+
+def test_a_tri_that_is_written_to_is_compared_with_its_topology_again(context):
+    pos, tri, _ = on(context, scenes.closed_mesh(1))
+    if context.device.type != "cpu":
+        pytest.skip("on a GPU a comparison would wait")
+    rast, _ = glrast.rasterize(context, pos, tri, ODD)
+    topology = glrast.antialias_construct_topology_hash(tri)
+    for _ in range(2):
+        glrast.antialias(rast, rast, pos, tri, topology)
+    tri[0] = tri[0].flip(0)
+    with pytest.raises(ValueError, match="made from this tri"):
+        glrast.antialias(rast, rast, pos, tri, topology)
+    tri[0] = tri[0].flip(0)
+    glrast.antialias(rast, rast, pos, tri, topology)
