@@ -17,6 +17,30 @@
 namespace host {
 namespace {
 
+void pause_briefly() {
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#endif
+}
+
+// How long a thread looks for what it waits for before it sleeps: the kernels of one operation follow each other within
+// this time, and waking a thread takes about as long. Longer would take a core from llvmpipe.
+constexpr auto kLook = std::chrono::microseconds(50);
+
+// Whether `happened` before the time was up.
+template <class Happened>
+bool look_for(Happened happened) {
+    typedef std::chrono::steady_clock Clock;
+    const auto end = Clock::now() + kLook;
+    for (;;) {
+        for (int i = 0; i < 32; ++i) {
+            if (happened()) return true;
+            pause_briefly();
+        }
+        if (Clock::now() > end) return false;
+    }
+}
+
 // One call of parallel(). Whoever takes the last index finds the job empty; a worker that wakes late touches
 // nothing of the caller's, and nobody waits for it.
 struct Job {
@@ -30,6 +54,7 @@ struct Job {
     }
 
     void wait() {
+        if (look_for([this] { return finished == count; })) return;
         std::unique_lock<std::mutex> lock(mutex);
         done.wait(lock, [this] { return finished == count; });
     }
@@ -48,7 +73,7 @@ public:
     }
 
     ~Pool() {
-        { std::lock_guard<std::mutex> lock(mutex_); stop_ = true; }
+        { std::lock_guard<std::mutex> lock(mutex_); stop_ = true; ++jobs_; }
         wake_.notify_all();
         for (auto& thread : threads_) thread.join();
     }
@@ -57,8 +82,8 @@ public:
 
     void run(int64_t count, const std::function<void(int64_t)>& task) {
         auto job = std::make_shared<Job>(task, count);
-        { std::lock_guard<std::mutex> lock(mutex_); job_ = job; }
-        wake_.notify_all();
+        { std::lock_guard<std::mutex> lock(mutex_); job_ = job; ++jobs_; }
+        if (asleep_ > 0) wake_.notify_all();
         job->drain();
         job->wait();
         std::lock_guard<std::mutex> lock(mutex_);
@@ -67,15 +92,18 @@ public:
 
 private:
     void work() {
-        std::shared_ptr<Job> seen;
-        std::unique_lock<std::mutex> lock(mutex_);
+        uint64_t seen = 0;
         for (;;) {
-            wake_.wait(lock, [&] { return stop_ || (job_ && job_ != seen); });
+            look_for([&] { return jobs_ != seen; });
+            std::unique_lock<std::mutex> lock(mutex_);
+            ++asleep_;
+            wake_.wait(lock, [&] { return jobs_ != seen; });
+            --asleep_;
+            seen = jobs_;
             if (stop_) return;
-            seen = job_;
+            const std::shared_ptr<Job> job = job_;  // null: others have done it all
             lock.unlock();
-            seen->drain();
-            lock.lock();
+            if (job) job->drain();
         }
     }
 
@@ -83,6 +111,8 @@ private:
     std::mutex mutex_;
     std::condition_variable wake_;
     std::shared_ptr<Job> job_;
+    std::atomic<uint64_t> jobs_{0};  // that there were; written under the mutex
+    std::atomic<int> asleep_{0};     // written under the mutex
     bool stop_ = false;
 };
 

@@ -19,15 +19,22 @@ LARGE = (260, 515)  # four private gradient buffers
 
 
 @pytest.fixture(params=["PyTorch's threads", "threads of its own"])
-def library(request):
+def library(request, monkeypatch):
     """The host library, with either kind of threads."""
     library = cpu.host_library()
+    usual = cpu._openmp_of_torch()
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
     shared = cpu._openmp_of_torch()
     if request.param == "PyTorch's threads" and shared is None:
         pytest.skip("this PyTorch does not use GNU's OpenMP")
     library.glrast_use_openmp(shared if request.param == "PyTorch's threads" else None)
     yield library
-    library.glrast_use_openmp(shared)
+    library.glrast_use_openmp(usual)
+
+
+def test_threads_that_sleep_at_once_are_left_to_pytorch(monkeypatch):
+    monkeypatch.setenv("OMP_WAIT_POLICY", "passive")
+    assert cpu._openmp_of_torch() is None
 
 
 # ---- threads ---------------------------------------------------------------------------------------------
