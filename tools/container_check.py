@@ -28,7 +28,12 @@ CACHE = Path(os.environ.get("GLRAST_CACHE") or Path.home() / ".cache" / "glrast"
 TOOLS = {"buildah": "buildah", "mmdebstrap": "mmdebstrap"}
 MOST_IMAGES = 60  # kept layers, about 25 GB; a build makes 17, a changed source 8 more
 # The quick tests that look at the checkout rather than at the package, and need its files or a compiler.
-NOT_IN_THE_IMAGE = ("tests/test_stem_rule.py", "tests/test_packaging.py")
+NOT_IN_THE_IMAGE = (
+    "tests/test_stem_rule.py",
+    "tests/test_packaging.py",
+    "tests/test_docs.py",
+    "tests/bench/test_gpu_check.py",
+)
 
 
 def main() -> None:
