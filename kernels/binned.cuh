@@ -4,7 +4,10 @@
 // adding to texels (Sink::adds), or both. It calls sink.group(i) before group i and sink.pixel(lane, second) before each pixel's first
 // and second visit (a kernel may have one alone), and then
 //   if (sink.takes_texels())  for each texel: float* to = sink.place(texel, C); add there if Sink::adds and to is not null.
-// sink.place_four does it for four texels; true: to all four. The own pass sees only lanes for which place was called.
+// sink.place_four does it for four texels; true: to all four. Where an int counts the texels, a group's first or second visit
+// may go at once: sink.visit(second), then sink.place_lanes, or where Sink::adds place_four for each lane.
+// The own pass sees only lanes for which place was called. sink.keeps(pixel): a float of each pixel that the visit for pixels
+// writes and the one that only adds reads; or null.
 // Args has `float* grad` [texels, C] or null, `int64 texels`, `int C`.
 //   CUDA   one thread per pixel, one visit, atomics; the caller zeroes grad.
 //   host   texels are cut into blocks that fit a cache. The first visit lists the groups of pixels by the blocks they touch;
@@ -12,7 +15,8 @@
 //          out in segments, each with a copy of that block, summed in order. Lists, blocks and segments follow from the
 //          data alone, so the result does not depend on the number of threads. grad is zeroed here.
 // Memory on the host: for a group of 4 pixels and a block it touches (1 or a little more; at most 32) 4 bytes of list, as much
-// while it is sorted, and at most 4 of copies; for at most kSlabPixels pixels at once. The worst: 3 x 4 x 8 x 4Mi = 384 MiB.
+// while it is sorted, and at most 4 of copies; and 4 bytes for each pixel; for at most kSlabPixels pixels at once. The worst:
+// (3 x 4 x 8 + 4) x 4Mi = 400 MiB.
 #pragma once
 #include "lanes.cuh"
 
@@ -32,9 +36,12 @@ constexpr int kAllLanes = (1 << GLRAST_LANES) - 1, kAllVisits = (1 << 2 * GLRAST
 struct AtomicSink {
     static constexpr bool gradients = true, adds = true;
     float* grad;
+    GLRAST_INLINE_MEMBER float* keeps(int64) const { return nullptr; }
     GLRAST_INLINE_MEMBER void group(int) {}
+    GLRAST_INLINE_MEMBER void visit(bool) {}
     GLRAST_INLINE_MEMBER void pixel(int, bool) {}
     GLRAST_INLINE_MEMBER bool takes_texels() const { return grad; }
+    GLRAST_INLINE_MEMBER void place_lanes(Ints, Ints, Ints, int, bool) {}
     GLRAST_INLINE_MEMBER float* place(int64 texel, int C) { return grad + texel * C; }
     GLRAST_INLINE_MEMBER bool place_four(int64 texel, const int64 at[4], int C, float* to[4]) {
         for (int k = 0; k < 4; ++k) to[k] = place(texel + at[k], C);
@@ -71,9 +78,12 @@ constexpr int64_t padded(int64_t C) { return C == 3 ? 4 : C; }
 // For pixels alone.
 struct PixelSink {
     static constexpr bool gradients = true, adds = false;
+    GLRAST_INLINE_MEMBER float* keeps(int64_t) const { return nullptr; }
     GLRAST_INLINE_MEMBER void group(int) {}
+    GLRAST_INLINE_MEMBER void visit(bool) {}
     GLRAST_INLINE_MEMBER void pixel(int, bool) {}
     GLRAST_INLINE_MEMBER bool takes_texels() const { return false; }
+    GLRAST_INLINE_MEMBER void place_lanes(Ints, Ints, Ints, int, bool) {}
     GLRAST_INLINE_MEMBER float* place(int64_t, int) { return nullptr; }
     GLRAST_INLINE_MEMBER bool place_four(int64_t, const int64_t*, int, float**) { return false; }
     GLRAST_INLINE_MEMBER int room(int channels, bool) { return channels; }
@@ -86,14 +96,18 @@ constexpr int kWhole = kAllVisits + 1, kGroupShift = 2 * GLRAST_LANES + 2;
 struct ListSink {
     static constexpr bool gradients = true, adds = false;
     const int shift;
+    float* const kept;               // a float for each pixel of the slab, whose first is:
+    const int64_t slab;
     std::vector<int32_t> block_of, group_of;
+    bool scattered = false;          // place was called, so that kWhole is still to be found out
     int32_t* bits = nullptr;         // the present group's entry for the block listed last
     int64_t count = 0, first = 0;    // entries in all; the present group's first
     int32_t next = 0, present = 0, lane = 0;
     int64_t last = -1, last_begin = INT64_MIN;  // the block listed last, and its first texel; none: beyond any reach
 
+    GLRAST_INLINE_MEMBER float* keeps(int64_t pixel) const { return kept + (pixel - slab); }
     GLRAST_INLINE_MEMBER void group(int) {
-        end_group();
+        if (scattered) end_group();
         if (count + 8 * GLRAST_LANES > (int64_t)block_of.size()) grow();
         present = next++ << kGroupShift;
         first = count;
@@ -109,6 +123,7 @@ struct ListSink {
             for (int64_t i = first; i < count; ++i) if (group_of[i] & lanes) { alone = !found; found = &group_of[i]; }
             if (found && alone) *found |= kWhole << second;
         }
+        scattered = false;
     }
 
     // Room for the blocks of at least one more group: two levels of four texels for each pixel.
@@ -118,21 +133,45 @@ struct ListSink {
         group_of.resize(size);
     }
 
+    GLRAST_INLINE_MEMBER void visit(bool) {}
     GLRAST_INLINE_MEMBER void pixel(int l, bool second) { lane = 1 << l << (second ? GLRAST_LANES : 0); }
     GLRAST_INLINE_MEMBER bool takes_texels() const { return true; }
     GLRAST_INLINE_MEMBER int room(int channels, bool) { return channels; }
     GLRAST_INLINE_MEMBER float* place(int64_t texel, int) {
+        scattered = true;
+        touch(texel);
+        return nullptr;
+    }
+    GLRAST_INLINE_MEMBER bool place_four(int64_t texel, const int64_t at[4], int, float**) {
+        scattered = true;
+        const uint64_t from = (uint64_t)texel - (uint64_t)last_begin;
+        if (((from + at[0]) | (from + at[1]) | (from + at[2]) | (from + at[3])) >> shift)
+            for (int k = 0; k < 4; ++k) touch(texel + at[k]);
+        else *bits |= lane;
+        return false;
+    }
+
+    // Mostly one block has the texels of all lanes: the block of the first.
+    GLRAST_INLINE_MEMBER void place_lanes(Ints first, Ints right, Ints up, int lanes, bool second) {
+        if (!lanes) return;
+        const int64_t block = first[__builtin_ctz(lanes)] >> shift;
+        if (block != last) list(block);
+        const Ints from = first - (int)last_begin, above = from + up;
+        const int inside = lane_bits((from | (from + right) | above | (above + right)) >> shift == 0) & lanes;
+        const int place = second ? GLRAST_LANES : 0;
+        *bits |= inside << place;
+        if (inside == lanes) { *bits |= kWhole << second; return; }
+        for (int l = 0; l < GLRAST_LANES; ++l) {
+            if (!((lanes & ~inside) >> l & 1)) continue;
+            pixel(l, second);
+            for (int64_t k = 0; k < 4; ++k) touch((int64_t)first[l] + (k & 1 ? right[l] : 0) + (k & 2 ? up[l] : 0));
+        }
+    }
+
+    GLRAST_INLINE_MEMBER void touch(int64_t texel) {
         const int64_t block = texel >> shift;
         if (block != last) list(block);
         *bits |= lane;
-        return nullptr;
-    }
-    GLRAST_INLINE_MEMBER bool place_four(int64_t texel, const int64_t at[4], int C, float**) {
-        const uint64_t from = (uint64_t)texel - (uint64_t)last_begin;
-        if (((from + at[0]) | (from + at[1]) | (from + at[2]) | (from + at[3])) >> shift)
-            for (int k = 0; k < 4; ++k) place(texel + at[k], C);
-        else *bits |= lane;
-        return false;
     }
 
     void list(int64_t block) {
@@ -154,12 +193,17 @@ struct OwnSink {
     int64_t begin;
     uint64_t size;
     const Groups* groups;
+    float* kept;         // by the visit that listed; as there
+    int64_t slab;
     bool wholes[2] = {}, whole = false;   // all that the present group's visits touch is in the block
+    GLRAST_INLINE_MEMBER float* keeps(int64_t pixel) const { return kept + (pixel - slab); }
     GLRAST_INLINE_MEMBER void group(int i) {
         wholes[0] = groups->lanes[i] & kWhole;
         wholes[1] = groups->lanes[i] & 2 * kWhole;
     }
-    GLRAST_INLINE_MEMBER void pixel(int, bool second) { whole = wholes[second]; }
+    GLRAST_INLINE_MEMBER void visit(bool second) { whole = wholes[second]; }
+    GLRAST_INLINE_MEMBER void pixel(int, bool second) { visit(second); }
+    GLRAST_INLINE_MEMBER void place_lanes(Ints, Ints, Ints, int, bool) {}
     GLRAST_INLINE_MEMBER bool takes_texels() const { return true; }
     GLRAST_INLINE_MEMBER int room(int channels, bool roomy) { return roomy ? GLRAST_LANES : channels; }
     GLRAST_INLINE_MEMBER float* place(int64_t texel, int C) {
@@ -196,8 +240,7 @@ struct Chunk { std::vector<int32_t> groups, start; };
 struct Segment { int64_t block, from, to, copy; };  // chunks [from, to); copy -1: the first of its block
 
 template <class Args, class Visit>
-void list_chunk(const Args& a, int64_t begin, int64_t end, int shift, int64_t blocks, Visit visit, Chunk* chunk) {
-    ListSink sink{shift, {}, {}};
+void list_chunk(const Args& a, int64_t begin, int64_t end, ListSink sink, int64_t blocks, Visit visit, Chunk* chunk) {
     visit_all(a, begin, end, visit, sink);
     sink.end_group();
     chunk->start.assign(blocks + 1, 0);
@@ -254,12 +297,13 @@ void binned(const Args& a, int threads, Visit visit) {
     int shift = 0;  // texels of a block, as a power of two
     while ((step << (shift + 1)) <= kBlockFloats || (texels >> shift) >= kMostBlocks) ++shift;
     const int64_t per_block = std::min((int64_t)1 << shift, texels), blocks = (texels + per_block - 1) / per_block;
+    const std::unique_ptr<float[]> kept(new float[std::min(pixels, kSlabPixels)]);
     for (int64_t slab = 0; slab < pixels; slab += kSlabPixels) {
         const int64_t slab_end = std::min(pixels, slab + kSlabPixels);
         std::vector<Chunk> chunks((slab_end - slab + kChunkPixels - 1) / kChunkPixels);
         parallel((int64_t)chunks.size(), threads, [&](int64_t i) {
             const int64_t begin = slab + i * kChunkPixels;
-            list_chunk(a, begin, std::min(slab_end, begin + kChunkPixels), shift, blocks, visit, &chunks[i]);
+            list_chunk(a, begin, std::min(slab_end, begin + kChunkPixels), ListSink{shift, kept.get(), slab, {}, {}}, blocks, visit, &chunks[i]);
         });
         int64_t copies = 0;
         const auto segments = cut_segments(chunks, blocks, std::max(kSegmentGroups, per_block * step), slab == 0, &copies);
@@ -274,7 +318,7 @@ void binned(const Args& a, int threads, Visit visit) {
             if (!in_place || slab == 0) std::memset(block, 0, size * step * sizeof(float));
             Groups groups;
             groups.end = slab_end;
-            OwnSink sink{block, begin, (uint64_t)size, &groups};
+            OwnSink sink{block, begin, (uint64_t)size, &groups, kept.get(), slab};
             for (int64_t i = segment.from; i < segment.to; ++i) {
                 const Chunk& chunk = chunks[i];
                 const int64_t first = slab + i * kChunkPixels;

@@ -9,6 +9,7 @@
 #ifdef __CUDACC__
 #define GLRAST_LANES 1
 #define GLRAST_GROUPS 1
+#define GLRAST_UNROLL
 GLRAST_INLINE void prefetch(const float*) {}
 typedef float Floats;
 typedef int Ints;
@@ -25,6 +26,11 @@ GLRAST_INLINE void set_mask(bool& m, int, bool value) { m = value; }
 #else
 #define GLRAST_LANES 4
 #define GLRAST_GROUPS 8
+#ifdef __clang__
+#define GLRAST_UNROLL _Pragma("unroll")
+#else
+#define GLRAST_UNROLL _Pragma("GCC unroll 4")
+#endif
 GLRAST_INLINE void prefetch(const float* p) { __builtin_prefetch(p); }
 typedef float Floats __attribute__((vector_size(16)));
 typedef int Ints __attribute__((vector_size(16)));

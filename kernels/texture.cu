@@ -69,7 +69,7 @@ template <class K>
 GLRAST_INLINE void texture_pixels(const TextureArgs& a, int64 pixel, int64 end) {
     Look looks[GLRAST_GROUPS];
     int count = 0;
-    for (; count < GLRAST_GROUPS && pixel < end; pixel += GLRAST_LANES) find_look<K, true>(a, pixel, end, true, true, &looks[count++]);
+    for (; count < GLRAST_GROUPS && pixel < end; pixel += GLRAST_LANES) find_look<K, true>(a, pixel, end, true, true, nullptr, &looks[count++]);
     for (int i = 0; i < count; ++i) {
         if (three_in_one<K> && looks[i].roomy) sample_pixels<K, three_in_one<K>>(a, looks[i]);
         else sample_pixels<K, false>(a, looks[i]);

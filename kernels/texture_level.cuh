@@ -9,6 +9,7 @@ struct Jacobian { float sx, sy, tx, ty; };
 
 // Of each of several pixels.
 struct Levels {
+    Floats held;      // between the first and the last; what follows is found from it
     Ints base;        // the finer level
     Floats fraction;  // weight of the next
     Mask sloped;      // strictly between the first and the last level, and blended: the level has a gradient
@@ -56,15 +57,18 @@ GLRAST_INLINE Rows level_gradient(Rows j) {
 
 GLRAST_INLINE Levels no_levels() {
     const Floats none = splat(0.0f);
-    return Levels{to_ints(none), none, none < none};
+    return Levels{none, to_ints(none), none, none < none};
 }
 
-GLRAST_INLINE Levels choose_levels(Floats level, int last, bool blend) {
-    const Floats none = splat(0.0f), end = splat((float)last), held = lower(higher(level, none), end);  // NaN: 0
+GLRAST_INLINE Floats hold_level(Floats level, int last) {  // NaN: 0
+    return lower(higher(level, splat(0.0f)), splat((float)last));
+}
+
+GLRAST_INLINE Levels choose_levels(Floats held, int last, bool blend) {
+    const Floats none = splat(0.0f), end = splat((float)last);
     const Ints base = to_ints(held);
-    if (!blend) return Levels{base, none, none < none};
-    const Mask sloped = (level > none) & (level < end);
-    return Levels{base, held - to_floats(base), sloped};
+    if (!blend) return Levels{held, base, none, none < none};
+    return Levels{held, base, held - to_floats(base), (held > none) & (held < end)};
 }
 
 // uv_da (ds/dX, ds/dY, dt/dX, dt/dY) of a face, in texels, from the derivatives of a direction: with r = 1/|m|, p = sc r: ds/dX = r (dsc/dX - p d|m|/dX) / 2.

@@ -2,8 +2,9 @@
 #pragma once
 #include "texture_level.cuh"
 
-// What the compiler knows about a call: the number of channels (0: any); that no texel is missing and none on a cube;
-// whether there are levels. On CUDA only the channels: one thread finds out the rest for itself, and compiling is slow.
+// What the compiler knows about a call: the number of channels (0: any); that no texel is missing, none on a cube, and an
+// int counts them all; whether there are levels. On CUDA only the channels: one thread finds out the rest for itself,
+// and compiling is slow.
 template <int Channels, bool Flat, bool Levels>
 struct Kind {
     static constexpr int channels = Channels;
@@ -14,6 +15,8 @@ struct Kind {
 template <class K>
 constexpr bool three_in_one = K::flat && K::channels == 3;
 
+constexpr int64 kMostFlatTexels = 2147483647;
+
 // body(Kind<...>{}) with what is known of `a`.
 template <class Body>
 GLRAST_INLINE void specialise(const TextureArgs& a, Body body) {
@@ -23,7 +26,8 @@ GLRAST_INLINE void specialise(const TextureArgs& a, Body body) {
     else if (a.C == 1) body(Kind<1, false, true>{});
     else body(Kind<0, false, true>{});
 #else
-    const bool flat = a.filter != kNearest && (a.boundary == kWrap || a.boundary == kClamp || a.boundary == kMirror);
+    const bool flat = a.filter != kNearest && (a.boundary == kWrap || a.boundary == kClamp || a.boundary == kMirror)
+        && a.levels[a.last + 1] <= kMostFlatTexels;
     const bool levels = a.filter >= kLinearMipmapNearest;
     if (flat && a.C == 3) levels ? body(Kind<3, true, true>{}) : body(Kind<3, true, false>{});
     else if (flat && a.C == 4) levels ? body(Kind<4, true, true>{}) : body(Kind<4, true, false>{});
@@ -44,11 +48,12 @@ struct Samples {
     Rows jacobian;                  // (sx, sy, tx, ty), where there is a level to find from uv_da
 };
 
+template <class K>
 GLRAST_INLINE void find_levels(const TextureArgs& a, Samples* s) {
     Floats level = a.bias ? load_floats(a.bias + s->pixel, s->count) : splat(0.0f);
     if (a.uv_da) {
         Rows& j = s->jacobian;
-        if (a.boundary == kCube) {
+        if (!K::flat && a.boundary == kCube) {
             j = Rows{splat(0.0f), splat(0.0f), splat(0.0f), splat(0.0f)};
             for (int l = 0; l < s->count; ++l) {
                 const Jacobian k = cube_jacobian(s->point[l], cube_slopes(s->point[l], a.uv_da + 6 * (s->pixel + l)), a.Wt);
@@ -61,11 +66,12 @@ GLRAST_INLINE void find_levels(const TextureArgs& a, Samples* s) {
         }
         level += level_of_detail(j);
     }
-    s->level = choose_levels(level, a.last, a.filter == kLinearMipmapLinear);
+    s->level = choose_levels(hold_level(level, a.last), a.last, a.filter == kLinearMipmapLinear);
 }
 
+// `known`: the levels that a visit before this one found (held), or null.
 template <class K>
-GLRAST_INLINE void find_samples(const TextureArgs& a, int64 pixel, int count, Samples* s) {
+GLRAST_INLINE void find_samples(const TextureArgs& a, int64 pixel, int count, const float* known, Samples* s) {
     s->pixel = pixel;
     s->count = count;
     for (int l = 0; !K::flat && l < GLRAST_LANES; ++l) s->point[l] = CubePoint{0, 0.0f, 0.0f, 0.0f};
@@ -82,22 +88,46 @@ GLRAST_INLINE void find_samples(const TextureArgs& a, int64 pixel, int count, Sa
         s->u = select(s->found, uv.x, splat(0.0f));
         s->v = select(s->found, uv.y, splat(0.0f));
     }
-    if (K::levels && a.filter >= kLinearMipmapNearest) find_levels(a, s);
-    else s->level = no_levels();
+    if (!K::levels || a.filter < kLinearMipmapNearest) s->level = no_levels();
+    else if (known) s->level = choose_levels(load_floats(known, count), a.last, a.filter == kLinearMipmapLinear);
+    else find_levels<K>(a, s);
 }
 
 // Of one level: the images in which the pixels look, and the texels there. A footprint's texels are counted from `at`.
 struct Grid {
     Ints w, h;
     Axis x, y;
-    Ints right, up;                     // texels from x0 to x1, rows from y0 to y1: 1, or 0 at a clamp, or back to the start
-    int64 at[GLRAST_LANES];             // texels, from tex on, before (x0, y0); before the image where a footprint may have holes
-    const float* texel[GLRAST_LANES];   // the same one
+    Ints first;                         // flat: texels, from tex on, before (x0, y0)
+    Ints right, up;                     // flat: from there to x1, and to y1: a texel, a row, or none at a clamp, or back to the start
+    int64 image[GLRAST_LANES];          // else: texels before the image
+    const float* texel[GLRAST_LANES];   // the first texel, or the image
     bool roomy;                         // CPU: behind every texel asked for there is at least one more
 };
 
+// Texels before each pixel's image on its level; flat: as Ints.
 template <class K>
-GLRAST_INLINE int64 row_texels(const TextureArgs& a, const Grid& g, int l) { return K::levels ? lane(g.w, l) : a.Wt; }
+GLRAST_INLINE void find_images(const TextureArgs& a, const Samples& s, Ints level, Grid* g) {
+    for (int l = 0; l < GLRAST_LANES; ++l) g->image[l] = K::levels ? a.levels[lane(level, l)] : 0;
+    if (a.many) {
+        const int64 pixels = (int64)a.width * a.H, n = s.pixel / pixels, left = (n + 1) * pixels - s.pixel;
+        for (int l = 0; l < GLRAST_LANES; ++l) {
+            const int64 size = (int64)lane(g->w, l) * lane(g->h, l) * (!K::flat && a.boundary == kCube ? 6 : 1);
+            g->image[l] += (l < left ? n : (s.pixel + l) / pixels) * size;
+        }
+    }
+}
+
+GLRAST_INLINE Ints load_images(const int64 image[GLRAST_LANES]) {
+#ifdef __CUDACC__
+    return (int)image[0];
+#else
+    return Ints{(int)image[0], (int)image[1], (int)image[2], (int)image[3]};
+#endif
+}
+
+// Texels, from tex on, before the one from which a footprint counts.
+template <class K>
+GLRAST_INLINE int64 first_texel(const Grid& g, int l) { return K::flat ? lane(g.first, l) : g.image[l]; }
 
 // The level of each pixel, or with `above` the one after it.
 template <class K, bool Read>
@@ -106,10 +136,12 @@ GLRAST_INLINE void find_grid(const TextureArgs& a, const Samples& s, bool above,
     const Ints level = above ? s.level.base + 1 : s.level.base;
     g->w = K::levels ? halved(a.Wt, level) : splat_int(a.Wt);
     g->h = K::levels ? halved(a.Ht, level) : splat_int(a.Ht);
-    for (int l = 0; l < GLRAST_LANES; ++l) g->at[l] = K::levels ? a.levels[lane(level, l)] : 0;
-    for (int l = 0; a.many && l < GLRAST_LANES; ++l) {
-        const int64 size = (int64)lane(g->w, l) * lane(g->h, l) * (!K::flat && a.boundary == kCube ? 6 : 1);
-        g->at[l] += (s.pixel + l) / ((int64)a.width * a.H) * size;
+    const bool same = !K::levels || !any(level != splat_int(lane(level, 0)));
+    if (K::flat && same && !a.many) {
+        g->first = splat_int(K::levels ? (int)a.levels[lane(level, 0)] : 0);
+    } else {
+        find_images<K>(a, s, level, g);
+        g->first = load_images(g->image);
     }
     g->roomy = false;
     if (!K::flat && (a.boundary == kCube || a.filter == kNearest)) {  // the rest is found for each pixel
@@ -120,13 +152,19 @@ GLRAST_INLINE void find_grid(const TextureArgs& a, const Samples& s, bool above,
     }
     if (K::flat) {
         g->right = g->x.i1 - g->x.i0;
-        g->up = g->y.i1 - g->y.i0;
-        g->roomy = !any((g->y.i0 == g->h - 1) | (g->y.i1 == g->h - 1));
-        for (int l = 0; l < GLRAST_LANES; ++l) g->at[l] += lane(g->y.i0, l) * row_texels<K>(a, *g, l) + lane(g->x.i0, l);
+        const Ints row = g->y.i0 * g->w;
+        g->up = g->y.i1 * g->w - row;
+        g->first += row + g->x.i0;
     }
     if (!Read) return;
+    if (K::flat) g->roomy = !any((g->y.i0 == g->h - 1) | (g->y.i1 == g->h - 1));
     const float* const mip = K::levels && a.last ? a.mip - a.levels[1] * C : a.tex;  // as if it followed tex
-    for (int l = 0; l < GLRAST_LANES; ++l) g->texel[l] = (K::levels && lane(level, l) ? mip : a.tex) + g->at[l] * C;
+    if (same) {
+        const float* const base = K::levels && lane(level, 0) ? mip : a.tex;
+        for (int l = 0; l < GLRAST_LANES; ++l) g->texel[l] = base + first_texel<K>(*g, l) * C;
+    } else {
+        for (int l = 0; l < GLRAST_LANES; ++l) g->texel[l] = (lane(level, l) ? mip : a.tex) + first_texel<K>(*g, l) * C;
+    }
 }
 
 // Asks for the texels of a grid, since the next pixels' addresses are still to be found.
@@ -135,14 +173,14 @@ GLRAST_INLINE void prefetch_texels(const TextureArgs& a, const Grid& g) {
     const int C = K::channels ? K::channels : a.C;
     for (int l = 0; K::flat && l < GLRAST_LANES; ++l) {
         prefetch(g.texel[l]);
-        prefetch(g.texel[l] + row_texels<K>(a, g, l) * C);
+        prefetch(g.texel[l] + lane(g.up, l) * (int64)C);
     }
 }
 
 template <class K>
 GLRAST_INLINE Footprint find_footprint(const TextureArgs& a, const Samples& s, const Grid& g, int l) {
     if (K::flat) {
-        const int64 right = lane(g.right, l), up = lane(g.up, l) * row_texels<K>(a, g, l);
+        const int64 right = lane(g.right, l), up = lane(g.up, l);
         return Footprint{{0, right, up, up + right}, lane(g.x.f, l), lane(g.y.f, l), true, false};
     }
     if (a.boundary == kCube) return cube_footprint(s.point[l], lane(g.w, l));
@@ -189,18 +227,21 @@ struct Look {
 };
 
 // With `low` and `high`: the level of each pixel, and the one after it, are asked for; with Read their texels, too.
+// `known` as find_samples has it.
 template <class K, bool Read>
-GLRAST_INLINE void find_look(const TextureArgs& a, int64 pixel, int64 end, bool low, bool high, Look* look) {
-    find_samples<K>(a, pixel, end - pixel < GLRAST_LANES ? (int)(end - pixel) : GLRAST_LANES, &look->s);
+GLRAST_INLINE void find_look(const TextureArgs& a, int64 pixel, int64 end, bool low, bool high, const float* known, Look* look) {
+    find_samples<K>(a, pixel, end - pixel < GLRAST_LANES ? (int)(end - pixel) : GLRAST_LANES, known, &look->s);
     look->roomy = three_in_one<K>;
     if (low) {
         find_grid<K, Read>(a, look->s, false, &look->at);
         if (Read) prefetch_texels<K>(a, look->at);
-        look->roomy &= look->at.roomy;
+        if (Read) look->roomy &= look->at.roomy;
+    } else {
+        look->at.x = look->at.y = Axis{};
     }
     look->mixed = K::levels && high && any(look->s.level.sloped);
     if (!look->mixed) return;
     find_grid<K, Read>(a, look->s, true, &look->above);
     if (Read) prefetch_texels<K>(a, look->above);
-    look->roomy &= look->above.roomy;
+    if (Read) look->roomy &= look->above.roomy;
 }
