@@ -71,7 +71,9 @@ def antialias(
     _check.shape("antialias", "pos", pos, "[N,V,4], [1,V,4] or [V,4]", fits, hint)
     _check.value("antialias", "cull", "'none', 'back' or 'front'", cull in CULLED, repr(cull))
     known = discontinuities in DISCONTINUITIES
-    _check.value("antialias", "discontinuities", "'silhouettes' or 'all'", known, repr(discontinuities))
+    _check.value(
+        "antialias", "discontinuities", "'silhouettes' or 'all'", known, repr(discontinuities)
+    )
     opposite = _topology(given, tri, topology_hash).across(cull)
     out = _Antialias.apply(color, rast, pos, tri, opposite, float(pos_gradient_boost))
     if discontinuities == "silhouettes":

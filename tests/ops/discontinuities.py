@@ -38,7 +38,13 @@ def in_pixels(corners, tri, colors, axes=(0, 1), w=None) -> Kind:
 
 
 RED, GREEN, BLUE, GREY = (0.9, 0.2, 0.1), (0.2, 0.8, 0.3), (0.1, 0.3, 0.7), (0.5, 0.5, 0.5)
-PYRAMID = [(-9.3, -11.2, 0.2), (75.1, -13.4, 0.3), (77.3, 74.2, 0.1), (-12.4, 79.1, 0.2), (29.3, 36.4, -0.6)]
+PYRAMID = [
+    (-9.3, -11.2, 0.2),
+    (75.1, -13.4, 0.3),
+    (77.3, 74.2, 0.1),
+    (-12.4, 79.1, 0.2),
+    (29.3, 36.4, -0.6),
+]
 SIDES = [[0, 1, 4], [1, 2, 4], [2, 3, 4], [3, 0, 4]]
 W = [1.0, 1.3, 1.1, 1.6, 0.9]
 
@@ -50,7 +56,7 @@ def silhouette() -> Kind:
 def occlusion() -> Kind:
     """A triangle before a screen of another colour."""
     corners = [(5.02, 5.03, -0.5), (60.03, 10.01, -0.5), (30.04, 60.02, -0.5)]
-    screen = [(-90.0, -90.0, 0.5), (200.0, -90.0, 0.5), (-90.0, 200.0, 0.5)]
+    screen = [(-90.0, -90.0, 0.5), (300.0, -90.0, 0.5), (-90.0, 300.0, 0.5)]
     return in_pixels(corners + screen, [[0, 1, 2], [3, 4, 5]], [RED, GREEN])
 
 
@@ -73,14 +79,14 @@ def smooth_crease() -> Kind:
 
 
 def smooth_mesh() -> Kind:
-    """A closed mesh of 320 triangles with colours at its vertices: silhouettes and many small smooth creases."""
-    pos, tri, attr = scenes.closed_mesh(2)
+    """A closed mesh of 80 triangles with colours at its vertices: silhouettes and many small smooth creases."""
+    pos, tri, attr = scenes.closed_mesh(1)
     return Kind(pos[0], tri, attr[tri.reshape(-1).long()])
 
 
 def flat_mesh() -> Kind:
     """The same mesh, each face of one colour."""
-    pos, tri, _ = scenes.closed_mesh(2)
+    pos, tri, _ = scenes.closed_mesh(1)
     colors = torch.rand(len(tri), 3, generator=torch.Generator().manual_seed(5))
     return Kind(pos[0], tri, colors.repeat_interleave(3, 0))
 
@@ -101,10 +107,16 @@ def sliver() -> Kind:
     return in_pixels(corners, [[0, 1, 2], [0, 2, 3]], [RED, RED])
 
 
+def leaving() -> Kind:
+    """A triangle half of which is beyond the image: its edges end at the border."""
+    corners = [(20.2, 10.3, 0.0), (90.3, 25.2, 0.0), (40.4, 85.3, 0.0)]
+    return in_pixels(corners, [[0, 1, 2]], [RED])
+
+
 def image_border() -> Kind:
-    """A triangle whose colour varies and of which no edge is in the image: what moves in it comes in at the border."""
-    corners = [(-60.2, -50.1, 0.0), (150.3, -40.2, 0.0), (25.4, 190.3, 0.0)]
-    return in_pixels(corners, [[0, 1, 2]], [RED, GREEN, BLUE])
+    """An edge in the outer half of the last pixels, where no pair of pixel centres has it between them."""
+    corners = [(-90.2, -80.1, 0.0), (63.7, -80.2, 0.0), (63.8, 140.3, 0.0), (-90.4, 140.2, 0.0)]
+    return in_pixels(corners, [[0, 1, 2], [0, 2, 3]], [RED, RED])
 
 
 def of(scene) -> Kind:
@@ -123,6 +135,7 @@ KINDS = {
         smooth_mesh,
         intersection,
         sliver,
+        leaving,
         image_border,
     )
 }  # fmt: skip
