@@ -16,7 +16,8 @@
 // The step. Beside a silhouette the colours' own slopes are small against the step; here the step may be 0 (a smooth
 // surface) and c_q - c_p nothing but slope. So each side's colour is continued linearly to the boundary:
 //   J(x) = (c_q - c_p) - x s_p - (1 - x) s_q,   s_p = c_p - c_(p-1), s_q = c_(q+1) - c_q:  Q's colour minus P's at x
-// where p-1 shows P and q+1 shows Q; if only one does, its slope stands for both; if neither, nothing is done.
+// where p-1 shows P and q+1 shows Q. If only one does, its slope stands for both, which is right for flat colours and wrong
+// at a kink: so only where it is at most 1/16 of the difference, summed over channels. Otherwise nothing is done.
 // The pixel that the boundary cuts gets the mean over its width, exact for linear colours:
 //   alpha = 1/2 - x_c > 0: out_p += I, else out_q += I,   I = integral of J from x_c to 1/2 = alpha J((x_c + 1/2)/2)
 // and dI/dx_c = -J(x_c): the gradient of this very image is the step at the boundary times the boundary's motion.
@@ -29,6 +30,8 @@
 
 // gap must change by this much per pixel: 16 steps of a 24-bit depth buffer, so that x_c is known to 1/16 pixel.
 #define GLRAST_LEAST_DEPTH_SLOPE 1e-6f
+// A side whose colour changes by this part of |c_q - c_p| per pixel, or less, is flat.
+#define GLRAST_FLAT 0.0625f
 
 struct AntialiasInnerPairsArgs {
     int width;              // W
@@ -42,6 +45,8 @@ struct AntialiasInnerPairsArgs {
     int64 flags_stride;
     int V;
     int T;
+    int C;
+    const float* color;     // [N,H,W,C]
     float* alpha;           // [N,H,W,2]: right, upper; +0 where there is no boundary, -0 where it passes halfway
 };
 
@@ -195,10 +200,29 @@ GLRAST_INLINE Inner find_inner(const Args& a, int x, Row row, bool vertical) {
     return found;
 }
 
+// May the slope of one side stand for both?
+GLRAST_INLINE bool is_flat(const AntialiasInnerPairsArgs& a, int x, Row row, bool vertical, SlopeWeights known) {
+    if (known.p != 0.0f && known.q != 0.0f) return true;
+    const int64 step = a.C * (vertical ? (int64)a.width : 1);
+    const float* c = a.color + (row.index * a.width + x) * a.C;
+    float difference = 0.0f, slope = 0.0f;
+    for (int i = 0; i < a.C; ++i) {
+        difference += fabsf(c[i + step] - c[i]);
+        slope += fabsf(known.p != 0.0f ? c[i] - c[i - step] : c[i + 2 * step] - c[i + step]);
+    }
+    return slope <= GLRAST_FLAT * difference;
+}
+
+GLRAST_INLINE float pair_alpha(const AntialiasInnerPairsArgs& a, int x, Row row, bool vertical) {
+    const float alpha = find_inner(a, x, row, vertical).alpha;
+    if (float_bits(alpha) == 0 || is_flat(a, x, row, vertical, slope_weights(a, x, row, vertical, 0.5f))) return alpha;
+    return 0.0f;
+}
+
 GLRAST_INLINE void antialias_inner_pairs_element(const AntialiasInnerPairsArgs& a, int x, Row row) {
     float* alpha = a.alpha + 2 * (row.index * a.width + x);
-    alpha[0] = x + 1 < a.width ? find_inner(a, x, row, false).alpha : 0.0f;
-    alpha[1] = row.y + 1 < a.H ? find_inner(a, x, row, true).alpha : 0.0f;
+    alpha[0] = x + 1 < a.width ? pair_alpha(a, x, row, false) : 0.0f;
+    alpha[1] = row.y + 1 < a.H ? pair_alpha(a, x, row, true) : 0.0f;
 }
 GLRAST_KERNEL(antialias_inner_pairs, AntialiasInnerPairsArgs)
 

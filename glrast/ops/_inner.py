@@ -42,7 +42,8 @@ def _forward(color, rast, pos, tri, opposite):
     change, alpha = torch.empty_like(color), color.new_empty((*color.shape[:3], 2))
     flags = silhouettes(pos, tri, opposite)
     arguments = pair_arguments(rast, pos, tri, flags)
-    launch("antialias", "antialias_inner_pairs", color.device, **arguments, alpha=alpha)
+    arguments.update(C=color.shape[3], color=color, alpha=alpha)
+    launch("antialias", "antialias_inner_pairs", color.device, **arguments)
     arguments = _blend_arguments(rast, color, alpha, change)
     launch("antialias", "antialias_inner_blend", color.device, **arguments)
     return change, flags, alpha

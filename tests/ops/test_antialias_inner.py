@@ -58,6 +58,21 @@ def test_a_ramp_across_a_crease_stays_a_ramp_and_moves_nothing(context):
     assert grad.abs().max() < 1e-2 * 64
 
 
+@pytest.mark.parametrize("slope, blended", [(0.0, True), (0.05, True), (0.08, False)])
+def test_where_one_side_shows_a_single_pixel_the_other_must_be_flat(context, slope, blended):
+    # the crease at 1.3 leaves the left triangle pixel 0, so the slope of the right one has to do for both
+    kind = roof(1.3, 0.0, 0.0)
+    pos, tri = kind.pos.to(context.device), kind.tri.to(context.device)
+    rast, _ = glrast.rasterize(context, pos, tri, kinds.SIZE, ranges=[[0, 2]])
+    x = torch.arange(64, device=pos.device)
+    row = torch.where(x == 0, 0.0, 1 + slope * (x - 1))
+    color = row[None, None, :, None].expand(1, 64, 64, 1).contiguous()
+    change = glrast.antialias(color, rast, pos, tri, discontinuities="all") - color
+    jump = 1 - slope  # the line through pixels 1 and 2 on both sides
+    wanted = -0.3 * jump if blended else 0.0  # x_c = 0.8: pixel 1 shows 0.3 of the left triangle
+    assert change[0, 9, 1, 0].item() == pytest.approx(wanted, abs=1e-5)
+
+
 def test_an_intersection_is_where_the_depths_are_equal(context):
     # z/w rises to the right on one, to the left on the other: equal at 30.3 pixels
     def depth(x, slope):
@@ -223,11 +238,15 @@ def check_against_twin(context, pos, tri, resolution):
 
 def compare(rast, pos, tri):
     """Image and both gradients, pairs of pixels aside where float32 may rightly decide otherwise."""
-    color = random(*rast.shape[:3], 3).to(rast).requires_grad_()
+    color = random(*rast.shape[:3], 3).to(rast)
+    half = rast.shape[2] // 2  # one half flat by triangles, so that one known slope will do
+    flat = torch.sin(rast[..., 3:] * torch.tensor([1.0, 2.0, 3.0], device=rast.device))
+    color[:, :, :half] = 0.01 * color[:, :, :half] + flat[:, :, :half]
+    color.requires_grad_()
     moving = pos.to(rast.device).requires_grad_()
     out = glrast.antialias(color, rast, moving, tri.to(rast.device), discontinuities="all")
     rast = rast.cpu()
-    sure = ~fragile_inner_pixels(rast, pos, tri)[..., None]
+    sure = ~fragile_inner_pixels(color.cpu(), rast, pos, tri)[..., None]
     y = random(*out.shape) * sure
     flat = color.detach().cpu().double().requires_grad_()
     still = pos.cpu().double().requires_grad_()

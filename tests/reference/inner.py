@@ -6,8 +6,9 @@ Pairs (p, q) as in reference/antialias.py, but of two triangles P and Q, and onl
     intersection   they share none. With z/w = a fx + b fy + g on each, x_c is where the two are equal; P must be the
                    nearer one before it, both must cover the point, and the line must be the steeper way (45 degrees)
 
-Each side's colour is continued to the boundary with its own slope, taken from the next pixel of the same triangle (the
-slope of one side stands for both where the other shows one pixel only; with neither the pair is left alone):
+Each side's colour is continued to the boundary with its own slope, taken from the next pixel of the same triangle. Where
+only one side has such a pixel its slope stands for both, if it is flat: at most 1/16 of the pair's difference, summed
+over the channels. With neither the pair is left alone.
 
     left(t) = c_p + t s_p,   right(t) = c_q + (t - 1) s_q,   t from 0 at p to 1 at q
     the cut pixel gets the integral of right - left from x_c to 1/2: more of right where x_c < 1/2, else of left
@@ -24,6 +25,7 @@ from .rasterize import centre, determinant, triangle_id
 # z/w must part by this much per pixel; below a hundred times as much float32 does not know x_c to 1e-3 pixels.
 LEAST_DEPTH_SLOPE = 1e-6
 SURE_DEPTH_SLOPE = 1e-4
+FLAT = 1 / 16
 
 
 def inner_change(color, rast, pos, tri, pos_gradient_boost=1.0, cull="none") -> Tensor:
@@ -33,7 +35,8 @@ def inner_change(color, rast, pos, tri, pos_gradient_boost=1.0, cull="none") -> 
     for vertical in (False, True):
         p, q, x_c, found, _ = _boundaries(rast, pos, tri, vertical, cull)
         (before, has_before), (after, has_after) = _slopes_at(rast, p, q, vertical)
-        found = found & (has_before | has_after)
+        flat = _flatness(color.detach(), p, q, before, has_before, after, has_after)
+        found = found & (has_before | has_after) & (flat <= FLAT)
         p, q, before, after = (tuple(z[found] for z in at) for at in (p, q, before, after))
         has_before, has_after, x_c = has_before[found], has_after[found], x_c[found]
         x_c = x_c.detach() + pos_gradient_boost * (x_c - x_c.detach())
@@ -55,15 +58,26 @@ def inner_change(color, rast, pos, tri, pos_gradient_boost=1.0, cull="none") -> 
     return change
 
 
-def fragile_inner_pixels(rast, pos, tri, tolerance=1e-3, cull="none") -> Tensor:
+def fragile_inner_pixels(color, rast, pos, tri, tolerance=1e-3, cull="none") -> Tensor:
     """bool [N,H,W]: pixels of pairs with a decision within `tolerance` of turning over, silhouettes' included."""
     fragile = fragile_pixels(rast, pos, tri, tolerance, cull)
     for vertical in (False, True):
         p, q, _, _, margin = _boundaries(rast, pos, tri, vertical, cull)
-        near = margin < tolerance
+        (before, has_before), (after, has_after) = _slopes_at(rast, p, q, vertical)
+        flat = _flatness(color.detach().double(), p, q, before, has_before, after, has_after)
+        near = (margin < tolerance) | ((flat - FLAT).abs() < 1e-2 * tolerance)
         for pixels in (p, q):
             fragile[tuple(z[near] for z in pixels)] = True
     return fragile
+
+
+def _flatness(color, p, q, before, has_before, after, has_after):
+    """[P]: |slope| of the side that knows it over the pair's difference, where only one does; else 0."""
+    slope = torch.where(has_before[:, None], color[p] - color[before], color[after] - color[q])
+    difference = (color[q] - color[p]).abs().sum(-1)
+    flat = torch.where(difference > 0, slope.abs().sum(-1) / difference, torch.inf)
+    flat = torch.where(slope.any(-1), flat, 0.0)
+    return torch.where(has_before & has_after, 0.0, flat)
 
 
 def _boundaries(rast, pos, tri, vertical, cull):
