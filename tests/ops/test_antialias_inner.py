@@ -121,7 +121,7 @@ LIMITS = {
 def test_each_kind_of_discontinuity_moves_like_a_supersampled_one(device, name, capsys):
     kind, weight = kinds.KINDS[name](), kinds.smooth_weight()
     entries = kinds.entries_of(kind, most=8)
-    exact = kinds.exact_gradient(kind, entries, weight, samples=32 if "mesh" in name else 64)
+    exact = kinds.exact_gradient(kind, entries, weight, samples=64)
     context = glrast.Context(device)
     errors = [
         kinds.error(kinds.gradient(context, kind, d, weight), exact, entries)

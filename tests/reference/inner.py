@@ -6,9 +6,9 @@ Pairs (p, q) as in reference/antialias.py, but of two triangles P and Q, and onl
     intersection   they share none. With z/w = a fx + b fy + g on each, x_c is where the two are equal; P must be the
                    nearer one before it, both must cover the point, and the line must be the steeper way (45 degrees)
 
-Each side's colour is continued to the boundary with its own slope, taken from the next pixel of the same triangle. Where
-only one side has such a pixel its slope stands for both, if it is flat: at most 1/16 of the pair's difference, summed
-over the channels. With neither the pair is left alone.
+Each side's colour is continued to the boundary with its own slope, taken from the next pixel of the same triangle.
+Where only one side has such a pixel its slope stands for both, if it is flat: at most 1/16 of the pair's difference,
+summed over the channels. With neither the pair is left alone.
 
     left(t) = c_p + t s_p,   right(t) = c_q + (t - 1) s_q,   t from 0 at p to 1 at q
     the cut pixel gets the integral of right - left from x_c to 1/2: more of right where x_c < 1/2, else of left
