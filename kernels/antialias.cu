@@ -343,3 +343,5 @@ GLRAST_INLINE void antialias_backward_pos_element(const AntialiasBackwardPosArgs
     }
 }
 GLRAST_SCATTER_SPAN_KERNEL(antialias_backward_pos, AntialiasBackwardPosArgs)
+
+#include "antialias_inner.cuh"

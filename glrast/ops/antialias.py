@@ -9,8 +9,12 @@ from torch.autograd.function import once_differentiable
 
 from .. import _check
 from ..launch import launch, launch_scatter, stream_number
+from ._inner import inner_boundaries
 from ._library import operator
+from ._pairs import pair_arguments, sets, silhouettes
 from .rasterize import CULLED
+
+DISCONTINUITIES = ("silhouettes", "all")
 
 
 def antialias(
@@ -21,6 +25,7 @@ def antialias(
     topology_hash: Topology | None = None,
     pos_gradient_boost: float = 1.0,
     cull: str = "none",
+    discontinuities: str = "silhouettes",
 ) -> torch.Tensor:
     """The image with its silhouette edges antialiased by how far they reach between two pixel centres.
 
@@ -34,16 +39,20 @@ def antialias(
         pos_gradient_boost: scales the gradient of pos, nothing else.
         cull: as given to `rasterize`. Matters where neighbours are wound differently: the one of the two that is
             culled no longer continues the surface, so their edge is a silhouette.
+        discontinuities: "silhouettes", or "all": also creases (a step of colour across the edge that two visible
+            triangles share) and intersections (triangles that pass through each other) are blended. The step is what
+            is left of the difference of colours after each side's own slope, read off the next pixel: colours should
+            vary about linearly over two pixels, or their curvature is taken for a step. docs/accuracy.md.
 
     Returns: [N,H,W,C] like color.
 
-    Gradients: color; pos x, y, w from visibility (z gets 0); none to rast.
+    Gradients: color; pos x, y, w from visibility (z gets 0, with "all" what moves intersections); none to rast.
 
     Raises:
         TypeError, ValueError: wrong types, shapes, devices; a topology_hash of another tri.
 
-    Note: the gradient sees silhouettes only: not the intersection of two triangles, not a crease between two
-        triangles that both face the viewer, and nothing narrower than a pixel. Edges flatter than 45 degrees move
+    Note: the gradient sees silhouettes only (or also intersections and creases, see discontinuities), nothing
+        narrower than a pixel, and no motion across the image's border. Edges flatter than 45 degrees move
         pixels vertically, steeper ones horizontally. Apply masks after, not before: a blended pixel needs both sides.
 
     Source: Laine et al. 2020, section 3.5.
@@ -61,8 +70,15 @@ def antialias(
     fits = pos.shape[-1] == 4 and (pos.ndim == 2 or (pos.ndim == 3 and pos.shape[0] in (1, N)))
     _check.shape("antialias", "pos", pos, "[N,V,4], [1,V,4] or [V,4]", fits, hint)
     _check.value("antialias", "cull", "'none', 'back' or 'front'", cull in CULLED, repr(cull))
+    known = discontinuities in DISCONTINUITIES
+    _check.value(
+        "antialias", "discontinuities", "'silhouettes' or 'all'", known, repr(discontinuities)
+    )
     opposite = _topology(given, tri, topology_hash).across(cull)
-    return _Antialias.apply(color, rast, pos, tri, opposite, float(pos_gradient_boost))
+    out = _Antialias.apply(color, rast, pos, tri, opposite, float(pos_gradient_boost))
+    if discontinuities == "silhouettes":
+        return out
+    return out + inner_boundaries(color, rast, pos, tri, opposite, float(pos_gradient_boost))
 
 
 def antialias_construct_topology_hash(tri: torch.Tensor) -> Topology:
@@ -210,34 +226,15 @@ class _Antialias(torch.autograd.Function):
         return grad_color, None, grad_pos, None, None, None
 
 
-def _pair_arguments(rast, pos, tri, flags) -> dict:
-    """What the kernels that look at pixel pairs have in common."""
-    N, H, W = rast.shape[:3]
-    V, T = pos.shape[-2], tri.shape[0]
-    many = flags.shape[0] > 1
-    return dict(
-        width=W, rows=N * H, rast=rast, pos=pos, pos_stride=V * 4 if many else 0, tri=tri, flags=flags,
-        flags_stride=T if many else 0, V=V, T=T, H=H,
-    )  # fmt: skip
-
-
 def _forward(color, rast, pos, tri, opposite):
     N, H, W, C = color.shape
-    flags, alpha = (
-        color.new_empty((_sets(pos), tri.shape[0]), dtype=torch.int8),
-        color.new_empty((N, H, W, 2)),
-    )
+    flags, alpha = silhouettes(pos, tri, opposite), color.new_empty((N, H, W, 2))
     out = torch.empty_like(color)
-    launch(
-        "antialias", "antialias_silhouettes", color.device, width=tri.shape[0], H=1,
-        rows=flags.shape[0], pos=pos,
-        pos_stride=pos.shape[-2] * 4, tri=tri, opposite=opposite, V=pos.shape[-2], flags=flags,
-    )  # fmt: skip
     launch(
         "antialias",
         "antialias_pairs",
         color.device,
-        **_pair_arguments(rast, pos, tri, flags),
+        **pair_arguments(rast, pos, tri, flags),
         alpha=alpha,
     )
     blend = dict(width=W, rows=N * H, color=color, alpha=alpha, H=H, C=C, out=out)
@@ -246,13 +243,8 @@ def _forward(color, rast, pos, tri, opposite):
 
 
 def _forward_fake(color, rast, pos, tri, opposite):
-    flags = color.new_empty((_sets(pos), tri.shape[0]), dtype=torch.int8)
+    flags = color.new_empty((sets(pos), tri.shape[0]), dtype=torch.int8)
     return torch.empty_like(color), flags, color.new_empty((*color.shape[:3], 2))
-
-
-def _sets(pos: torch.Tensor) -> int:
-    """Sets of vertices: one for all images, or one each."""
-    return pos.shape[0] if pos.ndim == 3 else 1
 
 
 def _backward(color, rast, pos, tri, flags, alpha, grad_out, boost, wanted):
@@ -265,7 +257,7 @@ def _backward(color, rast, pos, tri, flags, alpha, grad_out, boost, wanted):
         blend = dict(width=W, rows=N * H, color=grad_out, alpha=alpha, H=H, C=C, out=grad_color)
         launch("antialias", "antialias_backward_color", color.device, **blend)
     if want_pos:
-        arguments = _pair_arguments(rast, pos, tri, flags)
+        arguments = pair_arguments(rast, pos, tri, flags)
         arguments.update(C=C, alpha=alpha, color=color, grad_out=grad_out, boost=boost)
         grad_pos = launch_scatter(
             "antialias",

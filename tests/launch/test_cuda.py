@@ -15,6 +15,7 @@ from glrast.launch import cpu, cuda, source
 from tests import scenes
 from tests.gl.fake_cudart import FakeRuntime
 from tests.launch import emulated
+from tests.ops import discontinuities
 from tests.ops.compare import on, random, relative_error
 from tests.scenes import ODD
 
@@ -74,14 +75,22 @@ def interpolated(context, A=3, diff=None):
     return out, out_da, attr.grad, rast.grad, *([rast_db.grad] if diff else [])
 
 
-def antialiased(context):
+def antialiased(context, kinds="silhouettes"):
     pos, tri, _ = on(context, scenes.closed_mesh(1, images=2))
     rast, _ = glrast.rasterize(context, pos, tri, ODD)
     pos = pos.clone().requires_grad_()
     color = random(*rast.shape[:3], 3).requires_grad_()
-    out = glrast.antialias(color, rast, pos, tri)
+    out = glrast.antialias(color, rast, pos, tri, discontinuities=kinds)
     (out * random(*out.shape, seed=3)).sum().backward()
     return out, color.grad, pos.grad
+
+
+def intersecting(context):
+    kind = discontinuities.intersection()
+    pos = kind.pos.clone().requires_grad_()
+    out = discontinuities.shaded(context, kind, pos, "all")
+    out.square().sum().backward()
+    return out, pos.grad
 
 
 def textured(context, filter="linear-mipmap-linear", cube=False, C=3):
@@ -100,6 +109,8 @@ CASES = {
     "interpolate 3": interpolated,
     "interpolate 5 with derivatives": lambda c: interpolated(c, 5, [0, 3]),
     "antialias": antialiased,
+    "antialias all": lambda c: antialiased(c, "all"),
+    "antialias intersection": intersecting,
     "texture": textured,
     "texture linear 1": lambda c: textured(c, "linear", C=1),
     "texture nearest 5": lambda c: textured(c, "nearest", C=5),

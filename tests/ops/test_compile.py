@@ -104,6 +104,7 @@ def calls(device):
     color = random(2, *size, 3).to(device)
     opposite = glrast.antialias_construct_topology_hash(tri).opposite
     out, flags, alpha = torch.ops.glrast.antialias(color, rast, pos, tri, opposite)
+    inner = torch.ops.glrast.antialias_inner(color, rast, pos, tri, opposite)[2]
     grad, grad_da = random(2, *size, 3).to(device), random(2, *size, 4).to(device)
     ranges = torch.tensor([[0, 3], [1, 2], [2, 0]])
     return [
@@ -124,6 +125,11 @@ def calls(device):
         ("antialias", (color, rast, pos[0], tri, opposite)),
         ("antialias_backward", (color, rast, pos, tri, flags, alpha, grad, 2.0, [True, True])),
         ("antialias_backward", (color, rast, pos, tri, flags, alpha, grad, 1.0, [False, True])),
+        ("antialias_inner", (color, rast, pos, tri, opposite)),
+        (
+            "antialias_inner_backward",
+            (color, rast, pos, tri, flags, inner, grad, 2.0, [True, True]),
+        ),
     ]
 
 

@@ -63,6 +63,7 @@ def antialias(
     tri: Tensor,
     pos_gradient_boost: float = 1.0,
     cull: str = "none",
+    discontinuities: str = "silhouettes",
 ) -> Tensor:
     """The image with silhouettes blended by coverage, float64.
 
@@ -73,15 +74,21 @@ def antialias(
         tri: [T,3].
         pos_gradient_boost: multiplies the gradient of pos and nothing else.
         cull: "none", or the faces that rast leaves out: "back" (corners clockwise in the image) or "front".
+        discontinuities: "silhouettes", or "all": with what reference/inner.py adds.
 
-    Gradients: color, pos (x, y, w). None to rast.
+    Gradients: color, pos (x, y, w; z too by "all"). None to rast.
     """
     color = color.double()
     pairs = crossed_pairs(rast, pos, tri, cull)
     alpha = coverage(pairs, pos, color.shape[1:3])
     alpha = alpha.detach() + pos_gradient_boost * (alpha - alpha.detach())
     change = alpha[:, None] * (color[pairs.q] - color[pairs.p])
-    return color.index_put(_changed(pairs, alpha), change, accumulate=True)
+    out = color.index_put(_changed(pairs, alpha), change, accumulate=True)
+    if discontinuities == "all":
+        from .inner import inner_change  # which builds on this file
+
+        out = out + inner_change(color, rast, pos, tri, pos_gradient_boost, cull)
+    return out
 
 
 def coverage(pairs: Pairs, pos: Tensor, resolution) -> Tensor:
