@@ -68,7 +68,7 @@ GLRAST_INLINE Levels choose_levels(Floats held, int last, bool blend) {
     const Floats none = splat(0.0f), end = splat((float)last);
     const Ints base = to_ints(held);
     if (!blend) return Levels{held, base, none, none < none};
-    return Levels{held, base, held - to_floats(base), (held > none) & (held < end)};
+    return Levels{held, base, held - to_floats(base), (Mask)((held > none) & (held < end))};
 }
 
 // uv_da (ds/dX, ds/dY, dt/dX, dt/dY) of a face, in texels, from the derivatives of a direction: with r = 1/|m|, p = sc r: ds/dX = r (dsc/dX - p d|m|/dX) / 2.
