@@ -22,6 +22,7 @@ CHECKPOINT = "checkpoint.pt"
 STEPS, RESOLUTION = 1000, 512
 # The demonstration shall be over while one still watches.
 DEMO_STEPS, DEMO_RESOLUTION = 600, 320
+SMALLEST, LARGEST = 16, 8192  # pixels on the longer side: room for a shape, and for memory
 INTERRUPTED = 130  # 128 + SIGINT, what shells expect
 
 
@@ -40,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--resolution",
-        type=_count,
+        type=_pixels,
         help="pixels on the longer side; larger pictures are averaged down "
         f"(default: {RESOLUTION}; demo: {DEMO_RESOLUTION})",
     )
@@ -55,7 +56,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--texture-size",
         type=_texels,
         metavar="N",
-        help="texels a side (default: about a texel for each pixel that shows the surface best)",
+        help="texels a side, a multiple of 4 from 32 to 8192 (default: about a texel for each pixel "
+        "that shows the surface best)",
     )
     parser.add_argument("--batch", type=_count, default=4, help="views per step (default: 4)")
     parser.add_argument("--seed", type=int, default=0, help="same seed, same result (default: 0)")
@@ -209,6 +211,14 @@ def _count(text: str) -> int:
         value = 0
     if value < 1:
         raise argparse.ArgumentTypeError(f"expected a whole number above zero; got {text!r}")
+    return value
+
+
+def _pixels(word: str) -> int:
+    """argparse type: a side of the pictures."""
+    value = _count(word)
+    if not SMALLEST <= value <= LARGEST:
+        raise argparse.ArgumentTypeError(f"expected {SMALLEST} to {LARGEST} pixels; got {word}")
     return value
 
 

@@ -58,6 +58,10 @@ def run(args: argparse.Namespace) -> int:
     """Render all frames, one after the other; every file appears whole or not at all."""
     check_writer(args.format)
     mesh = load_mesh(args.mesh)
+    if not len(mesh.tri):
+        raise ValueError(
+            f"glrast render: MESH must have a triangle; {args.mesh} has none; export it again with its faces."
+        )
     cameras = load_views(args.cameras, args.resolution)
     ctx = glrast.Context(chosen("render", args.device))
     out = _folder(Path(args.out), args.layers)

@@ -45,13 +45,31 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
     return state
 
 
+# Which words of the command line a setting comes from.
+_WORDS = {
+    "data": "DATASET or --resolution",
+    "stages": "--steps or --colour",
+    "batch": "--batch",
+    "seed": "--seed",
+    "device": "--device",
+    "texture_size": "--texture-size",
+}
+
+
 def require_same(saved: dict[str, Any], current: dict[str, Any], path: str | Path) -> None:
     """Raises ValueError naming the first setting in which a saved run differs from this one."""
     for name, now in current.items():
         then = saved.get(name)
         if then != now:
             raise ValueError(
-                f"glrast fit: --resume needs the settings of the interrupted run; {name} was "
-                f"{then} in {path} and is {now} now. Give the old value, or leave out --resume "
-                "to start over."
+                f"glrast fit: --resume needs the settings of the interrupted run; {_WORDS.get(name, name)} was "
+                f"{_brief(name, then)} in {path} and is {_brief(name, now)} now. Give the old value, or leave out "
+                "--resume to start over."
             )
+
+
+def _brief(name: str, value: Any) -> str:
+    if name == "stages" and isinstance(value, list):
+        colour = "texture" if any(stage.get("texture") for stage in value) else "vertex"
+        return f"{sum(stage['steps'] for stage in value)} steps, {colour}"
+    return f"pictures {value}" if name == "data" else str(value)

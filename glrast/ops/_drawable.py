@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import lru_cache
+
 import numpy as np
 import torch
 
@@ -23,35 +26,60 @@ def drawable(
 
     cleared: what is not drawn is (0, 0, 0), for who looks at it all the same.
     """
-    N, T, V = pos.shape[0] if ranges is None else ranges.shape[0], tri.shape[0], pos.shape[-2]
-    spans = np.zeros((N, 2), np.int64) + (0, T) if ranges is None else ranges.numpy()
-    first_vertex = np.arange(N) * (V if ranges is None else 0)
     on_cpu = context.software and pos.device.type == "cpu" and not context.culls_non_finite
-    if on_cpu and spans[:, 1].sum() * _SELECTED_BYTES <= _MOST_BYTES:
-        return _selected(pos, tri, spans, first_vertex, height, width, cull, cleared)
+    if ranges is None:
+        plan = _instanced(pos.shape[0], tri.shape[0], pos.shape[1])
+    else:
+        plan = _ranged(ranges.numpy())
+    if on_cpu and plan.triangles * _SELECTED_BYTES <= _MOST_BYTES:
+        return _selected(pos, tri, plan, height, width, cull, cleared)
     indices, index_set = _safe(context, pos, tri)
-    images = np.column_stack([np.zeros(N, np.int64) + index_set, first_vertex, spans])
+    images = plan.images.copy()
+    images[:, 0], images[:, 2] = index_set, plan.regions[:, 0]
     return Batch(pos, indices, images, cull), None
 
 
-def _selected(
-    pos, tri, spans, first_vertex, height, width, cull, cleared
-) -> tuple[Batch, torch.Tensor]:
+@dataclass(frozen=True)
+class _Plan:
+    """Which triangles each image draws."""
+
+    regions: (
+        np.ndarray
+    )  # int64 [N,3]: first triangle, number of triangles, place of the first among all images'
+    images: np.ndarray  # int64 [N,4] as Batch has it, when each image has indices of its own
+    triangles: int  # of all images
+    most: int  # of one image
+
+
+@lru_cache(maxsize=64)
+def _instanced(N: int, T: int, V: int) -> _Plan:
+    """All triangles in each image: asked for in every iteration, so kept."""
+    return _plan(np.full(N, 0), np.full(N, T), V * np.arange(N))
+
+
+def _ranged(ranges: np.ndarray) -> _Plan:
+    return _plan(ranges[:, 0], ranges[:, 1], np.zeros(len(ranges), np.int64))
+
+
+def _plan(first: np.ndarray, count: np.ndarray, first_vertex: np.ndarray) -> _Plan:
+    place = np.cumsum(count) - count
+    regions = np.ascontiguousarray(np.column_stack([first, count, place]).astype(np.int64))
+    images = np.column_stack([np.zeros_like(first), first_vertex, place, count]).astype(np.int64)
+    return _Plan(regions, images, int(count.sum()), int(count.max()))
+
+
+def _selected(pos, tri, plan: _Plan, height, width, cull, cleared) -> tuple[Batch, torch.Tensor]:
     """Without the triangles that cannot cover a pixel centre: to llvmpipe they cost as much as others."""
-    N, T, V = len(spans), tri.shape[0], pos.shape[-2]
-    start = np.cumsum(spans[:, 1]) - spans[:, 1]
-    regions = np.ascontiguousarray(np.column_stack([spans, start]))  # ranges may be transposed
-    K = max(1, int(spans[:, 1].sum()))
+    N, T, V, K = len(plan.images), tri.shape[0], pos.shape[-2], max(1, plan.triangles)
     indices = (torch.zeros if cleared else torch.empty)((1, K, 3), dtype=torch.int32)
     numbers = torch.empty(K, dtype=torch.int32)
-    counts = torch.empty((N, max(1, -(-int(spans[:, 1].max()) // BLOCK))), dtype=torch.int32)
+    counts = torch.empty((N, max(1, -(-plan.most // BLOCK))), dtype=torch.int32)
     launch(
         "rasterize", "rasterize_select", pos.device, width=counts.shape[1], H=1, rows=N, tri=tri, pos=pos,
-        pos_stride=V * 4 if pos.ndim == 3 else 0, images=torch.from_numpy(regions), T=T, V=V,
+        pos_stride=V * 4 if pos.ndim == 3 else 0, images=torch.from_numpy(plan.regions), T=T, V=V,
         block=BLOCK, columns=width, lines=height, cull=_SIDES[cull], indices=indices, numbers=numbers, counts=counts,
     )  # fmt: skip
-    images = np.column_stack([np.zeros(N, np.int64), first_vertex, start, spans[:, 1]])
-    return Batch(pos, indices, images, cull, counts.numpy()), numbers
+    return Batch(pos, indices, plan.images, cull, counts.numpy()), numbers
 
 
 def _safe(

@@ -155,7 +155,7 @@ def test_resume_without_a_checkpoint_starts_and_other_settings_are_refused(
     assert main(words(dataset, out, "--resume")) == 0
     assert "starting from the beginning" in capsys.readouterr().err
     assert main(words(dataset, out, "--resume", "--seed", "1")) == 2
-    assert "seed was 0" in capsys.readouterr().err
+    assert "--seed was 0" in capsys.readouterr().err
 
 
 def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
@@ -205,6 +205,13 @@ def test_counts_must_be_whole_and_positive(words_: list[str], capsys):
         main(["fit", "demo", "--out", "out", *words_])
     assert caught.value.code == 2
     assert "expected a whole number above zero" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("size", ["1", "15", "99999999"])
+def test_pictures_have_a_size_that_shows_something(size: str, capsys):
+    with pytest.raises(SystemExit):
+        main(["fit", "demo", "--out", "out", "--resolution", size])
+    assert f"--resolution: expected 16 to 8192 pixels; got {size}" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("size", ["30", "1001", "10000"])

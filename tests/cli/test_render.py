@@ -149,6 +149,14 @@ def test_frames_with_the_same_file_name_do_not_overwrite_each_other(tmp_path):
     assert sorted(p.name for p in (out / "mask").iterdir()) == ["0000_0001.png", "0001_0001.png"]
 
 
+@pytest.mark.parametrize("content", ["", "v 0 0 0\nv 1 0 0\nv 0 1 0\n"])
+def test_a_mesh_without_triangles_is_refused(tmp_path, capsys, content):
+    (tmp_path / "empty.obj").write_text(content)
+    words = ["--cameras", str(write_cameras(tmp_path)), "--out", str(tmp_path / "out")]
+    assert cli.main(["render", str(tmp_path / "empty.obj"), *words]) == 2
+    assert "empty.obj has none; export it again with its faces" in capsys.readouterr().err
+
+
 def test_a_camera_that_sees_nothing_is_reported_and_its_images_are_empty(tmp_path, capsys):
     away = np.eye(4)
     away[2, 3] = -DISTANCE

@@ -54,6 +54,12 @@ def test_a_checkpoint_of_another_format_is_refused(tmp_path: Path):
 
 
 def test_settings_that_differ_are_named_with_both_values():
-    with pytest.raises(ValueError, match=r"batch was 4 in c\.pt and is 8 now"):
+    with pytest.raises(ValueError, match=r"--batch was 4 in c\.pt and is 8 now"):
         require_same({"seed": 0, "batch": 4}, {"seed": 0, "batch": 8}, "c.pt")
+    stages = [{"name": "coarse", "steps": 30}, {"name": "joint", "steps": 10, "texture": True}]
+    said = r"--steps or --colour was 40 steps, texture in c\.pt and is 30 steps, vertex now"
+    with pytest.raises(ValueError, match=said):
+        require_same({"stages": stages}, {"stages": stages[:1]}, "c.pt")
+    with pytest.raises(ValueError, match="DATASET or --resolution was pictures 8c in"):
+        require_same({"data": "8c"}, {"data": "66"}, "c.pt")
     require_same({"seed": 0}, {"seed": 0}, "c.pt")
