@@ -82,9 +82,9 @@ def test_a_checkpoint_of_other_pictures_or_settings_is_refused():
     state = begun().state()
     with pytest.raises(ValueError, match=r"batch was 2 in c\.pt and is 3 now"):
         Fit(sphere_views(6), STAGES, 3, 0, CPU).restore(state, Path("c.pt"))
-    with pytest.raises(ValueError, match=r"texture_size was None in c\.pt and is 64 now"):
+    with pytest.raises(ValueError, match=r"--texture-size was None in c\.pt and is 64 now"):
         Fit(sphere_views(6), STAGES, 2, 0, CPU, texture_size=64).restore(state, Path("c.pt"))
-    with pytest.raises(ValueError, match=r"data was .* in c\.pt and is .* now"):
+    with pytest.raises(ValueError, match=r"--resolution was pictures .* in c\.pt and is .* now"):
         Fit(sphere_views(7), STAGES, 2, 0, CPU).restore(state, Path("c.pt"))
 
 
