@@ -24,8 +24,8 @@ _SMALLEST_BUFFER = 1 << 16
 # llvmpipe transforms vertices in the calling thread and rasterizes in others, but only what was flushed: in pieces
 # the two overlap (81,920 triangles at 1024 x 1024 on two cores: 23.7 ms in one piece, 13.7 ms in eight).
 _SOFTWARE_TRIANGLES = 1 << 13
-# Triangles of a block of `select`: two threads share a mesh of several, and each block is a draw command more (with 2048,
-# 81,920 triangles at 1024 x 1024 took up to 2 ms longer).
+# Triangles of a block of `select`: two threads share a mesh of several, and each block is a draw command more
+# (with 2048, 81,920 triangles at 1024 x 1024 took up to 2 ms longer).
 BLOCK = 1 << 13
 
 
