@@ -1,4 +1,4 @@
-// The host library: a thread pool, and every kernel file compiled for the CPU.
+// The host library beside the kernel files, each of which is compiled for the CPU by itself: a thread pool.
 #include "host.h"
 
 #include <atomic>
@@ -191,9 +191,11 @@ extern "C" int glrast_keep_freed_memory(int64_t bytes) {
 #endif
 }
 
-#include "transform.cu"
-#include "rasterize.cu"
-#include "peel.cu"
-#include "interpolate.cu"
-#include "antialias.cu"
-#include "texture.cu"
+// Whether this processor can run the library that is compiled for AVX2.
+extern "C" int glrast_has_avx2() {
+#if defined(__x86_64__)
+    return __builtin_cpu_supports("avx2") != 0;
+#else
+    return 0;
+#endif
+}

@@ -1,5 +1,6 @@
 // Neighbouring pixels in the lanes of one register. On CUDA a thread is one pixel and has one lane, so `Floats` is
-// float and everything here is what it says; on the CPU four pixels share the arithmetic, written once.
+// float and everything here is what it says; on the CPU four pixels share the arithmetic, written once; eight where the
+// processor has such registers (AVX2) and the file that includes this defines GLRAST_WIDE.
 // Only vertices are fetched lane by lane, since each pixel may see another triangle.
 #pragma once
 #include "common.cuh"
@@ -24,26 +25,39 @@ GLRAST_INLINE void set_lane(int& a, int, int value) { a = value; }
 GLRAST_INLINE bool lane_is_set(bool m, int) { return m; }
 GLRAST_INLINE void set_mask(bool& m, int, bool value) { m = value; }
 #else
+#ifdef __SSE__
+#include <immintrin.h>
+#endif
+#if defined(GLRAST_WIDE) && defined(__AVX2__)
+#define GLRAST_LANES 8
+#else
 #define GLRAST_LANES 4
+#endif
 #define GLRAST_GROUPS 8
 #ifdef __clang__
 #define GLRAST_UNROLL _Pragma("unroll")
 #else
-#define GLRAST_UNROLL _Pragma("GCC unroll 4")
+#define GLRAST_UNROLL _Pragma("GCC unroll 8")
 #endif
 GLRAST_INLINE void prefetch(const float* p) { __builtin_prefetch(p); }
-typedef float Floats __attribute__((vector_size(16)));
-typedef int Ints __attribute__((vector_size(16)));
+typedef float Floats __attribute__((vector_size(4 * GLRAST_LANES)));
+typedef int Ints __attribute__((vector_size(4 * GLRAST_LANES)));
 typedef Ints Mask;
+#if GLRAST_LANES == 8
+GLRAST_INLINE int lane_bits(Mask m) { return _mm256_movemask_ps((Floats)m); }
+GLRAST_INLINE Floats lane_numbers() { return Floats{0.0f, 1.0f, 2.0f, 3.0f, 4.0f, 5.0f, 6.0f, 7.0f}; }
+GLRAST_INLINE Floats splat(float a) { return Floats{a, a, a, a, a, a, a, a}; }
+#else
 #ifdef __SSE__
-GLRAST_INLINE int lane_bits(Mask m) { return __builtin_ia32_movmskps((Floats)m); }
+GLRAST_INLINE int lane_bits(Mask m) { return _mm_movemask_ps((Floats)m); }
 #else
 GLRAST_INLINE int lane_bits(Mask m) { return (m[0] & 1) | (m[1] & 2) | (m[2] & 4) | (m[3] & 8); }
 #endif
-GLRAST_INLINE Floats select(Mask m, Floats a, Floats b) { return (Floats)(((Ints)a & m) | ((Ints)b & ~m)); }
 GLRAST_INLINE Floats lane_numbers() { return Floats{0.0f, 1.0f, 2.0f, 3.0f}; }
-GLRAST_INLINE Floats magnitude(Floats a) { return (Floats)((Ints)a & 0x7fffffff); }
 GLRAST_INLINE Floats splat(float a) { return Floats{a, a, a, a}; }
+#endif
+GLRAST_INLINE Floats select(Mask m, Floats a, Floats b) { return (Floats)(((Ints)a & m) | ((Ints)b & ~m)); }
+GLRAST_INLINE Floats magnitude(Floats a) { return (Floats)((Ints)a & 0x7fffffff); }
 GLRAST_INLINE void set_lane(Floats& a, int l, float value) { a[l] = value; }
 GLRAST_INLINE void set_lane(Ints& a, int l, int value) { a[l] = value; }
 GLRAST_INLINE bool lane_is_set(Mask m, int l) { return m[l] != 0; }
@@ -57,7 +71,9 @@ GLRAST_INLINE Floats encode_ids(Ints ids) {
     return encode_id(ids);
 #else
     if (!any(ids > GLRAST_ID_PLAIN_MAX)) return __builtin_convertvector(ids, Floats);
-    return Floats{encode_id(ids[0]), encode_id(ids[1]), encode_id(ids[2]), encode_id(ids[3])};
+    Floats v = {};
+    for (int l = 0; l < GLRAST_LANES; ++l) v[l] = encode_id(ids[l]);
+    return v;
 #endif
 }
 
@@ -67,19 +83,22 @@ GLRAST_INLINE Ints load_ints(const int* p, int count) {
     return p[0];
 #else
     Ints v = {};
-    if (count >= 4) std::memcpy(&v, p, sizeof v);
+    if (count >= GLRAST_LANES) std::memcpy(&v, p, sizeof v);
     else for (int l = 0; l < count; ++l) v[l] = p[l];
     return v;
 #endif
 }
 
 // b where either is NaN.
-#if defined(__SSE__) && !defined(__CUDACC__)
-GLRAST_INLINE Floats lower(Floats a, Floats b) { return __builtin_ia32_minps(a, b); }
-GLRAST_INLINE Floats higher(Floats a, Floats b) { return __builtin_ia32_maxps(a, b); }
-#else
+#if defined(__CUDACC__) || !defined(__SSE__)
 GLRAST_INLINE Floats lower(Floats a, Floats b) { return select(a < b, a, b); }
 GLRAST_INLINE Floats higher(Floats a, Floats b) { return select(a > b, a, b); }
+#elif GLRAST_LANES == 8
+GLRAST_INLINE Floats lower(Floats a, Floats b) { return _mm256_min_ps(a, b); }
+GLRAST_INLINE Floats higher(Floats a, Floats b) { return _mm256_max_ps(a, b); }
+#else
+GLRAST_INLINE Floats lower(Floats a, Floats b) { return _mm_min_ps(a, b); }
+GLRAST_INLINE Floats higher(Floats a, Floats b) { return _mm_max_ps(a, b); }
 #endif
 
 // Of values that an int can hold.
@@ -100,26 +119,38 @@ struct Rows { Floats x, y, z, w; };
 
 GLRAST_INLINE Rows load_rows(const float* const p[1]) { const Float4 v = load4(p[0]); return Rows{v.x, v.y, v.z, v.w}; }
 GLRAST_INLINE void store_rows(float* p, int, Rows r) { store4(p, Float4{r.x, r.y, r.z, r.w}); }
-// Adds x, y, w; gradients of clip positions have no z.
-GLRAST_INLINE void add_rows(float* const p[1], const bool on[1], Rows r) {
-    if (!on[0]) return;
-    GLRAST_ADD(p[0], r.x);
-    GLRAST_ADD(p[0] + 1, r.y);
-    GLRAST_ADD(p[0] + 3, r.w);
+// Adds x, y, w of three rows of each lane that is `on`; gradients of clip positions have no z.
+GLRAST_INLINE void add_rows(float* const p[3][1], const bool on[1], const Rows r[3]) {
+    for (int k = 0; k < 3 && on[0]; ++k) {
+        GLRAST_ADD(p[k][0], r[k].x);
+        GLRAST_ADD(p[k][0] + 1, r[k].y);
+        GLRAST_ADD(p[k][0] + 3, r[k].w);
+    }
 }
 
 #else
 
-GLRAST_INLINE Floats load_unaligned(const float* p) { Floats v; std::memcpy(&v, p, sizeof v); return v; }
-GLRAST_INLINE void store_unaligned(float* p, Floats v) { std::memcpy(p, &v, sizeof v); }
+// The four values of one of a `Rows`.
+typedef float Quadruple __attribute__((vector_size(16)));
+GLRAST_INLINE Quadruple load_unaligned(const float* p) { Quadruple v; std::memcpy(&v, p, sizeof v); return v; }
+GLRAST_INLINE void store_unaligned(float* p, Quadruple v) { std::memcpy(p, &v, sizeof v); }
 
-// The four values of a and b together with these numbers.
-#ifdef __clang__
-#define GLRAST_SHUFFLE(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+// Of each half of a and b (a whole register of four lanes is one half) the values with these numbers: 0 to 3 of a, 4 to
+// 7 of b.
+#if GLRAST_LANES == 8
+#define GLRAST_IN_HALF(i) (i) % 4 + (i) / 4 * 8
+#define GLRAST_SHUFFLE(a, b, i, j, k, l) GLRAST_SHUFFLE_ALL(a, b, GLRAST_IN_HALF(i), GLRAST_IN_HALF(j), GLRAST_IN_HALF(k), \
+    GLRAST_IN_HALF(l), GLRAST_IN_HALF(i) + 4, GLRAST_IN_HALF(j) + 4, GLRAST_IN_HALF(k) + 4, GLRAST_IN_HALF(l) + 4)
 #else
-#define GLRAST_SHUFFLE(a, b, ...) __builtin_shuffle(a, b, Ints{__VA_ARGS__})
+#define GLRAST_SHUFFLE GLRAST_SHUFFLE_ALL
+#endif
+#ifdef __clang__
+#define GLRAST_SHUFFLE_ALL(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#else
+#define GLRAST_SHUFFLE_ALL(a, b, ...) __builtin_shuffle(a, b, Ints{__VA_ARGS__})
 #endif
 
+// In each half: the four values of a row become one of each of four rows, and back.
 GLRAST_INLINE Rows transpose(Rows r) {
     const Floats a = GLRAST_SHUFFLE(r.x, r.y, 0, 4, 1, 5), b = GLRAST_SHUFFLE(r.z, r.w, 0, 4, 1, 5);
     const Floats c = GLRAST_SHUFFLE(r.x, r.y, 2, 6, 3, 7), d = GLRAST_SHUFFLE(r.z, r.w, 2, 6, 3, 7);
@@ -127,28 +158,53 @@ GLRAST_INLINE Rows transpose(Rows r) {
                 GLRAST_SHUFFLE(c, d, 0, 1, 4, 5), GLRAST_SHUFFLE(c, d, 2, 3, 6, 7)};
 }
 
-GLRAST_INLINE Rows load_rows(const float* const p[4]) {
-    return transpose(Rows{load_unaligned(p[0]), load_unaligned(p[1]), load_unaligned(p[2]), load_unaligned(p[3])});
+// Row k of each half, k < 4: rows k and k + 4.
+#if GLRAST_LANES == 8
+GLRAST_INLINE Floats join(const float* const p[8], int k) {
+    return _mm256_insertf128_ps(_mm256_castps128_ps256(load_unaligned(p[k])), load_unaligned(p[k + 4]), 1);
+}
+GLRAST_INLINE Quadruple half(Floats v, int h) { return h ? _mm256_extractf128_ps(v, 1) : _mm256_castps256_ps128(v); }
+#else
+GLRAST_INLINE Floats join(const float* const p[4], int k) { return load_unaligned(p[k]); }
+GLRAST_INLINE Quadruple half(Floats v, int) { return v; }
+#endif
+
+GLRAST_INLINE Quadruple row_in(const Rows& t, int l) {
+    return half(l % 4 == 0 ? t.x : l % 4 == 1 ? t.y : l % 4 == 2 ? t.z : t.w, l / 4);
+}
+
+GLRAST_INLINE Rows load_rows(const float* const p[GLRAST_LANES]) {
+    return transpose(Rows{join(p, 0), join(p, 1), join(p, 2), join(p, 3)});
 }
 
 GLRAST_INLINE void store_rows(float* p, int count, Rows r) {
     const Rows t = transpose(r);
-    store_unaligned(p, t.x);
-    if (count > 1) store_unaligned(p + 4, t.y);
-    if (count > 2) store_unaligned(p + 8, t.z);
-    if (count > 3) store_unaligned(p + 12, t.w);
+    GLRAST_UNROLL
+    for (int l = 0; l < GLRAST_LANES; ++l)
+        if (l < count) store_unaligned(p + 4 * l, row_in(t, l));
 }
 
-// Adds the rows of the lanes that are `on`, in lane order.
-GLRAST_INLINE void add_rows(float* const p[4], const bool on[4], Rows r) {
-    const Rows t = transpose(r);
-    if (on[0]) store_unaligned(p[0], load_unaligned(p[0]) + t.x);
-    if (on[1]) store_unaligned(p[1], load_unaligned(p[1]) + t.y);
-    if (on[2]) store_unaligned(p[2], load_unaligned(p[2]) + t.z);
-    if (on[3]) store_unaligned(p[3], load_unaligned(p[3]) + t.w);
+// Adds three rows of each lane that is `on`: the first of four lanes, their second, their third, then those of the next
+// four. So the order, and with it every bit of the sums, is the same for any number of lanes.
+GLRAST_INLINE void add_rows(float* const p[3][GLRAST_LANES], const bool on[GLRAST_LANES], const Rows r[3]) {
+    const Rows t[3] = {transpose(r[0]), transpose(r[1]), transpose(r[2])};
+    for (int from = 0; from < GLRAST_LANES; from += 4)
+        for (int k = 0; k < 3; ++k)
+            for (int l = from; l < from + 4; ++l)
+                if (on[l]) store_unaligned(p[k][l], load_unaligned(p[k][l]) + row_in(t[k], l));
 }
 
 #endif
+
+// The rows of consecutive pixels; lanes beyond `count` repeat the first.
+GLRAST_INLINE Rows load_pixels(const float* p, int count) {
+    const float* rows[GLRAST_LANES];
+    for (int l = 0; l < GLRAST_LANES; ++l) rows[l] = p + 4 * l;
+    for (int l = count; l < GLRAST_LANES; ++l) rows[l] = p;
+    return load_rows(rows);
+}
+
+#if GLRAST_LANES <= 4
 
 // ---- one value, or two, of each of consecutive pixels; lanes beyond `count` hold 0 and are not stored ---------------
 
@@ -231,14 +287,6 @@ GLRAST_INLINE Floats sum_channels(const Floats v[GLRAST_LANES], int count) {
 #endif
 }
 
-// The rows of consecutive pixels; lanes beyond `count` repeat the first.
-GLRAST_INLINE Rows load_pixels(const float* p, int count) {
-    const float* rows[GLRAST_LANES];
-    for (int l = 0; l < GLRAST_LANES; ++l) rows[l] = p + 4 * l;
-    for (int l = count; l < GLRAST_LANES; ++l) rows[l] = p;
-    return load_rows(rows);
-}
-
 // Three values of one pixel or vertex: colours, mostly.
 #ifdef __CUDACC__
 struct Triple { float x, y, z; };
@@ -259,4 +307,6 @@ GLRAST_INLINE void add3(float* p, int row, Triple t) {
     if (row == 4) store_unaligned(p, load_unaligned(p) + t);
     else store3(p, load3(p) + t);
 }
+#endif
+
 #endif

@@ -10,6 +10,7 @@
 //   a0 = x1'y2' - y1'x2', a1 = x2'y0' - y2'x0', a2 = x0'y1' - y0'x1', A = a0 + a1 + a2
 //   u = a0 / A, v = a1 / A, z/w = sum Zi ai / sum Wi ai
 // perspective-correct as they stand, for any sign of w.
+#define GLRAST_WIDE
 #include "lanes.cuh"
 
 // ---- prepare ---------------------------------------------------------------------------------------------
@@ -358,16 +359,15 @@ GLRAST_INLINE void rasterize_backward_element(const RasterizeBackwardArgs& a, in
     g2.x += gx2;  g2.y += gy2;  g2.w -= s.fx * gx2 + s.fy * gy2;
 
     float* grad = a.grad + row.n * a.pos_stride;
-    float *t0[GLRAST_LANES], *t1[GLRAST_LANES], *t2[GLRAST_LANES];
+    float* to[3][GLRAST_LANES];
     bool on[GLRAST_LANES];
     for (int l = 0; l < GLRAST_LANES; ++l) {
         on[l] = s.drawn[l] && lane_is_set(s.valid, l);
-        t0[l] = grad + 4 * (int64)s.index[l].x;
-        t1[l] = grad + 4 * (int64)s.index[l].y;
-        t2[l] = grad + 4 * (int64)s.index[l].z;
+        to[0][l] = grad + 4 * (int64)s.index[l].x;
+        to[1][l] = grad + 4 * (int64)s.index[l].y;
+        to[2][l] = grad + 4 * (int64)s.index[l].z;
     }
-    add_rows(t0, on, g0);
-    add_rows(t1, on, g1);
-    add_rows(t2, on, g2);
+    const Rows g[3] = {g0, g1, g2};
+    add_rows(to, on, g);
 }
 GLRAST_SCATTER_LANES_KERNEL(rasterize_backward, RasterizeBackwardArgs)

@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -96,6 +97,8 @@ def test_the_wheel_holds_kernels_shaders_library_and_licence_and_nothing_of_the_
     for file in [*(copy / "kernels").glob("*.cu*"), *(copy / "shaders").iterdir()]:
         assert f"glrast/{file.parent.name}/{file.name}" in names
     assert "glrast/launch/libglrast_host.so" in names
+    if platform.machine() == "x86_64":
+        assert "glrast/launch/libglrast_host_avx2.so" in names
     assert "glrast/shim/names/nvdiffrast/torch.py" in names
     assert any(name.endswith("LICENSE") for name in names)
     assert not any(name.split("/")[0] in ("tests", "examples", ".ci") for name in names)

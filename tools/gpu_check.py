@@ -150,7 +150,8 @@ def prepared(wheels: Path | None, scratch: Path) -> dict[str, str]:
         library = scratch / "libglrast_host.so"
         compiler = shutil.which("c++") or shutil.which("g++") or "c++"
         options = ["-std=c++17", "-O3", "-ffp-contract=off", "-fno-math-errno", "-shared", "-fPIC"]
-        built = [compiler, *options, "-pthread", "kernels/host.cpp", "-o", str(library)]
+        sources = ["kernels/host.cpp", *map(str, sorted((ROOT / "kernels").glob("*.cu")))]
+        built = [compiler, *options, "-pthread", "-xc++", *sources, "-o", str(library)]
         try:
             subprocess.run(built, cwd=ROOT, check=True)
             environment["GLRAST_HOST_LIBRARY"] = str(library)

@@ -12,7 +12,8 @@ import torch
 
 from . import source
 
-_LIBRARY = "libglrast_host.so"
+_LIBRARY, _AVX2 = "libglrast_host.so", "libglrast_host_avx2.so"
+_NAMED = "GLRAST_HOST_LIBRARY"
 _STALE = "the library is older than the kernels; build it again (pip install -e .)"
 
 
@@ -41,16 +42,18 @@ def _function(stem: str, kernel: str):
 
 @cache
 def host_library() -> ctypes.CDLL:
-    """The loaded host library; RuntimeError says where it was looked for."""
+    """The loaded host library, that for AVX2 where the processor has it; RuntimeError says where it was looked for.
+
+    Both give the same bits; AVX2's kernels take about a tenth less time (rasterize_resolve a quarter).
+    """
     places = _places()
     for place in places:
         if place.is_file():
-            try:
-                library = ctypes.CDLL(str(place))
-            except OSError as error:
-                raise RuntimeError(
-                    f"glrast: the host library {place} cannot be loaded ({error}); build it again (pip install -e .)"
-                ) from error
+            library = _loaded(place)
+            faster = place.with_name(_AVX2)
+            has_avx2 = _symbol(library, "glrast_has_avx2")()
+            if has_avx2 and faster.is_file() and not os.environ.get(_NAMED):
+                library = _loaded(faster)
             _symbol(library, "glrast_use_openmp")(_openmp_of_torch())
             return library
     raise RuntimeError(
@@ -58,6 +61,15 @@ def host_library() -> ctypes.CDLL:
         + ", ".join(map(str, places))
         + ". It is built when the package is installed (a C++17 compiler is needed): pip install . in the checkout"
     )
+
+
+def _loaded(place: Path) -> ctypes.CDLL:
+    try:
+        return ctypes.CDLL(str(place))
+    except OSError as error:
+        raise RuntimeError(
+            f"glrast: the host library {place} cannot be loaded ({error}); build it again (pip install -e .)"
+        ) from error
 
 
 def _symbol(library: ctypes.CDLL, name: str):
@@ -88,7 +100,7 @@ def _openmp_of_torch() -> ctypes.c_void_p | None:
 
 
 def _places() -> list[Path]:
-    named = os.environ.get("GLRAST_HOST_LIBRARY")  # a build of one's own: with sanitizers, say
+    named = os.environ.get(_NAMED)  # a build of one's own: with sanitizers, say
     if named:
         return [Path(named)]
     places = [Path(__file__).resolve().parent / _LIBRARY]

@@ -137,6 +137,53 @@ def test_a_library_of_ones_own_is_named_by_the_environment(monkeypatch, tmp_path
     assert cpu._places() == [tmp_path / "mine.so"]
 
 
+@pytest.fixture
+def named_library(monkeypatch):
+    """Lets the kernels of another library be called; afterwards those of before."""
+
+    def name(place: Path) -> None:
+        monkeypatch.setenv("GLRAST_HOST_LIBRARY", str(place))
+        cpu.host_library.cache_clear()
+        cpu._function.cache_clear()
+
+    yield name
+    monkeypatch.undo()
+    cpu.host_library.cache_clear()
+    cpu._function.cache_clear()
+
+
+def everything(scene, height: int, width: int) -> list[torch.Tensor]:
+    """Images and gradients of every operation that has kernels for the CPU."""
+    pos = scene.pos.clone().requires_grad_()
+    color = random(scene.pos.shape[-2], 3, seed=1).requires_grad_()
+    texture = random(1, 16, 16, 3, seed=2).requires_grad_()
+    ctx = glrast.Context("cpu")
+    rast, rast_db = glrast.rasterize(ctx, pos, scene.tri, (height, width))
+    image, image_da = glrast.interpolate(color, rast, scene.tri, rast_db, diff_attrs=[0, 1])
+    looked_up = glrast.texture(texture, image[..., :2].contiguous(), image_da)
+    out = glrast.antialias(image + looked_up, rast, pos, scene.tri)
+    grads = torch.autograd.grad((out * random(*out.shape, seed=3)).sum(), (pos, color, texture))
+    return [rast.detach(), rast_db.detach(), out.detach(), *grads]
+
+
+@pytest.mark.parametrize("width", [1, 3, 7, 8, 9, 33])
+def test_every_instruction_set_gives_the_same_bits(named_library, width):
+    here = Path(cpu.host_library()._name)
+    names = ["libglrast_host.so", "libglrast_host_avx2.so"]
+    built = [here.with_name(name) for name in names if here.with_name(name).is_file()]
+    if here.name != names[1]:
+        pytest.skip("this processor, or this build, has no AVX2")
+    scene = scenes.closed_mesh(2)
+    results = []
+    for place in built:
+        named_library(place)
+        assert Path(cpu.host_library()._name) == place
+        results.append(everything(scene, 17, width))
+    assert len(results) == 2 and bool((results[0][0][..., 3] > 0).any())
+    for first, second in zip(*results, strict=True):
+        assert first.numpy().tobytes() == second.numpy().tobytes()
+
+
 def test_a_missing_library_says_where_it_was_looked_for_and_what_to_do(monkeypatch, tmp_path):
     monkeypatch.setenv("GLRAST_HOST_LIBRARY", str(tmp_path / "none.so"))
     with pytest.raises(RuntimeError) as caught:
