@@ -1,12 +1,13 @@
 // peel: triangles that lie before the last layer everywhere need not be drawn again.
 //
 //   peel_nearest  the nearest depth of the last layer in tiles of the image   one thread = one tile
-//   peel_prepare  triangle indices without what lies before it                one thread = one triangle
+//   peel_boxes    the tiles and the farthest depth of each triangle           one thread = one triangle
+//   peel_prepare  triangle indices without what lies before the last layer    one thread = one triangle
 //
 // This only saves work: the fragment stage (shaders/rasterize.frag, BEHIND) would drop the same pixels one by one.
 #include "common.cuh"
 
-#define GLRAST_TILE 16  // pixels; glrast/ops/peel.py says the same
+#define GLRAST_TILE 8  // pixels; glrast/ops/peel.py says the same
 
 // ---- nearest ---------------------------------------------------------------------------------------------
 
@@ -14,29 +15,42 @@ struct PeelNearestArgs {
     int width;           // tiles in a row
     int H;               // rows of tiles
     int64 rows;          // N*H
-    const float* depth;  // of pixel 0; [N,image_height,image_width] with `stride` floats from one pixel to the next
-    int stride;
+    const int* drawn;    // [N,image_height,image_width,channels]: (id, depth), or (u, v, depth, id); bits of floats
+    int channels;        // 2 or 4
     int image_width;
     int image_height;
+    int* ids;            // [N,image_height,image_width], copied from two channels
     float* nearest;      // [N,H,width]; 2 where the last layer is empty, as in its pixels
 };
 
+// Depths are 0 to 1, or 2: their bits are ordered as they are.
+GLRAST_INLINE int nearer(int a, int b) { return a < b ? a : b; }
+
 GLRAST_INLINE void peel_nearest_element(const PeelNearestArgs& a, int x, Row row) {
     const int x0 = x * GLRAST_TILE, y0 = row.y * GLRAST_TILE;
-    const int x1 = x0 + GLRAST_TILE < a.image_width ? x0 + GLRAST_TILE : a.image_width;
+    const int count = a.image_width - x0 < GLRAST_TILE ? a.image_width - x0 : GLRAST_TILE;
     const int y1 = y0 + GLRAST_TILE < a.image_height ? y0 + GLRAST_TILE : a.image_height;
-    float nearest = 2.0f;
+    int nearest = 0x40000000;  // 2
     for (int y = y0; y < y1; ++y) {
-        const float* depth = a.depth + (row.n * a.image_height + y) * a.image_width * a.stride;
-        for (int px = x0; px < x1; ++px) nearest = minimum(depth[(int64)px * a.stride], nearest);
+        const int64 pixel = (row.n * a.image_height + y) * a.image_width + x0;
+        const int* drawn = a.drawn + pixel * a.channels;
+        if (a.channels == 2) {
+            int* ids = a.ids + pixel;
+            for (int i = 0; i < count; ++i) {
+                ids[i] = drawn[2 * i];
+                nearest = nearer(nearest, drawn[2 * i + 1]);
+            }
+        } else {
+            for (int i = 0; i < count; ++i) nearest = nearer(nearest, drawn[4 * i + 2]);
+        }
     }
-    a.nearest[row.index * a.width + x] = nearest;
+    a.nearest[row.index * a.width + x] = bits_float(nearest);
 }
-GLRAST_KERNEL(peel_nearest, PeelNearestArgs)
+GLRAST_BLOCK_KERNEL(peel_nearest, PeelNearestArgs)
 
-// ---- prepare ---------------------------------------------------------------------------------------------
+// ---- boxes -----------------------------------------------------------------------------------------------
 
-struct PeelPrepareArgs {
+struct PeelBoxesArgs {
     int width;             // T
     int H;                 // 1
     int64 rows;            // N
@@ -44,22 +58,26 @@ struct PeelPrepareArgs {
     int64 indices_stride;  // ints from one image's indices to the next: 0 or T*3
     const float* pos;      // [V,4] or [N,V,4]
     int64 pos_stride;      // floats from one image's vertices to the next: 0 or V*4
-    const float* nearest;  // [N,tiles_y,tiles_x]
     int tiles_x;
     int tiles_y;
     int image_width;
     int image_height;
-    int* out;              // [N,T,3]: the indices, or three equal ones (draws nothing)
+    int* boxes;            // [N,T,2]: its first tile, and its last: x + (y << 16)
+    float* farthest;       // [N,T]: the farthest depth, 0 to 1; -1 if it is outside of the image, 3 if it is always drawn
 };
 
-#define GLRAST_MOST_TILES 64          // a triangle over more tiles is drawn without looking
+#define GLRAST_MOST_TILES 256          // a triangle over more tiles is drawn without looking
 #define GLRAST_LEAST_WIDTH_PIX 0.0625f
 #define GLRAST_DEPTH_ROUNDING 4e-6f   // of OpenGL's depth, 0 to 1, in float32
 
 // OpenGL snaps corners to 1/256 pixel, so a pixel may see a depth beyond those of the corners: by the slope times that
-// distance. A triangle at least 1/16 pixel wide changes its depth by less than (farthest - nearest) on that way.
-GLRAST_INLINE bool lies_before(const PeelPrepareArgs& a, const float* nearest, Float4 p, Float4 q, Float4 r) {
-    if (!(p.w > 0.0f && q.w > 0.0f && r.w > 0.0f)) return false;
+// distance. A triangle 1/16 pixel wide changes its depth by less than (farthest - nearest) on that way, a wider one by
+// so much less. (Its width is at least twice its area over the sides of its box.)
+// Returns that depth; `box` is written where it is used.
+GLRAST_INLINE float farthest_depth(const PeelBoxesArgs& a, Float4 p, Float4 q, Float4 r, int* box) {
+    const float outside = -1.0f, always = 3.0f;  // before any depth of a tile, and behind
+    box[0] = box[1] = 0;
+    if (!(p.w > 0.0f && q.w > 0.0f && r.w > 0.0f)) return always;
     const float cx = 0.5f * a.image_width, cy = 0.5f * a.image_height;
     const float x0 = cx + cx * (p.x / p.w), x1 = cx + cx * (q.x / q.w), x2 = cx + cx * (r.x / r.w);
     const float y0 = cy + cy * (p.y / p.w), y1 = cy + cy * (q.y / q.w), y2 = cy + cy * (r.y / r.w);
@@ -69,28 +87,59 @@ GLRAST_INLINE bool lies_before(const PeelPrepareArgs& a, const float* nearest, F
     const float front = 0.5f + 0.5f * minimum(z0, minimum(z1, z2)), back = 0.5f + 0.5f * maximum(z0, maximum(z1, z2));
     const float area = fabsf((x1 - x0) * (y2 - y0) - (x2 - x0) * (y1 - y0));  // twice
     const float limit = 1e6f;  // pixels; false for NaN too
-    if (!(left > -limit && right < limit && low > -limit && high < limit)) return false;
-    if (!(area >= GLRAST_LEAST_WIDTH_PIX * ((right - left) + (high - low)))) return false;
+    if (!(left > -limit && right < limit && low > -limit && high < limit)) return always;
+    const float least_area = GLRAST_LEAST_WIDTH_PIX * ((right - left) + (high - low));
+    if (!(area >= least_area)) return always;
     int i0 = (int)floorf((left - 1.0f) / GLRAST_TILE), i1 = (int)floorf((right + 1.0f) / GLRAST_TILE);
     int j0 = (int)floorf((low - 1.0f) / GLRAST_TILE), j1 = (int)floorf((high + 1.0f) / GLRAST_TILE);
     i0 = i0 > 0 ? i0 : 0;  i1 = i1 < a.tiles_x - 1 ? i1 : a.tiles_x - 1;
     j0 = j0 > 0 ? j0 : 0;  j1 = j1 < a.tiles_y - 1 ? j1 : a.tiles_y - 1;
-    if (i1 < i0 || j1 < j0) return true;  // outside of the image
-    if ((i1 - i0 + 1) * (j1 - j0 + 1) > GLRAST_MOST_TILES) return false;
-    const float farthest = back + (back - front) + GLRAST_DEPTH_ROUNDING;
+    if (i1 < i0 || j1 < j0) return outside;
+    if ((i1 - i0 + 1) * (j1 - j0 + 1) > GLRAST_MOST_TILES) return always;
+    box[0] = i0 + (j0 << 16);
+    box[1] = i1 + (j1 << 16);
+    return back + (back - front) * (least_area / area) + GLRAST_DEPTH_ROUNDING;
+}
+
+GLRAST_INLINE void peel_boxes_element(const PeelBoxesArgs& a, int x, Row row) {
+    const int* in = a.indices + row.n * a.indices_stride + 3 * (int64)x;
+    const float* pos = a.pos + row.n * a.pos_stride;
+    const int64 triangle = row.index * a.width + x;
+    a.farthest[triangle] = farthest_depth(a, load4(pos + 4 * (int64)in[0]), load4(pos + 4 * (int64)in[1]),
+                                          load4(pos + 4 * (int64)in[2]), a.boxes + 2 * triangle);
+}
+GLRAST_KERNEL(peel_boxes, PeelBoxesArgs)
+
+// ---- prepare ---------------------------------------------------------------------------------------------
+
+struct PeelPrepareArgs {
+    int width;              // T
+    int H;                  // 1
+    int64 rows;             // N
+    const int* indices;     // as peel_boxes has them
+    int64 indices_stride;
+    const int* boxes;       // from peel_boxes
+    const float* farthest;
+    const float* nearest;   // [N,tiles_y,tiles_x]
+    int tiles_x;
+    int tiles_y;
+    int* out;               // [N,T,3]: the indices, or three equal ones (draws nothing)
+};
+
+GLRAST_INLINE bool lies_before(const int* box, float farthest, const float* nearest, int tiles_x) {
+    const int i0 = box[0] & 0xffff, i1 = box[1] & 0xffff, j0 = box[0] >> 16, j1 = box[1] >> 16;
     for (int j = j0; j <= j1; ++j)
         for (int i = i0; i <= i1; ++i)
-            if (!(farthest < nearest[j * a.tiles_x + i])) return false;
+            if (!(farthest < nearest[j * tiles_x + i])) return false;
     return true;
 }
 
 GLRAST_INLINE void peel_prepare_element(const PeelPrepareArgs& a, int x, Row row) {
     const int* in = a.indices + row.n * a.indices_stride + 3 * (int64)x;
-    const float* pos = a.pos + row.n * a.pos_stride;
     const float* nearest = a.nearest + row.n * a.tiles_x * a.tiles_y;
-    const bool gone = lies_before(a, nearest, load4(pos + 4 * (int64)in[0]), load4(pos + 4 * (int64)in[1]),
-                                  load4(pos + 4 * (int64)in[2]));
-    int* out = a.out + 3 * (row.index * a.width + x);
+    const int64 triangle = row.index * a.width + x;
+    const bool gone = lies_before(a.boxes + 2 * triangle, a.farthest[triangle], nearest, a.tiles_x);
+    int* out = a.out + 3 * triangle;
     for (int k = 0; k < 3; ++k) out[k] = gone ? 0 : in[k];
 }
 GLRAST_KERNEL(peel_prepare, PeelPrepareArgs)

@@ -66,7 +66,8 @@ class DepthPeeler:
             `with` ends, `rasterize` on ctx is refused too: use another Context for it.
 
     Note: ids and depths of two layers stay in OpenGL textures meanwhile: 24 (buffers='full': 40) bytes a pixel. A layer
-        costs up to 1.8 times as much as `rasterize`, and less than it once half of the mesh lies before it.
+        costs up to 1.5 times (buffers='full': 1.8) as much as `rasterize`, and less than it once half of the mesh lies
+        before it.
 
     Source: Everitt 2001, Interactive Order-Independent Transparency.
     """
@@ -129,7 +130,7 @@ class DepthPeeler:
         return _Layer.apply(self._pos, self._tri, drawn, self._grad_db)
 
 
-_TILE = 16  # pixels; kernels/peel.cu says the same
+_TILE = 8  # pixels; kernels/peel.cu says the same
 _MOST_EMPTY = 8  # index sets of all images may hold so many times the triangles that are drawn
 
 
@@ -146,18 +147,22 @@ class _Peeling:
         )
         self.size = (0, 0)
         self.drawn = None  # what the first layer was drawn from
+        self.boxes = (
+            None  # [N,T,2] and [N,T]: the tiles of each of its triangles, and the farthest depth
+        )
 
     def remember(self, drawn: torch.Tensor) -> torch.Tensor:
         """Notes the depths of a drawn layer; returns it as it would be without them."""
         N, H, W, channels = drawn.shape
-        depth = drawn.view(torch.float32)[..., 1 if channels == 2 else 2]
         across, down = -(-W // _TILE), -(-H // _TILE)
-        self.size, self.nearest = (H, W), depth.new_empty((N, down, across))
+        self.size = (H, W)
+        self.nearest = drawn.new_empty((N, down, across), dtype=torch.float32)
+        ids = drawn.new_empty((N, H, W)) if channels == 2 else None
         launch(
-            "peel", "peel_nearest", drawn.device, width=across, H=down, rows=N * down, depth=depth,
-            stride=channels, image_width=W, image_height=H, nearest=self.nearest,
+            "peel", "peel_nearest", drawn.device, width=across, H=down, rows=N * down, drawn=drawn.view(torch.int32),
+            channels=channels, image_width=W, image_height=H, ids=ids, nearest=self.nearest,
         )  # fmt: skip
-        return drawn[..., 0].contiguous() if channels == 2 else drawn
+        return drawn if ids is None else ids
 
     def drawable(self, context, pos, tri, ranges, height: int, width: int, cull: str):
         """What `rasterize` would draw, without triangles that are wholly before the last layer."""
@@ -176,12 +181,24 @@ class _Peeling:
         T = batch.indices.shape[1] // (N if selected else 1)
         if ranges is not None and (selected or N * T > _MOST_EMPTY * int(ranges[:, 1].sum())):
             return batch
+        device = pos.device
+        indices = dict(
+            indices=batch.indices,
+            indices_stride=T * 3 if batch.indices.numel() > T * 3 else 0,
+        )
+        tiles = dict(tiles_x=across, tiles_y=down)
+        if self.boxes is None:
+            boxes = batch.indices.new_empty((N, T, 2)), pos.new_empty((N, T))
+            launch(
+                "peel", "peel_boxes", device, width=T, H=1, rows=N, **indices, pos=pos,
+                pos_stride=pos.shape[1] * 4 if pos.ndim == 3 else 0, **tiles, image_width=self.size[1],
+                image_height=self.size[0], boxes=boxes[0], farthest=boxes[1],
+            )  # fmt: skip
+            self.boxes = boxes
         out = batch.indices.new_empty((N, T, 3))
         launch(
-            "peel", "peel_prepare", pos.device, width=T, H=1, rows=N, indices=batch.indices,
-            indices_stride=T * 3 if batch.indices.numel() > T * 3 else 0, pos=pos,
-            pos_stride=pos.shape[1] * 4 if pos.ndim == 3 else 0, nearest=self.nearest, tiles_x=across, tiles_y=down,
-            image_width=self.size[1], image_height=self.size[0], out=out,
+            "peel", "peel_prepare", device, width=T, H=1, rows=N, **indices, boxes=self.boxes[0],
+            farthest=self.boxes[1], nearest=self.nearest, **tiles, out=out,
         )  # fmt: skip
         if selected:
             return replace(batch, indices=out.view(batch.indices.shape))

@@ -287,14 +287,21 @@ def test_only_a_triangle_surely_before_the_layer_is_left_out(device):
         z = torch.as_tensor(depth) * 2 - 1
         pos = torch.cat([corners, z.expand(3)[:, None], torch.ones(3, 1)], 1) * w
         peeling = module._Peeling(glrast.Context(device).handle)
-        peeling.nearest = torch.full((1, 2, 2), 2.0 if empty else 0.5, device=device)
+        peeling.nearest = torch.full((1, 4, 4), 2.0 if empty else 0.5, device=device)
         peeling.size = (32, 32)
         tri = torch.tensor([[[0, 1, 2]]], dtype=torch.int32, device=device)
         batch = Batch(pos[None].to(device), tri, np.array([[0, 0, 0, 1]]), "none")
         return bool(peeling.without_what_lies_before(batch, False, None).indices.any())
 
     assert not stays(0.4) and not stays([0.1, 0.2, 0.25]) and stays(0.5) and stays(0.6)
-    assert stays([0.0, 0.0, 0.4])  # 0.4, and as much again for a depth beyond its corners
+    narrow = torch.tensor([[2.0, 2.0], [28.0, 2.0], [28.0, 2.13]]) / 16 - 1
+    assert stays(
+        [0.0, 0.0, 0.4], corners=narrow
+    )  # 0.4, and half as much for a depth beyond its corners
+    assert not stays(
+        [0.0, 0.0, 0.4]
+    )  # a wide one changes little between a corner and where it is snapped to
+    assert stays([0.0, 0.0, 0.499])  # but a little it does
     assert stays(0.4999999)  # rounding
     assert not stays(0.4, w=3.0) and stays(0.4, w=-1.0)
     assert stays(
@@ -310,13 +317,15 @@ def test_the_nearest_depth_of_each_tile_counts_no_empty_pixel(device):
     for channels, at in ((2, 1), (4, 2)):
         depth = torch.rand(2, 17, 33, generator=torch.Generator().manual_seed(0))
         depth[:, :, 20:] = 2.0
-        drawn = torch.zeros(2, 17, 33, channels)
+        drawn = torch.rand(2, 17, 33, channels, generator=torch.Generator().manual_seed(1))
         drawn[..., at] = depth
+        drawn = drawn.view(torch.int32) if channels == 2 else drawn
         peeling = module._Peeling(glrast.Context(device).handle)
-        peeling.remember((drawn.view(torch.int32) if channels == 2 else drawn).to(device))
-        padded = torch.nn.functional.pad(depth, (0, 15, 0, 15), value=2.0)
-        wanted = -torch.nn.functional.max_pool2d(-padded, 16)
-        assert torch.equal(peeling.nearest.cpu(), wanted) and wanted[0, 0, 2] == 2
+        rest = peeling.remember(drawn.to(device)).cpu()
+        padded = torch.nn.functional.pad(depth, (0, 7, 0, 7), value=2.0)
+        wanted = -torch.nn.functional.max_pool2d(-padded, 8)
+        assert torch.equal(peeling.nearest.cpu(), wanted) and wanted[0, 0, 3] == 2
+        assert torch.equal(rest, drawn[..., 0] if channels == 2 else drawn)
 
 
 def drawn_triangles(context, monkeypatch, pos, tri, resolution):
