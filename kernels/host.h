@@ -32,12 +32,15 @@ void rows(const Args& args, int threads, Body body) {
     parallel(tasks, threads, [&](int64_t i) { body(args, i * per_task, std::min(rows, (i + 1) * per_task), 0, (int)width); });
 }
 
-// body(...) for each element by itself: those of a kernel whose elements are long.
+// body(...) for each element, some to a task: those of a kernel whose elements are long.
+constexpr int64_t kTasksOfAThread = 16;
 template <class Args, class Body>
 void blocks(const Args& args, int threads, Body body) {
-    const int64_t width = args.width;
-    parallel(args.rows * width, threads, [&](int64_t i) {
-        body(args, i / width, i / width + 1, (int)(i % width), (int)(i % width) + 1);
+    const int64_t width = args.width, count = args.rows * width;
+    const int64_t per_task = std::max<int64_t>(1, count / (kTasksOfAThread * std::max(1, threads)));
+    parallel((count + per_task - 1) / per_task, threads, [&](int64_t task) {
+        const int64_t end = std::min(count, (task + 1) * per_task);
+        for (int64_t i = task * per_task; i < end; ++i) body(args, i / width, i / width + 1, (int)(i % width), (int)(i % width) + 1);
     });
 }
 

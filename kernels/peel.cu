@@ -26,23 +26,31 @@ struct PeelNearestArgs {
 // Depths are 0 to 1, or 2: their bits are ordered as they are.
 GLRAST_INLINE int nearer(int a, int b) { return a < b ? a : b; }
 
+// The nearest of `count` pixels; those of (id, depth) also leave their ids.
+GLRAST_INLINE int nearest_of(const int* drawn, int channels, int count, int* ids) {
+    int nearest = 0x40000000;  // 2
+    if (channels == 4) {
+        for (int i = 0; i < count; ++i) nearest = nearer(nearest, drawn[4 * i + 2]);
+        return nearest;
+    }
+    for (int i = 0; i < count; ++i) ids[i] = drawn[2 * i];
+    for (int i = 0; i < count; ++i) nearest = nearer(nearest, drawn[2 * i + 1]);
+    return nearest;
+}
+
 GLRAST_INLINE void peel_nearest_element(const PeelNearestArgs& a, int x, Row row) {
     const int x0 = x * GLRAST_TILE, y0 = row.y * GLRAST_TILE;
     const int count = a.image_width - x0 < GLRAST_TILE ? a.image_width - x0 : GLRAST_TILE;
     const int y1 = y0 + GLRAST_TILE < a.image_height ? y0 + GLRAST_TILE : a.image_height;
-    int nearest = 0x40000000;  // 2
+    int nearest = 0x40000000;
     for (int y = y0; y < y1; ++y) {
         const int64 pixel = (row.n * a.image_height + y) * a.image_width + x0;
         const int* drawn = a.drawn + pixel * a.channels;
-        if (a.channels == 2) {
-            int* ids = a.ids + pixel;
-            for (int i = 0; i < count; ++i) {
-                ids[i] = drawn[2 * i];
-                nearest = nearer(nearest, drawn[2 * i + 1]);
-            }
-        } else {
-            for (int i = 0; i < count; ++i) nearest = nearer(nearest, drawn[4 * i + 2]);
-        }
+        int* ids = a.ids + pixel;
+        // The compiler makes registers of a number that it knows.
+        const int here = count == GLRAST_TILE ? nearest_of(drawn, a.channels, GLRAST_TILE, ids)
+                                              : nearest_of(drawn, a.channels, count, ids);
+        nearest = nearer(nearest, here);
     }
     a.nearest[row.index * a.width + x] = bits_float(nearest);
 }
