@@ -5,13 +5,10 @@ from __future__ import annotations
 import weakref
 
 import torch
-from torch.autograd.function import once_differentiable
 
 from .. import _check
-from ..launch import launch, launch_scatter, stream_number
-from ._inner import inner_boundaries
-from ._library import operator
-from ._pairs import pair_arguments, sets, silhouettes
+from ..launch import stream_number
+from ._blend import blended, inner_boundaries
 from .rasterize import CULLED
 
 DISCONTINUITIES = ("silhouettes", "all")
@@ -75,10 +72,9 @@ def antialias(
         "antialias", "discontinuities", "'silhouettes' or 'all'", known, repr(discontinuities)
     )
     opposite = _topology(given, tri, topology_hash).across(cull)
-    out = _Antialias.apply(color, rast, pos, tri, opposite, float(pos_gradient_boost))
-    if discontinuities == "silhouettes":
-        return out
-    return out + inner_boundaries(color, rast, pos, tri, opposite, float(pos_gradient_boost))
+    arguments = color, rast, pos, tri, opposite, float(pos_gradient_boost)
+    out = blended(*arguments)
+    return out if discontinuities == "silhouettes" else out + inner_boundaries(*arguments)
 
 
 def antialias_construct_topology_hash(tri: torch.Tensor) -> Topology:
@@ -207,81 +203,3 @@ def _remembered_topology(given: torch.Tensor, tri: torch.Tensor) -> Topology:
         version,
     )
     return topology
-
-
-class _Antialias(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx, color, rast, pos, tri, opposite, boost):
-        out, flags, alpha = _forward_operator(color, rast, pos, tri, opposite)
-        ctx.save_for_backward(color, rast, pos, tri, flags, alpha)
-        ctx.boost = boost
-        return out
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx, grad_out):
-        wanted = [bool(ctx.needs_input_grad[0]), bool(ctx.needs_input_grad[2])]
-        grads = _backward_operator(*ctx.saved_tensors, grad_out, ctx.boost, wanted)
-        grad_color, grad_pos = (g if w else None for g, w in zip(grads, wanted))
-        return grad_color, None, grad_pos, None, None, None
-
-
-def _forward(color, rast, pos, tri, opposite):
-    N, H, W, C = color.shape
-    flags, alpha = silhouettes(pos, tri, opposite), color.new_empty((N, H, W, 2))
-    out = torch.empty_like(color)
-    launch(
-        "antialias",
-        "antialias_pairs",
-        color.device,
-        **pair_arguments(rast, pos, tri, flags),
-        alpha=alpha,
-    )
-    blend = dict(width=W, rows=N * H, color=color, alpha=alpha, H=H, C=C, out=out)
-    launch("antialias", "antialias_blend", color.device, **blend)
-    return out, flags, alpha
-
-
-def _forward_fake(color, rast, pos, tri, opposite):
-    flags = color.new_empty((sets(pos), tri.shape[0]), dtype=torch.int8)
-    return torch.empty_like(color), flags, color.new_empty((*color.shape[:3], 2))
-
-
-def _backward(color, rast, pos, tri, flags, alpha, grad_out, boost, wanted):
-    N, H, W, C = color.shape
-    want_color, want_pos = wanted
-    grad_out = grad_out.contiguous()
-    grad_color, grad_pos = color.new_empty(0), pos.new_empty(0)
-    if want_color:
-        grad_color = torch.empty_like(color)
-        blend = dict(width=W, rows=N * H, color=grad_out, alpha=alpha, H=H, C=C, out=grad_color)
-        launch("antialias", "antialias_backward_color", color.device, **blend)
-    if want_pos:
-        arguments = pair_arguments(rast, pos, tri, flags)
-        arguments.update(C=C, alpha=alpha, color=color, grad_out=grad_out, boost=boost)
-        grad_pos = launch_scatter(
-            "antialias",
-            "antialias_backward_pos",
-            pos.shape,
-            flags.shape[0],
-            color.device,
-            **arguments,
-        )
-    return grad_color, grad_pos
-
-
-def _backward_fake(color, rast, pos, tri, flags, alpha, grad_out, boost, wanted):
-    return tuple(torch.empty_like(t) if w else t.new_empty(0) for t, w in zip((color, pos), wanted))
-
-
-_forward_operator = operator(
-    "antialias(Tensor color, Tensor rast, Tensor pos, Tensor tri, Tensor opposite) -> (Tensor, Tensor, Tensor)",
-    _forward,
-    _forward_fake,
-)
-_backward_operator = operator(
-    "antialias_backward(Tensor color, Tensor rast, Tensor pos, Tensor tri, Tensor flags, Tensor alpha, "
-    "Tensor grad_out, float boost, bool[] wanted) -> (Tensor, Tensor)",
-    _backward,
-    _backward_fake,
-)
