@@ -1,6 +1,7 @@
 """glrast/clip/glb.py: what glTF means by its numbers, and scenes of several nodes."""
 
 import json
+import re
 import struct
 
 import numpy as np
@@ -113,6 +114,22 @@ def test_broken_and_empty_files_are_named(tmp_path):
         ValueError, match=r"load_mesh: .*a.glb must be a glb file; .*export it again"
     ):
         load_mesh(path)
+    save_mesh(path, Mesh(*cube()))
+    whole = path.read_bytes()
+    broken = {
+        b"": "it is empty",
+        b"gl": "it ends after 2 bytes, within its header",
+        b"solid cube": "it begins with b'soli', not with b'glTF'",
+        whole[:4] + struct.pack("<I", 1) + whole[8:]: "it is glTF of version 1, not 2",
+        whole[:100]: f"it ends after 100 of {len(whole)} bytes",
+        whole[:12] + struct.pack("<I", 10**9) + whole[16:]: "its first chunk is not JSON",
+        whole[:20] + b"x" + whole[21:]: "its JSON cannot be read (Expecting value",
+        whole.replace(b'"count":36', b'"count":99'): "ValueError",  # left to trimesh
+    }
+    for content, wrong in broken.items():
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match=re.escape(f"a.glb must be a glb file; {wrong}")):
+            load_mesh(path)
     path.write_bytes(trimesh.Scene([trimesh.PointCloud(np.zeros((3, 3)))]).export(file_type="glb"))
     with pytest.raises(ValueError, match=r"load_mesh: .*a.glb must have triangles; found none"):
         load_mesh(path)
