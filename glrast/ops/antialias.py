@@ -57,13 +57,14 @@ def antialias(
     color = _check.floats("antialias", "color", color)
     device = color.device
     rast = _check.floats("antialias", "rast", rast, device=device)
+    _check.not_swapped("antialias", pos, tri)
     pos = _check.floats("antialias", "pos", pos, device=device)
     given = _check.tensor("antialias", "tri", tri, device=device)
     tri = _check.triangles("antialias", tri, device=device)
-    _check.shape("antialias", "color", color, "[N,H,W,C]", color.ndim == 4)
+    if color.ndim != 4 or tuple(rast.shape) != (*color.shape[:3], 4):
+        _refuse_images(color, rast)
     N, H, W = color.shape[:3]
     hint = f"with N={N}, H={H}, W={W} (from color)"
-    _check.shape("antialias", "rast", rast, "[N,H,W,4]", tuple(rast.shape) == (N, H, W, 4), hint)
     fits = pos.shape[-1] == 4 and (pos.ndim == 2 or (pos.ndim == 3 and pos.shape[0] in (1, N)))
     _check.shape("antialias", "pos", pos, "[N,V,4], [1,V,4] or [V,4]", fits, hint)
     _check.value("antialias", "cull", "'none', 'back' or 'front'", cull in CULLED, repr(cull))
@@ -75,6 +76,22 @@ def antialias(
     arguments = color, rast, pos, tri, opposite, float(pos_gradient_boost)
     out = blended(*arguments)
     return out if discontinuities == "silhouettes" else out + inner_boundaries(*arguments)
+
+
+def _refuse_images(color: torch.Tensor, rast: torch.Tensor) -> None:
+    """color or rast is to blame: color where it would do with its channels last."""
+    remedy, found = "", tuple(color.shape)
+    images = tuple(rast.shape[:3])
+    if rast.ndim == 4 and found[:3] != images and found[-2:] == images[1:]:
+        if len(found) == 3:
+            remedy = "its channels come first; pass color.permute(1, 2, 0)[None]"
+        elif len(found) == 4 and found[0] == images[0]:
+            remedy = "its channels come first; pass color.permute(0, 2, 3, 1)"
+    holds = color.ndim == 4 and not remedy
+    _check.shape("antialias", "color", color, "[N,H,W,C]", holds, remedy=remedy)
+    N, H, W = found[:3]
+    hint = f"with N={N}, H={H}, W={W} (from color [N,H,W,C], which is {_check.show(color)})"
+    _check.shape("antialias", "rast", rast, "[N,H,W,4]", False, hint)
 
 
 def antialias_construct_topology_hash(tri: torch.Tensor) -> Topology:

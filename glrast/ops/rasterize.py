@@ -91,6 +91,7 @@ def checked(function: str, ctx, pos, tri, resolution, ranges, cull: str):
         raise TypeError(
             f"glrast.{function}: ctx must be a glrast.Context; got {type(ctx).__name__}"
         )
+    _check.not_swapped(function, pos, tri)
     pos = _check.floats(function, "pos", pos, device=ctx.device)
     tri = _check.triangles(function, tri, device=ctx.device)
     height, width = _check.resolution(function, resolution)
