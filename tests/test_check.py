@@ -130,6 +130,18 @@ def test_a_resolution_that_is_none_is_named(device, resolution):
         glrast.rasterize(glrast.Context(device), POS.to(device), TRI.to(device), resolution)
 
 
+@pytest.mark.parametrize("T", [0, 1])
+def test_a_resolution_beyond_memory_is_named(device, T):
+    # nine images: beyond the address space, whatever the system promises
+    pos = POS[:1].expand(9, -1, -1).to(device)
+    wanted = (
+        "glrast.rasterize: resolution must be such that the result fits into memory; got (1000000, 1000000), "
+        f"which takes 324,000 GB on {device} for N=9: draw smaller images, or fewer at once"
+    )
+    with pytest.raises(RuntimeError, match=re.escape(wanted)):
+        glrast.rasterize(glrast.Context(device), pos, TRI[:T].to(device), (10**6, 10**6))
+
+
 @pytest.mark.parametrize("device_name", ["tpu", "cuda:x", object(), 1.5, "meta", "mps"])
 def test_a_device_that_is_none_is_named(device_name):
     with pytest.raises(ValueError, match="glrast.Context: device must be "):
