@@ -10,6 +10,7 @@ import torch
 
 from glrast.clip import Mesh, cube, icosphere, is_closed, load_mesh, save_mesh
 from glrast.clip.glb import linear_to_srgb, srgb_to_linear
+from tests.clip.measures import volume
 
 trimesh = pytest.importorskip("trimesh", reason="glb goes through trimesh")
 
@@ -18,11 +19,6 @@ def header(path):
     blob = path.read_bytes()
     (length,) = struct.unpack("<I", blob[12:16])
     return json.loads(blob[20 : 20 + length])
-
-
-def volume(mesh):
-    a, b, c = mesh.pos[mesh.tri].unbind(1)
-    return float((a * torch.linalg.cross(b, c)).sum() / 6)
 
 
 def test_the_srgb_curve_has_its_known_values():
@@ -61,7 +57,7 @@ def test_all_nodes_come_into_one_mesh_where_they_stand_facing_outwards(tmp_path)
     path.write_bytes(two_cubes().export(file_type="glb"))
     mesh = load_mesh(path)
     assert len(mesh.tri) == 24 and len(mesh.pos) == 16 and is_closed(mesh.tri)
-    assert volume(mesh) == pytest.approx(8 + 1)
+    assert volume(mesh.pos, mesh.tri) == pytest.approx(8 + 1)
     assert float(mesh.pos[:, 0].max()) == 11 and float(mesh.pos[:, 2].min()) == -1
 
 

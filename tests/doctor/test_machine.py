@@ -6,13 +6,9 @@ import pytest
 import torch
 
 from glrast.doctor import machine
+from tests.doctor.findings import only
 
 CPU = torch.device("cpu")
-
-
-def only(findings):
-    assert len(findings) == 1, findings
-    return findings[0]
 
 
 def refusing(code):
