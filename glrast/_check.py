@@ -11,6 +11,7 @@ import torch
 from .launch import stream_number
 
 _LARGEST_EXTENT = 1 << 20
+_INTEGERS = (torch.int32, torch.int64, torch.int16, torch.uint8)
 
 
 def tensor(
@@ -47,7 +48,7 @@ def floats(function: str, name: str, value, *, device: torch.device | None = Non
 def triangles(function: str, value, *, device: torch.device | None = None) -> torch.Tensor:
     """tri as contiguous int32 [T,3]; int64 beyond int32 becomes an index that is out of range, never another one."""
     tensor(function, "tri", value, device=device)
-    if value.dtype not in (torch.int32, torch.int64, torch.int16, torch.uint8):
+    if value.dtype not in _INTEGERS:
         raise TypeError(
             f"glrast.{function}: tri must be int32 or int64; got {_dtype(value)}: convert it with tri.int()"
         )
@@ -57,6 +58,17 @@ def triangles(function: str, value, *, device: torch.device | None = None) -> to
     if value.is_cuda and not torch.compiler.is_compiling() and not value.is_inference():
         return _remembered(value)
     return _as_int32(value)
+
+
+def not_swapped(function: str, pos, tri) -> None:
+    """Integers for pos and floats for tri are each other's."""
+    if not (isinstance(pos, torch.Tensor) and isinstance(tri, torch.Tensor)):
+        return
+    if tri.is_floating_point() and pos.dtype in _INTEGERS:
+        raise TypeError(
+            f"glrast.{function}: pos must be float32 and tri int32 or int64; got pos {_dtype(pos)} {show(pos)} and "
+            f"tri {_dtype(tri)} {show(tri)}: they look swapped, pos comes before tri"
+        )
 
 
 def _as_int32(value: torch.Tensor) -> torch.Tensor:
@@ -79,11 +91,11 @@ def _remembered(value: torch.Tensor) -> torch.Tensor:
 
 
 def shape(
-    function: str, name: str, value: torch.Tensor, expected: str, holds: bool, hint: str = ""
-) -> None:
+    function: str, name: str, value: torch.Tensor, expected: str, holds: bool, hint: str = "", remedy: str = ""
+) -> None:  # fmt: skip
     if not holds:
         raise ValueError(
-            f"glrast.{function}: {name} must be {expected}{_and(hint)}; got {show(value)}"
+            f"glrast.{function}: {name} must be {expected}{_and(hint)}; got {show(value)}{_then(remedy)}"
         )
 
 
@@ -91,8 +103,7 @@ def value(
     function: str, name: str, expected: str, holds: bool, found: object, hint: str = ""
 ) -> None:
     if not holds:
-        remedy = f": {hint}" if hint else ""
-        raise ValueError(f"glrast.{function}: {name} must be {expected}; got {found}{remedy}")
+        raise ValueError(f"glrast.{function}: {name} must be {expected}; got {found}{_then(hint)}")
 
 
 def resolution(function: str, given) -> tuple[int, int]:
@@ -140,3 +151,7 @@ def _dtype(value: torch.Tensor) -> str:
 
 def _and(hint: str) -> str:
     return f" {hint}" if hint else ""
+
+
+def _then(remedy: str) -> str:
+    return f": {remedy}" if remedy else ""

@@ -27,6 +27,9 @@ RASTERIZE = [
                                            "move it with pos.to('{device}')"),
     (dict(tri=TRI.float()), TypeError, "tri must be int32 or int64; got float32: convert it with tri.int()"),
     (dict(tri=TRI.bool()), TypeError, "tri must be int32 or int64; got bool: convert it with tri.int()"),
+    (dict(pos=TRI, tri=POS), TypeError, "pos must be float32 and tri int32 or int64; got pos int32 [1,3] and tri "
+                                        "float32 [2,3,4]: they look swapped, pos comes before tri"),
+    (dict(pos=TRI.long(), tri=POS.double()), TypeError, "got pos int64 [1,3] and tri float64 [2,3,4]: they look "),
     (dict(tri=TRI[0]), ValueError, "tri must be [T,3]; got [3]"),
     (dict(tri=TRI[:, :2]), ValueError, "tri must be [T,3]; got [1,2]"),
     (dict(tri=[[0, 1, 2]]), TypeError, "tri must be a torch tensor; got list"),
@@ -66,8 +69,15 @@ INTERPOLATE = [
 ANTIALIAS = [
     (dict(color=COLOR.byte()), TypeError, "color must be float32; got uint8: convert it with color.float()"),
     (dict(color=COLOR[0]), ValueError, "color must be [N,H,W,C]; got [17,33,3]"),
-    (dict(rast=RAST[:1]), ValueError, "rast must be [N,H,W,4] with N=2, H=17, W=33 (from color); got [1,17,33,4]"),
-    (dict(rast=RAST.flatten(1, 2)), ValueError, "with N=2, H=17, W=33 (from color); got [2,561,4]"),
+    (dict(color=COLOR.permute(0, 3, 1, 2)), ValueError, "color must be [N,H,W,C]; got [2,3,17,33]: its channels come "
+                                                        "first; pass color.permute(0, 2, 3, 1)"),
+    (dict(color=COLOR[0].permute(2, 0, 1)), ValueError, "color must be [N,H,W,C]; got [3,17,33]: its channels come "
+                                                        "first; pass color.permute(1, 2, 0)[None]"),
+    (dict(rast=RAST[:1]), ValueError, "rast must be [N,H,W,4] with N=2, H=17, W=33 (from color [N,H,W,C], which is "
+                                      "[2,17,33,3]); got [1,17,33,4]"),
+    (dict(rast=RAST.flatten(1, 2)), ValueError, "(from color [N,H,W,C], which is [2,17,33,3]); got [2,561,4]"),
+    (dict(color=torch.zeros(2, 8, 8, 8), rast=torch.zeros(2, 8, 8, 3)), ValueError, "rast must be [N,H,W,4] with N=2"),
+    (dict(pos=TRI, tri=POS), TypeError, "they look swapped, pos comes before tri"),
     (dict(pos=POS[..., :3]), ValueError, "pos must be [N,V,4], [1,V,4] or [V,4] with N=2, H=17, W=33 (from color); "
                                          "got [2,3,3]"),
     (dict(pos=POS[:1].expand(3, 3, 4)), ValueError, "with N=2, H=17, W=33 (from color); got [3,3,4]"),
@@ -118,6 +128,18 @@ def test_a_resolution_that_is_none_is_named(device, resolution):
     wanted = "glrast.rasterize: resolution must be (height, width), two whole numbers from 1 to 1048576; got "
     with pytest.raises(ValueError, match=re.escape(wanted)):
         glrast.rasterize(glrast.Context(device), POS.to(device), TRI.to(device), resolution)
+
+
+@pytest.mark.parametrize("T", [0, 1])
+def test_a_resolution_beyond_memory_is_named(device, T):
+    # nine images: beyond the address space, whatever the system promises
+    pos = POS[:1].expand(9, -1, -1).to(device)
+    wanted = (
+        "glrast.rasterize: resolution must be such that the result fits into memory; got (1000000, 1000000), "
+        f"which takes 324,000 GB on {device} for N=9: draw smaller images, or fewer at once"
+    )
+    with pytest.raises(RuntimeError, match=re.escape(wanted)):
+        glrast.rasterize(glrast.Context(device), pos, TRI[:T].to(device), (10**6, 10**6))
 
 
 @pytest.mark.parametrize("device_name", ["tpu", "cuda:x", object(), 1.5, "meta", "mps"])

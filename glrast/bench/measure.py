@@ -5,6 +5,7 @@ from __future__ import annotations
 import resource
 import statistics
 import time
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -55,8 +56,12 @@ class PeakMemory:
             return
         try:
             Path("/proc/self/clear_refs").write_text("5")  # Linux: forget the high-water mark
-        except OSError:
-            pass  # then it is the peak since the process began, which is no less
+        except OSError as error:  # no Linux, or a container that forbids it
+            warnings.warn(
+                f"glrast: peak memory is that of the whole process so far: the system does not forget it ({error})",
+                RuntimeWarning,
+                stacklevel=2,
+            )
 
     def bytes(self) -> int:
         """The peak so far."""
@@ -65,5 +70,5 @@ class PeakMemory:
         try:
             status = Path("/proc/self/status").read_text()
             return int(status.split("VmHWM:")[1].split()[0]) * 1024
-        except (OSError, IndexError):
+        except (OSError, IndexError):  # no /proc, or one that does not tell it
             return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

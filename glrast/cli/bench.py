@@ -142,7 +142,7 @@ def _cpu() -> str:
             if line.startswith("model name"):
                 return line.split(":", 1)[1].strip()
     except OSError:
-        pass
+        pass  # not Linux: what Python knows
     return platform.processor() or platform.machine()
 
 

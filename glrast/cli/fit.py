@@ -152,7 +152,8 @@ def stop_signals() -> Iterator[Callable[[], bool]]:
 
 
 class _Progress:
-    """A bar with the stage, the loss (mean of the last steps) and the speed."""
+    """A bar with the stage, the loss (mean of the last steps) and the speed. It appears with the first step: a run
+    that fails before, or has none left, shows no bar."""
 
     def __init__(self, fit: "Fit"):
         from rich.console import Console
@@ -170,10 +171,11 @@ class _Progress:
         self._stage = -1
 
     def __enter__(self) -> None:
-        self._bar.__enter__()
+        pass
 
     def __exit__(self, *error: Any) -> None:
-        self._bar.__exit__(*error)
+        if self._bar.live.is_started:
+            self._bar.stop()
 
     def say(self, text: str) -> None:
         """A line, above the bar while it is shown."""
@@ -181,6 +183,7 @@ class _Progress:
 
     def show(self, fit: "Fit") -> None:
         """Called after each step."""
+        self._bar.start()  # the first time; later it does nothing
         if self._stage != fit.stage_index:
             self._stage = fit.stage_index
             height, width = fit.pictures.resolution

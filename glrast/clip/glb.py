@@ -6,6 +6,8 @@ colours pass through the sRGB curve, and stay floats: 8 bits of linear light wou
 
 from __future__ import annotations
 
+import json
+import struct
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +18,8 @@ from .weld import unique_rows
 
 if TYPE_CHECKING:
     from .mesh import Mesh
+
+_HEADER = struct.Struct("<4sIII4s")  # magic, version, length; length and kind of the first chunk
 
 
 def read(path: Path, texture: bool) -> dict[str, Any]:
@@ -33,16 +37,39 @@ def read(path: Path, texture: bool) -> dict[str, Any]:
             if "faces" in raw["geometry"][name]:
                 parts.append(_part(raw["geometry"][name], np.asarray(matrix), texture))
     except Exception as error:  # whatever trips over a broken file
+        wrong = _what_is_wrong(path.read_bytes()) or f"{type(error).__name__}: {error}"
         raise ValueError(
-            f"glrast.clip.load_mesh: {path} must be a glb file; {type(error).__name__}: {error}; "
-            "export it again."
-        ) from None
+            f"glrast.clip.load_mesh: {path} must be a glb file; {wrong}; export it again."
+        ) from error
     if not parts:
         raise ValueError(
             f"glrast.clip.load_mesh: {path} must have triangles; found none; "
             "make a surface of it first."
         )
     return join(path, parts)
+
+
+def _what_is_wrong(content: bytes) -> str:
+    """What the file's header and its first chunk, which must be JSON, show to be broken; "" if nothing."""
+    size = len(content)
+    if size == 0:
+        return "it is empty"
+    if content[:4] != b"glTF"[:size]:
+        return f"it begins with {content[:4]!r}, not with b'glTF'"
+    if size < _HEADER.size:
+        return f"it ends after {size} bytes, within its header"
+    _, version, length, json_length, json_kind = _HEADER.unpack_from(content)
+    if version != 2:
+        return f"it is glTF of version {version}, not 2"
+    if size < length:
+        return f"it ends after {size} of {length} bytes"
+    if json_kind != b"JSON" or json_length > size - _HEADER.size:
+        return "its first chunk is not JSON"
+    try:
+        json.loads(content[_HEADER.size :][:json_length])
+    except ValueError as error:
+        return f"its JSON cannot be read ({error})"
+    return ""
 
 
 def encode(mesh: Mesh, stem: str) -> dict[str, bytes]:

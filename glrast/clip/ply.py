@@ -25,7 +25,7 @@ def read(path: Path, texture: bool) -> dict[str, Any]:
         raise ValueError(
             f"glrast.clip.load_mesh: {path} must be a ply file; {type(error).__name__}: {error}; "
             "export it again."
-        ) from None
+        ) from error
     if raw.get("faces") is None:
         raise ValueError(
             f"glrast.clip.load_mesh: {path} must have faces; got a point cloud; "

@@ -85,16 +85,22 @@ def moderngl(load: Callable[[str], Any] = importlib.import_module) -> list[Findi
 def libstdcxx(maps: Path = Path("/proc/self/maps")) -> list[Finding]:
     """A libstdc++ that came with Python (conda) and is too old for the drivers, which get it all the same."""
     try:
-        loaded = {
-            line.split()[-1] for line in maps.read_text().splitlines() if "libstdc++.so" in line
-        }
-        old = [path for path in sorted(loaded) if _NEEDED_GLIBCXX not in Path(path).read_bytes()]
+        lines = maps.read_text().splitlines()
     except OSError:  # not Linux
         return []
+    loaded = {line.split(maxsplit=5)[-1] for line in lines if "libstdc++.so" in line}
+    old = [path for path in sorted(loaded) if _too_old(Path(path))]
     if not old:
         return []
     text = f"{old[0]} has no {_NEEDED_GLIBCXX.decode()}: drivers built with a newer compiler will not load"
     return [Finding("Machine", text, "note", CONDA)]
+
+
+def _too_old(library: Path) -> bool:
+    try:
+        return _NEEDED_GLIBCXX not in library.read_bytes()
+    except OSError:  # replaced since it was loaded ("... (deleted)"): nothing is left to look at
+        return False
 
 
 def spinning_threads(
@@ -112,7 +118,7 @@ def spinning_threads(
 def _group(path: Path) -> str:
     try:
         return grp.getgrgid(path.stat().st_gid).gr_name
-    except (OSError, KeyError):
+    except (OSError, KeyError):  # gone, or a group without a name, as in containers
         return "unknown"
 
 
@@ -122,12 +128,12 @@ def _installed(package: str) -> str | None:
         try:
             return metadata.version(name)
         except metadata.PackageNotFoundError:
-            pass
+            pass  # one of several names; `versions` says what is missing under all of them
     return None
 
 
 def _os_name() -> str:
     try:
         return platform.freedesktop_os_release().get("PRETTY_NAME", platform.system())
-    except OSError:
+    except OSError:  # no os-release file
         return platform.platform()

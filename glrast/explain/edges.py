@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 import torch
 
-from ..ops.antialias import _forward_operator, opposite_vertices
+from ..ops._blend import antialias_forward
+from ..ops.antialias import opposite_vertices
 from ..ops.rasterize import triangle_id
 from .answer import Explanation
 
@@ -156,7 +157,7 @@ def _pairs_when_nudged(call: Call) -> int:
     for shift in (nudge, -nudge):
         moved = call.pos.detach().clone()
         moved[..., :2] += shift * moved[..., 3:]
-        alpha = _forward_operator(call.color.detach(), call.rast, moved, call.tri, opposite)[2]
+        alpha = antialias_forward(call.color.detach(), call.rast, moved, call.tri, opposite)[2]
         most = max(most, int(((alpha != 0) & (alpha.abs() < 0.5)).sum()))
     return most
 

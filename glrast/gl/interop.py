@@ -54,7 +54,7 @@ def cuda_devices(device: torch.device) -> list[int] | None:
     try:
         runtime.use_device()
         return runtime.gl_devices()
-    except cudart.CudaError:
+    except cudart.CudaError:  # of no use for CUDA: `sharing` asks again, and tells the reason
         return []
 
 

@@ -135,8 +135,10 @@ def _cupy():
     try:
         import cupy
     except ImportError as error:
+        missing = getattr(error, "name", None) == "cupy"
+        what = "is not installed" if missing else f"does not import ({error.__cause__ or error})"
         raise RuntimeError(
-            "glrast: CUDA tensors need CuPy, which is not installed: pip install 'glrast[cuda]' "
+            f"glrast: CUDA tensors need CuPy, which {what}: pip install 'glrast[cuda]' "
             "(with CUDA 13: pip install cupy-cuda13x 'cuda-bindings>=13.0.3')"
         ) from error
     return cupy
@@ -147,6 +149,7 @@ def _function(stem: str, kernel: str, device_index: int, option: str):
     try:
         return _module(stem, device_index, option).get_function(kernel)
     except Exception as error:
+        # by name: tests put an emulator in CuPy's place
         if type(error).__name__ != "CompileException":
             raise
         raise RuntimeError(_explain(stem, str(error))) from None

@@ -5,13 +5,10 @@ from __future__ import annotations
 import weakref
 
 import torch
-from torch.autograd.function import once_differentiable
 
 from .. import _check
-from ..launch import launch, launch_scatter, stream_number
-from ._inner import inner_boundaries
-from ._library import operator
-from ._pairs import pair_arguments, sets, silhouettes
+from ..launch import stream_number
+from ._blend import blended, inner_boundaries
 from .rasterize import CULLED
 
 DISCONTINUITIES = ("silhouettes", "all")
@@ -60,13 +57,14 @@ def antialias(
     color = _check.floats("antialias", "color", color)
     device = color.device
     rast = _check.floats("antialias", "rast", rast, device=device)
+    _check.not_swapped("antialias", pos, tri)
     pos = _check.floats("antialias", "pos", pos, device=device)
     given = _check.tensor("antialias", "tri", tri, device=device)
     tri = _check.triangles("antialias", tri, device=device)
-    _check.shape("antialias", "color", color, "[N,H,W,C]", color.ndim == 4)
+    if color.ndim != 4 or tuple(rast.shape) != (*color.shape[:3], 4):
+        _refuse_images(color, rast)
     N, H, W = color.shape[:3]
     hint = f"with N={N}, H={H}, W={W} (from color)"
-    _check.shape("antialias", "rast", rast, "[N,H,W,4]", tuple(rast.shape) == (N, H, W, 4), hint)
     fits = pos.shape[-1] == 4 and (pos.ndim == 2 or (pos.ndim == 3 and pos.shape[0] in (1, N)))
     _check.shape("antialias", "pos", pos, "[N,V,4], [1,V,4] or [V,4]", fits, hint)
     _check.value("antialias", "cull", "'none', 'back' or 'front'", cull in CULLED, repr(cull))
@@ -75,10 +73,25 @@ def antialias(
         "antialias", "discontinuities", "'silhouettes' or 'all'", known, repr(discontinuities)
     )
     opposite = _topology(given, tri, topology_hash).across(cull)
-    out = _Antialias.apply(color, rast, pos, tri, opposite, float(pos_gradient_boost))
-    if discontinuities == "silhouettes":
-        return out
-    return out + inner_boundaries(color, rast, pos, tri, opposite, float(pos_gradient_boost))
+    arguments = color, rast, pos, tri, opposite, float(pos_gradient_boost)
+    out = blended(*arguments)
+    return out if discontinuities == "silhouettes" else out + inner_boundaries(*arguments)
+
+
+def _refuse_images(color: torch.Tensor, rast: torch.Tensor) -> None:
+    """color or rast is to blame: color where it would do with its channels last."""
+    remedy, found = "", tuple(color.shape)
+    images = tuple(rast.shape[:3])
+    if rast.ndim == 4 and found[:3] != images and found[-2:] == images[1:]:
+        if len(found) == 3:
+            remedy = "its channels come first; pass color.permute(1, 2, 0)[None]"
+        elif len(found) == 4 and found[0] == images[0]:
+            remedy = "its channels come first; pass color.permute(0, 2, 3, 1)"
+    holds = color.ndim == 4 and not remedy
+    _check.shape("antialias", "color", color, "[N,H,W,C]", holds, remedy=remedy)
+    N, H, W = found[:3]
+    hint = f"with N={N}, H={H}, W={W} (from color [N,H,W,C], which is {_check.show(color)})"
+    _check.shape("antialias", "rast", rast, "[N,H,W,4]", False, hint)
 
 
 def antialias_construct_topology_hash(tri: torch.Tensor) -> Topology:
@@ -207,81 +220,3 @@ def _remembered_topology(given: torch.Tensor, tri: torch.Tensor) -> Topology:
         version,
     )
     return topology
-
-
-class _Antialias(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx, color, rast, pos, tri, opposite, boost):
-        out, flags, alpha = _forward_operator(color, rast, pos, tri, opposite)
-        ctx.save_for_backward(color, rast, pos, tri, flags, alpha)
-        ctx.boost = boost
-        return out
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx, grad_out):
-        wanted = [bool(ctx.needs_input_grad[0]), bool(ctx.needs_input_grad[2])]
-        grads = _backward_operator(*ctx.saved_tensors, grad_out, ctx.boost, wanted)
-        grad_color, grad_pos = (g if w else None for g, w in zip(grads, wanted))
-        return grad_color, None, grad_pos, None, None, None
-
-
-def _forward(color, rast, pos, tri, opposite):
-    N, H, W, C = color.shape
-    flags, alpha = silhouettes(pos, tri, opposite), color.new_empty((N, H, W, 2))
-    out = torch.empty_like(color)
-    launch(
-        "antialias",
-        "antialias_pairs",
-        color.device,
-        **pair_arguments(rast, pos, tri, flags),
-        alpha=alpha,
-    )
-    blend = dict(width=W, rows=N * H, color=color, alpha=alpha, H=H, C=C, out=out)
-    launch("antialias", "antialias_blend", color.device, **blend)
-    return out, flags, alpha
-
-
-def _forward_fake(color, rast, pos, tri, opposite):
-    flags = color.new_empty((sets(pos), tri.shape[0]), dtype=torch.int8)
-    return torch.empty_like(color), flags, color.new_empty((*color.shape[:3], 2))
-
-
-def _backward(color, rast, pos, tri, flags, alpha, grad_out, boost, wanted):
-    N, H, W, C = color.shape
-    want_color, want_pos = wanted
-    grad_out = grad_out.contiguous()
-    grad_color, grad_pos = color.new_empty(0), pos.new_empty(0)
-    if want_color:
-        grad_color = torch.empty_like(color)
-        blend = dict(width=W, rows=N * H, color=grad_out, alpha=alpha, H=H, C=C, out=grad_color)
-        launch("antialias", "antialias_backward_color", color.device, **blend)
-    if want_pos:
-        arguments = pair_arguments(rast, pos, tri, flags)
-        arguments.update(C=C, alpha=alpha, color=color, grad_out=grad_out, boost=boost)
-        grad_pos = launch_scatter(
-            "antialias",
-            "antialias_backward_pos",
-            pos.shape,
-            flags.shape[0],
-            color.device,
-            **arguments,
-        )
-    return grad_color, grad_pos
-
-
-def _backward_fake(color, rast, pos, tri, flags, alpha, grad_out, boost, wanted):
-    return tuple(torch.empty_like(t) if w else t.new_empty(0) for t, w in zip((color, pos), wanted))
-
-
-_forward_operator = operator(
-    "antialias(Tensor color, Tensor rast, Tensor pos, Tensor tri, Tensor opposite) -> (Tensor, Tensor, Tensor)",
-    _forward,
-    _forward_fake,
-)
-_backward_operator = operator(
-    "antialias_backward(Tensor color, Tensor rast, Tensor pos, Tensor tri, Tensor flags, Tensor alpha, "
-    "Tensor grad_out, float boost, bool[] wanted) -> (Tensor, Tensor)",
-    _backward,
-    _backward_fake,
-)

@@ -91,6 +91,7 @@ def checked(function: str, ctx, pos, tri, resolution, ranges, cull: str):
         raise TypeError(
             f"glrast.{function}: ctx must be a glrast.Context; got {type(ctx).__name__}"
         )
+    _check.not_swapped(function, pos, tri)
     pos = _check.floats(function, "pos", pos, device=ctx.device)
     tri = _check.triangles(function, tri, device=ctx.device)
     height, width = _check.resolution(function, resolution)
@@ -175,9 +176,7 @@ def forward(
     if ranges is not None:
         _check_within(ranges, T)  # here, not before the operator: torch.compile does not see values
     if N == 0 or T == 0 or V == 0:
-        rast, rast_db, ids = _forward_fake(
-            pos, tri, ranges, handle, height, width, program, cull, output_db
-        )
+        rast, rast_db, ids = _allocated(pos, N, height, width, output_db, peeling)
         return rast.zero_(), rast_db.zero_(), ids.zero_()
     tiled = tiles.needed(context, height, width)
     if tiled:  # OpenGL's barycentrics are rounded tile by tile; the kernel's are the image's
@@ -191,9 +190,7 @@ def forward(
         )  # fmt: skip
         batch, numbers = peeling.drawable(context, pos, tri, ranges, height, width, cull)
     shown = tri if numbers is None else batch.indices[0]
-    rast, rast_db, ids = _forward_fake(
-        pos, tri, ranges, handle, height, width, program, cull, output_db
-    )
+    rast, rast_db, ids = _allocated(pos, N, height, width, output_db, peeling)
 
     def resolve(first: int, last: int, drawn: torch.Tensor, texture: int) -> None:
         chunk = slice(first, last)
@@ -236,10 +233,26 @@ def _stride(pos: torch.Tensor) -> int:
     return pos.shape[1] * 4 if pos.ndim == 3 else 0
 
 
+def _allocated(pos, N: int, height: int, width: int, output_db: bool, peeling):
+    try:
+        return _empty(pos, N, height, width, output_db)
+    except RuntimeError as error:  # nothing but memory is asked for
+        function = "rasterize" if peeling is None else "DepthPeeler"
+        size = 4 * N * height * width * (9 if output_db else 5)
+        raise type(error)(  # on a GPU torch.OutOfMemoryError, which clients catch
+            f"glrast.{function}: resolution must be such that the result fits into memory; got ({height}, {width}), "
+            f"which takes {size / 1e9:,.0f} GB on {pos.device} for N={N}: draw smaller images, or fewer at once"
+        ) from error
+
+
+def _empty(pos, N: int, height: int, width: int, output_db: bool):
+    rast_db = pos.new_empty((N, height, width, 4 if output_db else 0))
+    ids = pos.new_empty((N, height, width), dtype=torch.int32)
+    return pos.new_empty((N, height, width, 4)), rast_db, ids
+
+
 def _forward_fake(pos, tri, ranges, handle, height, width, program, cull, output_db):
-    pixels = (_images(pos, ranges), height, width)
-    rast_db = pos.new_empty((*pixels, 4 if output_db else 0))
-    return pos.new_empty((*pixels, 4)), rast_db, pos.new_empty(pixels, dtype=torch.int32)
+    return _empty(pos, _images(pos, ranges), height, width, output_db)
 
 
 _forward_operator = operator(

@@ -13,6 +13,7 @@ from glrast.cli import doctor as command
 from glrast.cli import main as cli
 from glrast.doctor import egl, kernels, triangle
 from glrast.gl import egl as gl_egl
+from tests.doctor.findings import only
 
 CPU = torch.device("cpu")
 SOFTWARE = gl_egl.Device(0, 1, None, True)
@@ -24,11 +25,6 @@ OFFERS = {
     "limits": {"resolution": (16384, 16384), "texture": 16384, "layers": 2048},
     "extensions": {"GL_ARB_shader_viewport_layer_array": True, "GL_NV_fragment_shader_barycentric": False},
 }  # fmt: skip
-
-
-def only(findings):
-    assert len(findings) == 1, findings
-    return findings[0]
 
 
 def raising(error):

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+import types
 from dataclasses import replace
 from pathlib import Path
 
@@ -154,8 +155,17 @@ def test_resume_without_a_checkpoint_starts_and_other_settings_are_refused(
     out = tmp_path / "a"
     assert main(words(dataset, out, "--resume")) == 0
     assert "starting from the beginning" in capsys.readouterr().err
-    assert main(words(dataset, out, "--resume", "--seed", "1")) == 2
-    assert "--seed was 0" in capsys.readouterr().err
+    assert "--seed was 0" in refused(capsys, *words(dataset, out, "--resume", "--seed", "1"))
+    assert main(words(dataset, out, "--resume")) == 0
+    said = capsys.readouterr().err  # no bar: there is no step left
+    assert "Continuing from step 8" in said and said.count("\n") == 1
+
+
+def test_a_run_that_fails_before_its_first_step_shows_no_bar(capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(ValueError, match="before"):
+        with fit._Progress(types.SimpleNamespace(stages=stages.plan(40, "texture"))):
+            raise ValueError("before")
+    assert capsys.readouterr().err == ""
 
 
 def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:

@@ -1,6 +1,7 @@
 """glrast/clip/glb.py: what glTF means by its numbers, and scenes of several nodes."""
 
 import json
+import re
 import struct
 
 import numpy as np
@@ -9,6 +10,7 @@ import torch
 
 from glrast.clip import Mesh, cube, icosphere, is_closed, load_mesh, save_mesh
 from glrast.clip.glb import linear_to_srgb, srgb_to_linear
+from tests.clip.measures import volume
 
 trimesh = pytest.importorskip("trimesh", reason="glb goes through trimesh")
 
@@ -17,11 +19,6 @@ def header(path):
     blob = path.read_bytes()
     (length,) = struct.unpack("<I", blob[12:16])
     return json.loads(blob[20 : 20 + length])
-
-
-def volume(mesh):
-    a, b, c = mesh.pos[mesh.tri].unbind(1)
-    return float((a * torch.linalg.cross(b, c)).sum() / 6)
 
 
 def test_the_srgb_curve_has_its_known_values():
@@ -60,7 +57,7 @@ def test_all_nodes_come_into_one_mesh_where_they_stand_facing_outwards(tmp_path)
     path.write_bytes(two_cubes().export(file_type="glb"))
     mesh = load_mesh(path)
     assert len(mesh.tri) == 24 and len(mesh.pos) == 16 and is_closed(mesh.tri)
-    assert volume(mesh) == pytest.approx(8 + 1)
+    assert volume(mesh.pos, mesh.tri) == pytest.approx(8 + 1)
     assert float(mesh.pos[:, 0].max()) == 11 and float(mesh.pos[:, 2].min()) == -1
 
 
@@ -113,6 +110,22 @@ def test_broken_and_empty_files_are_named(tmp_path):
         ValueError, match=r"load_mesh: .*a.glb must be a glb file; .*export it again"
     ):
         load_mesh(path)
+    save_mesh(path, Mesh(*cube()))
+    whole = path.read_bytes()
+    broken = {
+        b"": "it is empty",
+        b"gl": "it ends after 2 bytes, within its header",
+        b"solid cube": "it begins with b'soli', not with b'glTF'",
+        whole[:4] + struct.pack("<I", 1) + whole[8:]: "it is glTF of version 1, not 2",
+        whole[:100]: f"it ends after 100 of {len(whole)} bytes",
+        whole[:12] + struct.pack("<I", 10**9) + whole[16:]: "its first chunk is not JSON",
+        whole[:20] + b"x" + whole[21:]: "its JSON cannot be read (Expecting value",
+        whole.replace(b'"count":36', b'"count":99'): "ValueError",  # left to trimesh
+    }
+    for content, wrong in broken.items():
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match=re.escape(f"a.glb must be a glb file; {wrong}")):
+            load_mesh(path)
     path.write_bytes(trimesh.Scene([trimesh.PointCloud(np.zeros((3, 3)))]).export(file_type="glb"))
     with pytest.raises(ValueError, match=r"load_mesh: .*a.glb must have triangles; found none"):
         load_mesh(path)

@@ -15,18 +15,10 @@ from glrast.clip import (
     is_oriented,
     torus,
 )
+from tests.clip.measures import area, volume
 
 EPS = 1e-5  # float32 sums over a few thousand triangles
 CLOSED = [icosphere(0), icosphere(3), cube(), torus(), torus(3, 5, 2.0, 0.5)]
-
-
-def volume(pos, tri):
-    a, b, c = pos[tri.long()].unbind(1)
-    return float((a * torch.linalg.cross(b, c)).sum() / 6)
-
-
-def area(pos, tri):
-    return float(face_normals(pos, tri, unit=False).norm(dim=1).sum() / 2)
 
 
 @pytest.mark.parametrize("pos, tri", CLOSED)

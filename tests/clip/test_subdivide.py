@@ -18,10 +18,7 @@ from glrast.clip import (
     subdivide_loop,
     torus,
 )
-
-
-def area(pos, tri):
-    return float(face_normals(pos, tri, unit=False).norm(dim=1).sum() / 2)
+from tests.clip.measures import area
 
 
 def test_midpoints_leave_the_surface_where_it_is():

@@ -17,12 +17,9 @@ from glrast.clip import (
     remove_small_components,
     torus,
 )
+from tests.clip.measures import euler
 
 NONE = torch.zeros(0, 3, dtype=torch.int32)
-
-
-def euler(tri):
-    return len(tri.unique()) - len(edges(tri)) + len(tri)
 
 
 def two_tetrahedra(shared):

@@ -6,13 +6,9 @@ import pytest
 import torch
 
 from glrast.doctor import machine
+from tests.doctor.findings import only
 
 CPU = torch.device("cpu")
-
-
-def only(findings):
-    assert len(findings) == 1, findings
-    return findings[0]
 
 
 def refusing(code):
@@ -59,6 +55,9 @@ def test_an_old_libstdcxx_of_conda_is_named(tmp_path):
     library.write_bytes(b"\x7fELF GLIBCXX_3.4.28\0")
     found = only(machine.libstdcxx(maps))
     assert str(library) in found.text and "GLIBCXX_3.4.30" in found.text
+    gone = f"7f04-7f05 r-xp 0 08:01 43    {tmp_path}/a/libstdc++.so.6 (deleted)\n"
+    maps.write_text(gone + maps.read_text())
+    assert str(library) in only(machine.libstdcxx(maps)).text  # one that is gone hides no other
     assert "conda install" in found.remedy
     library.write_bytes(b"\x7fELF GLIBCXX_3.4.28\0GLIBCXX_3.4.30\0")
     assert machine.libstdcxx(maps) == []

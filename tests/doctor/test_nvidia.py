@@ -6,13 +6,9 @@ import pytest
 import torch
 
 from glrast.doctor import nvidia
+from tests.doctor.findings import only
 
 CUDA = torch.device("cuda", 0)
-
-
-def only(findings):
-    assert len(findings) == 1, findings
-    return findings[0]
 
 
 def absent(name):

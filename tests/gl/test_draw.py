@@ -7,6 +7,7 @@ import torch
 import glrast
 from glrast.gl import draw as module
 from tests import scenes
+from tests.ops.compare import on
 from tests.scenes import ODD
 
 _NO_SUCH_THING = 0xDEAD
@@ -148,7 +149,3 @@ def everything(context):
 
 def same(found, wanted):
     return all(torch.equal(f, w) for f, w in zip(found, wanted, strict=True))
-
-
-def on(context, scene):
-    return scenes.Scene(*(t.to(context.device) for t in scene))

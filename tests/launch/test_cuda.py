@@ -4,6 +4,7 @@ No GPU takes part. What the emulator cannot show: warps (test_warp.py), memory t
 """
 
 import re
+import sys
 from contextlib import contextmanager
 
 import pytest
@@ -269,8 +270,18 @@ def test_an_error_names_the_kernel_file_and_shows_the_line(emulate, monkeypatch)
 
 
 def test_missing_cupy_says_what_to_install(monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "cupy", None)
+    monkeypatch.setitem(sys.modules, "cupy", None)
     with pytest.raises(RuntimeError, match=r"CuPy, which is not installed: pip install 'glrast\["):
+        cuda._cupy.__wrapped__()
+
+
+def test_a_cupy_that_does_not_import_says_why(monkeypatch, tmp_path):
+    (tmp_path / "cupy.py").write_text(
+        "raise ImportError('Failed to import CuPy.') from OSError('libnvrtc.so.12: cannot open')"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "cupy", raising=False)
+    with pytest.raises(RuntimeError, match=r"CuPy, which does not import \(libnvrtc.so.12: cannot"):
         cuda._cupy.__wrapped__()
 
 

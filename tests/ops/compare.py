@@ -5,6 +5,7 @@ from contextlib import contextmanager
 import torch
 
 import glrast
+from tests import scenes
 from tests.scenes import ODD, Scene
 
 
@@ -25,6 +26,18 @@ def draw(context, scene, resolution=ODD):
 
 def random(*shape, seed=0):
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+SHAPES_OF_POS = ["[V,4]", "[1,V,4]", "[N,V,4]"]
+
+
+def three_images(context, shape):
+    """(rast of three images, pos in one of SHAPES_OF_POS, tri); all see the same mesh unless pos is [N,V,4]."""
+    pos, tri, _ = scenes.closed_mesh(1, images=3)
+    if shape != "[N,V,4]":
+        pos = pos[:1].expand(3, -1, -1).contiguous()
+    rast, _ = draw(context, (pos, tri))
+    return rast, {"[V,4]": pos[0], "[1,V,4]": pos[:1], "[N,V,4]": pos}[shape], tri
 
 
 def encode(ids, device="cpu"):

@@ -8,7 +8,16 @@ import torch
 import glrast
 from glrast.ops.antialias import _topologies, opposite_vertices
 from tests import scenes
-from tests.ops.compare import close, draw, on, random, relative_error, torch_threads
+from tests.ops.compare import (
+    SHAPES_OF_POS,
+    close,
+    draw,
+    on,
+    random,
+    relative_error,
+    three_images,
+    torch_threads,
+)
 from tests.reference import antialias as twin
 from tests.reference import supersample
 from tests.scenes import ODD, SCENES
@@ -222,16 +231,11 @@ def test_image_and_gradients_equal_the_twin(context, name):
     check_against_twin(color, rast, pos, tri)
 
 
-@pytest.mark.parametrize("shape", ["[V,4]", "[1,V,4]", "[N,V,4]"])
+@pytest.mark.parametrize("shape", SHAPES_OF_POS)
 def test_every_shape_of_pos_equals_the_twin(context, shape):
-    pos, tri, _ = scenes.closed_mesh(1, images=3)
-    if shape != "[N,V,4]":
-        pos = pos[:1].expand(3, -1, -1).contiguous()
-    rast, _ = draw(context, (pos, tri))
+    rast, pos, tri = three_images(context, shape)
     color = random(*rast.shape[:3], 2).to(rast)
-    check_against_twin(
-        color, rast, pos[0] if shape == "[V,4]" else pos[:1] if shape == "[1,V,4]" else pos, tri
-    )
+    check_against_twin(color, rast, pos, tri)
 
 
 @pytest.mark.parametrize("w", [-0.5, 0.0])

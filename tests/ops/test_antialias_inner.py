@@ -6,7 +6,16 @@ import torch
 import glrast
 from tests import scenes
 from tests.ops import discontinuities as kinds
-from tests.ops.compare import close, draw, on, random, relative_error, torch_threads
+from tests.ops.compare import (
+    SHAPES_OF_POS,
+    close,
+    draw,
+    on,
+    random,
+    relative_error,
+    three_images,
+    torch_threads,
+)
 from tests.reference import antialias as twin
 from tests.reference.inner import fragile_inner_pixels, inner_change
 from tests.reference.rasterize import rasterize
@@ -147,14 +156,10 @@ def test_every_other_scene_equals_the_twin(context, name):
     check_against_twin(context, pos, tri, ODD)
 
 
-@pytest.mark.parametrize("shape", ["[V,4]", "[1,V,4]", "[N,V,4]"])
+@pytest.mark.parametrize("shape", SHAPES_OF_POS)
 def test_every_shape_of_pos_equals_the_twin(context, shape):
-    pos, tri, _ = scenes.closed_mesh(1, images=3)
-    if shape != "[N,V,4]":
-        pos = pos[:1].expand(3, -1, -1).contiguous()
-    rast, _ = draw(context, (pos, tri))
-    given = pos if shape == "[N,V,4]" else pos[:1] if shape == "[1,V,4]" else pos[0]
-    compare(rast, given, tri)
+    rast, pos, tri = three_images(context, shape)
+    compare(rast, pos, tri)
 
 
 def test_the_twins_gradients_are_those_of_its_image_FD():
