@@ -72,6 +72,9 @@ GLRAST_INLINE float bits_float(int bits) {
 #endif
 }
 
+// Floats of a triangle that is drawn from its corners: three times a clip position and the bits of its index.
+#define GLRAST_CORNERS 15
+
 // Triangle ids travel in a float: plain up to 2^24, above as the float with the bits 0x4a800000 + id.
 #define GLRAST_ID_PLAIN_MAX 16777216
 #define GLRAST_ID_BITS 0x4a800000

@@ -3,6 +3,7 @@
 //   peel_nearest  the nearest depth of the last layer in tiles of the image   one thread = one tile
 //   peel_boxes    the tiles and the farthest depth of each triangle           one thread = one triangle
 //   peel_prepare  triangle indices without what lies before the last layer    one thread = one triangle
+//   peel_keep     the same where triangles are drawn from their corners       one thread = one block of triangles
 //
 // This only saves work: the fragment stage (shaders/rasterize.frag, BEHIND) would drop the same pixels one by one.
 #include "common.cuh"
@@ -62,9 +63,9 @@ struct PeelBoxesArgs {
     int width;             // T
     int H;                 // 1
     int64 rows;            // N
-    const int* indices;    // [T,3] or [N,T,3], safe to draw (rasterize_prepare)
+    const int* indices;    // [T,3] or [N,T,3], safe to draw (rasterize_prepare); null: pos holds corners
     int64 indices_stride;  // ints from one image's indices to the next: 0 or T*3
-    const float* pos;      // [V,4] or [N,V,4]
+    const float* pos;      // [V,4] or [N,V,4]; or [T,3,5] from rasterize_select
     int64 pos_stride;      // floats from one image's vertices to the next: 0 or V*4
     int tiles_x;
     int tiles_y;
@@ -110,11 +111,14 @@ GLRAST_INLINE float farthest_depth(const PeelBoxesArgs& a, Float4 p, Float4 q, F
 }
 
 GLRAST_INLINE void peel_boxes_element(const PeelBoxesArgs& a, int x, Row row) {
-    const int* in = a.indices + row.n * a.indices_stride + 3 * (int64)x;
-    const float* pos = a.pos + row.n * a.pos_stride;
     const int64 triangle = row.index * a.width + x;
-    a.farthest[triangle] = farthest_depth(a, load4(pos + 4 * (int64)in[0]), load4(pos + 4 * (int64)in[1]),
-                                          load4(pos + 4 * (int64)in[2]), a.boxes + 2 * triangle);
+    const float *p = a.pos + GLRAST_CORNERS * triangle, *q = p + 5, *r = p + 10;
+    if (a.indices) {
+        const int* in = a.indices + row.n * a.indices_stride + 3 * (int64)x;
+        const float* pos = a.pos + row.n * a.pos_stride;
+        p = pos + 4 * (int64)in[0];  q = pos + 4 * (int64)in[1];  r = pos + 4 * (int64)in[2];
+    }
+    a.farthest[triangle] = farthest_depth(a, load4(p), load4(q), load4(r), a.boxes + 2 * triangle);
 }
 GLRAST_KERNEL(peel_boxes, PeelBoxesArgs)
 
@@ -151,3 +155,36 @@ GLRAST_INLINE void peel_prepare_element(const PeelPrepareArgs& a, int x, Row row
     for (int k = 0; k < 3; ++k) out[k] = gone ? 0 : in[k];
 }
 GLRAST_KERNEL(peel_prepare, PeelPrepareArgs)
+
+// ---- keep ------------------------------------------------------------------------------------------------
+
+struct PeelKeepArgs {
+    int width;              // blocks of an image, at most
+    int H;                  // 1
+    int64 rows;             // N
+    const float* corners;   // [K,3,5] as rasterize_select has them
+    const int64* places;    // [N]: each image's first
+    const int* counts;      // [N,width]: how many each block holds
+    int block;              // triangles of a block, at most
+    const int* boxes;       // [K,2]
+    const float* farthest;  // [K]
+    const float* nearest;   // [N,tiles_y,tiles_x]
+    int tiles_x;
+    int tiles_y;
+    float* out;             // [K,3,5]: what stays of each block, from the block's first place on
+    int* kept;              // [N,width]
+};
+
+GLRAST_INLINE void peel_keep_element(const PeelKeepArgs& a, int x, Row row) {
+    const int64 begin = a.places[row.n] + (int64)x * a.block, cell = row.index * a.width + x;
+    const float* nearest = a.nearest + row.n * a.tiles_x * a.tiles_y;
+    float* out = a.out + GLRAST_CORNERS * begin;
+    int n = 0;
+    for (int64 t = begin; t < begin + a.counts[cell]; ++t) {
+        if (lies_before(a.boxes + 2 * t, a.farthest[t], nearest, a.tiles_x)) continue;
+        for (int k = 0; k < GLRAST_CORNERS; ++k) out[GLRAST_CORNERS * n + k] = a.corners[GLRAST_CORNERS * t + k];
+        ++n;
+    }
+    a.kept[cell] = n;
+}
+GLRAST_BLOCK_KERNEL(peel_keep, PeelKeepArgs)

@@ -1,7 +1,7 @@
 // rasterize: what the OpenGL pass leaves to arithmetic.
 //
 //   rasterize_prepare   triangle indices that are safe to draw        one thread = one triangle
-//   rasterize_select    those that OpenGL on a CPU need look at       one thread = one block of triangles
+//   rasterize_select    the corners of those that OpenGL on a CPU need look at   one thread = one block of triangles
 //   rasterize_resolve   triangle id -> (u, v, z/w, id) and derivatives one thread = one pixel
 //   rasterize_backward  gradient of clip positions                     one thread = one pixel
 //
@@ -53,7 +53,8 @@ GLRAST_KERNEL(rasterize_prepare, RasterizePrepareArgs)
 //   lie beyond one plane of the view volume,
 //   are culled, by an area too large for OpenGL's rounding to turn its sign,
 //   pass between all pixel centres, by more than OpenGL's rounding can move a vertex.
-// The others keep their order, so that at equal depth the lower index still wins.
+// The others keep their order, so that at equal depth the lower index still wins. Their corners are written out one after
+// the other: llvmpipe draws those faster than indexed ones, whose number in the draw it adds to copies of the vertices.
 
 #define GLRAST_SNAP_PIX 0.00390625f  // OpenGL moves a vertex by half of its grid of 1/256 pixel; twice that is safe
 #define GLRAST_SNAP_RELATIVE 1e-6f   // and float32 rounds its pixel coordinates, by this much of their size
@@ -65,15 +66,15 @@ struct RasterizeSelectArgs {
     const int* tri;         // [T,3]
     const float* pos;       // [V,4] or [N,V,4]
     int64 pos_stride;       // floats from one image's vertices to the next: 0 or V*4
-    const int64* images;    // [N,3]: first triangle, number of triangles, first place in `numbers`
+    const int64* images;    // [N,3]: first triangle, number of triangles, first place in `corners`
     int T;
     int V;
     int block;              // triangles of a block
     int columns;            // W of the image
     int lines;              // H of the image
     int cull;               // 1: clockwise triangles, -1: counter-clockwise ones, 0: none
-    int* indices;           // [K,3]: each block's triangles one after the other, from the block's first place on
-    int* numbers;           // [K]: which of tri they are
+    float* corners;         // [K,3,5]: each block's triangles one after the other, from the block's first place on:
+                            // clip position, and the bits of the triangle's index in tri
     int* counts;            // [N,width]: how many each block keeps
 };
 
@@ -119,8 +120,7 @@ GLRAST_INLINE void rasterize_select_element(const RasterizeSelectArgs& a, int x,
     const int64* image = a.images + 3 * row.n;
     const int64 begin = (int64)x * a.block, end = image[1] - begin < a.block ? image[1] : begin + a.block;
     const float* pos = a.pos + row.n * a.pos_stride;
-    int* indices = a.indices + 3 * (image[2] + begin);
-    int* numbers = a.numbers + image[2] + begin;
+    float* corners = a.corners + GLRAST_CORNERS * (image[2] + begin);
     int n = 0;
     for (int64 i = begin; i < end; i += GLRAST_LANES) {
         const float *p0[GLRAST_LANES], *p1[GLRAST_LANES], *p2[GLRAST_LANES];
@@ -137,10 +137,12 @@ GLRAST_INLINE void rasterize_select_element(const RasterizeSelectArgs& a, int x,
         const Mask drawn = finite(q0) & finite(q1) & finite(q2) & (invisible(a, q0, q1, q2) == 0);
         for (int l = 0; l < GLRAST_LANES; ++l) {  // written in any case, counted if drawn: no branch to be guessed
             if (i + l >= end) break;
-            indices[3 * n] = index[l].x;
-            indices[3 * n + 1] = index[l].y;
-            indices[3 * n + 2] = index[l].z;
-            numbers[n] = (int)(image[0] + i + l);
+            float* to = corners + GLRAST_CORNERS * n;
+            const float number = bits_float((int)(image[0] + i + l));
+            store4(to, load4(p0[l]));
+            store4(to + 5, load4(p1[l]));
+            store4(to + 10, load4(p2[l]));
+            to[4] = to[9] = to[14] = number;
             n += known[l] && lane_is_set(drawn, l);
         }
     }
@@ -239,13 +241,12 @@ struct RasterizeResolveArgs {
     int width;                // W
     int H;
     int64 rows;               // N*H
-    int* ids;                 // [N,H,W] triangle id + 1; read, and written when from_rast or numbers
+    int* ids;                 // [N,H,W] triangle id + 1; read, and written when from_rast
     int from_rast;            // 1: rast holds u, v and id already (the `full` program)
     int64 drawn;              // CUDA: where either is read from first (fetch_drawn), or 0
     const float* pos;         // [V,4] or [N,V,4]
     int64 pos_stride;         // floats from one image's vertices to the next: 0 or V*4
-    const int* tri;           // [T,3]: what was drawn
-    const int* numbers;       // [T]: the ids of these triangles, that of the first being 0; null: 0, 1, 2, ...
+    const int* tri;           // [T,3]
     int V;
     int T;
     float* rast;              // [N,H,W,4]
@@ -266,12 +267,6 @@ GLRAST_INLINE void rasterize_resolve_element(const RasterizeResolveArgs& a, int 
         if (a.rast_db) store_rows(a.rast_db + 4 * pixel, count, Rows{zero, zero, zero, zero});
         return;
     }
-    if (a.numbers)
-        for (int l = 0; l < count; ++l) {
-            const int id = s.drawn[l] ? a.numbers[a.ids[pixel + l] - 1] + 1 : 0;
-            set_lane(s.ids, l, id);
-            a.ids[pixel + l] = id;
-        }
     see_triangles(a, x, row, s);
     const Floats exact_u = select(s.valid, s.a0 * s.inverse_area, third);
     const Floats exact_v = select(s.valid, s.a1 * s.inverse_area, third);

@@ -7,7 +7,7 @@
 //           by triangle id; the depth test then takes the nearest of what is left.
 //   WRITE_DEPTH  writes the depth as it is: some drivers drop pixels otherwise (glrast/gl/self_test.py).
 
-layout(location = 0) flat in int first_triangle;
+layout(location = 0) flat in int first_triangle;  // of this draw; FULL, CORNERS: the triangle itself
 
 #ifdef WRITE_DEPTH
 #define KEEP_DEPTH gl_FragDepth = gl_FragCoord.z;
@@ -63,6 +63,8 @@ void main() {
     KEEP_DEPTH
 #ifdef FULL
     const ID id = encode_id(first_triangle + 1);
+#elif defined(CORNERS)
+    const ID id = uint(first_triangle + 1);
 #else
     const ID id = uint(first_triangle + gl_PrimitiveID + 1);
 #endif

@@ -21,6 +21,7 @@ _CULL_FACE, _FACES = 0x0B44, {"none": 0x0405, "back": 0x0405, "front": 0x0404}
 _FRAMEBUFFER = 0x8D40
 _CHUNK_BYTES = 512 << 20  # GL memory of one chunk of layers, colour and depth
 _SMALLEST_BUFFER = 1 << 16
+_SMALL_UPLOAD = 1 << 18  # bytes that are written whole: a call for each block would take longer
 # llvmpipe transforms vertices in the calling thread and rasterizes in others, but only what was flushed: in pieces
 # the two overlap (81,920 triangles at 1024 x 1024 on two cores: 23.7 ms in one piece, 13.7 ms in eight).
 _SOFTWARE_TRIANGLES = 1 << 13
@@ -31,12 +32,13 @@ BLOCK = 1 << 13
 
 @dataclass(frozen=True)
 class Batch:
-    """What is drawn: vertices [N,V,4] or [V,4]; index sets [S,T,3] that are safe to draw; and per image the index
+    """What is drawn: vertices [N,V,4] or [V,4] with index sets [S,T,3] that are safe to draw, or corners [K,3,5] of
+    triangles one after the other (clip position, bits of the triangle's index) and no indices; and per image the index
     set, first vertex, first triangle and number of triangles. `blocks` says how many of every BLOCK of an image's
     triangles are to be drawn, the first of the block; None: all."""
 
     pos: torch.Tensor
-    indices: torch.Tensor
+    indices: torch.Tensor | None
     images: np.ndarray  # int64 [N,4]
     cull: str  # "none", "back", "front"
     blocks: np.ndarray | None = None  # int [N,B]
@@ -83,7 +85,8 @@ def draw(
                 target, defines = peeled.turn(begin, format, height, width, len(images))
             if viewport:
                 gl.glViewport(*viewport)
-            _submit(context, target, buffers, images, blocks, batch.indices.shape[1], kind, defines)
+            T = 0 if batch.indices is None else batch.indices.shape[1]
+            _submit(context, target, buffers, images, blocks, T, kind, defines)
             chunk = out[begin : begin + step]
             if resolve is None:
                 context.sharing.read(target, chunk)
@@ -102,8 +105,11 @@ def _layers_per_chunk(context: DeviceContext, format: tuple, height: int, width:
 
 def _upload(
     context: DeviceContext, batch: Batch, kind: str
-) -> tuple[moderngl.Buffer, moderngl.Buffer]:
+) -> tuple[moderngl.Buffer, moderngl.Buffer | None]:
     pos = _buffer(context, "pos", batch.pos.numel() * 4)
+    if batch.indices is None:
+        _upload_corners(pos, batch)
+        return pos, None
     indices = _buffer(context, "indices", batch.indices.numel() * 4)
     context.sharing.write(pos, batch.pos)
     held, tensor = context.uploaded
@@ -111,6 +117,17 @@ def _upload(
         context.sharing.write(indices, batch.indices, again=False)
         context.uploaded = indices, weakref.ref(batch.indices)
     return pos, indices
+
+
+def _upload_corners(buffer: moderngl.Buffer, batch: Batch) -> None:
+    """Each block's own triangles to their place; what lies between them is not drawn."""
+    corners, size = batch.pos.numpy(), 4 * batch.pos[0].numel()
+    if batch.blocks is None or corners.nbytes <= _SMALL_UPLOAD:
+        buffer.write(corners)
+        return
+    images, _ = _in_blocks(batch.images, batch.blocks)
+    for place, count in images[:, 2:].tolist():
+        buffer.write(corners[place : place + count], offset=size * place)
 
 
 def _buffer(context: DeviceContext, name: str, size: int) -> moderngl.Buffer:
@@ -149,7 +166,8 @@ def _submit(
     index_set, first_vertex, first_triangle, count = images.T
     row = np.arange(len(images))
     first = 3 * (index_set * T + first_triangle)
-    if kind == "id":  # count, instances, first index, base vertex, base instance
+    indexed = kind == "id" and buffers[1] is not None
+    if indexed:  # count, instances, first index, base vertex, base instance
         commands = np.stack([3 * count, 1 + 0 * row, first, first_vertex, row], axis=1)
         draws = np.stack([layer, first_triangle, first_vertex], axis=1)
     else:  # count, instances, first vertex, base instance; moderngl steps five words in both cases
@@ -160,6 +178,8 @@ def _submit(
     draws_buffer.write(draws.astype(np.int32))
     commands_buffer.write(commands.astype(np.uint32))
     context.gl.step("after writing the draw commands")
+    if buffers[1] is None:
+        defines = ("CORNERS", *defines)
     array = _vertex_array(context, kind, defines, buffers[0], buffers[1], draws_buffer)
     context.gl.step("after making the program and its vertex array")
     for begin, end in _submissions(context, layer, count):
@@ -213,14 +233,17 @@ def _vertex_array(
         defines += ("CULL_NON_FINITE",)
     if context.writes_depth:
         defines += ("WRITE_DEPTH",)
-    if kind == "full":
+    if kind == "full" and indices is not None:
         pos.bind_to_storage_buffer(0)
         indices.bind_to_storage_buffer(1)
     key = ("array", *defines)
     if key not in context.objects:
-        content = [(draws, "3i4/i", "draw")]
         made = program(context, "rasterize", *defines)
-        if kind == "id":
+        content = [(draws, "3i4/i", "draw")] if made.get("draw", None) else []
+        if indices is None:
+            corners = (pos, "4f 1i", "pos", "number")
+            array = context.moderngl.vertex_array(made, [corners, *content])
+        elif kind == "id":
             array = context.moderngl.vertex_array(
                 made, [(pos, "4f", "pos"), *content], index_buffer=indices
             )

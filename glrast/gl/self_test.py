@@ -72,7 +72,7 @@ def _shown_square(context: DeviceContext, batch: Batch, tri: torch.Tensor) -> to
     def resolve(first: int, last: int, drawn: torch.Tensor, texture: int) -> None:
         launch(
             "rasterize", "rasterize_resolve", tri.device, width=SIZE, rows=(last - first) * SIZE, ids=drawn,
-            from_rast=0, drawn=texture, pos=batch.pos, pos_stride=0, tri=tri, numbers=None,
+            from_rast=0, drawn=texture, pos=batch.pos, pos_stride=0, tri=tri,
             V=len(batch.pos), T=len(tri), H=SIZE, rast=rast[first:last], rast_db=None,
         )  # fmt: skip
 

@@ -13,30 +13,25 @@ from ..gl.draw import BLOCK, Batch
 from ..launch import launch
 
 _SIDES = {"none": 0, "back": 1, "front": -1}
-_SELECTED_BYTES = 16  # of a triangle: three indices and its number
+_SELECTED_BYTES = 60  # of a triangle: three times a clip position and the triangle's index
 _MOST_BYTES = (
     1 << 30
 )  # beyond, as with hundreds of images of a large mesh, all images share their indices
 
 
-def drawable(
-    context: DeviceContext, pos, tri, ranges, height: int, width: int, cull: str, cleared=False
-) -> tuple[Batch, torch.Tensor | None]:
-    """What to draw, and the numbers in `tri` of its triangles [K]; None: those of `tri` itself.
-
-    cleared: what is not drawn is (0, 0, 0), for who looks at it all the same.
-    """
+def drawable(context: DeviceContext, pos, tri, ranges, height: int, width: int, cull: str) -> Batch:
+    """What to draw; its ids are indices into `tri`."""
     on_cpu = context.software and pos.device.type == "cpu" and not context.culls_non_finite
     if ranges is None:
         plan = _instanced(pos.shape[0], tri.shape[0], pos.shape[1])
     else:
         plan = _ranged(ranges.numpy())
     if on_cpu and plan.triangles * _SELECTED_BYTES <= _MOST_BYTES:
-        return _selected(pos, tri, plan, height, width, cull, cleared)
+        return _selected(pos, tri, plan, height, width, cull)
     indices, index_set = _safe(context, pos, tri)
     images = plan.images.copy()
     images[:, 0], images[:, 2] = index_set, plan.regions[:, 0]
-    return Batch(pos, indices, images, cull), None
+    return Batch(pos, indices, images, cull)
 
 
 @dataclass(frozen=True)
@@ -46,7 +41,7 @@ class _Plan:
     regions: (
         np.ndarray
     )  # int64 [N,3]: first triangle, number of triangles, place of the first among all images'
-    images: np.ndarray  # int64 [N,4] as Batch has it, when each image has indices of its own
+    images: np.ndarray  # int64 [N,4] as Batch has it, when each image has triangles of its own
     triangles: int  # of all images
     most: int  # of one image
 
@@ -68,18 +63,17 @@ def _plan(first: np.ndarray, count: np.ndarray, first_vertex: np.ndarray) -> _Pl
     return _Plan(regions, images, int(count.sum()), int(count.max()))
 
 
-def _selected(pos, tri, plan: _Plan, height, width, cull, cleared) -> tuple[Batch, torch.Tensor]:
+def _selected(pos, tri, plan: _Plan, height, width, cull) -> Batch:
     """Without the triangles that cannot cover a pixel centre: to llvmpipe they cost as much as others."""
     N, T, V, K = len(plan.images), tri.shape[0], pos.shape[-2], max(1, plan.triangles)
-    indices = (torch.zeros if cleared else torch.empty)((1, K, 3), dtype=torch.int32)
-    numbers = torch.empty(K, dtype=torch.int32)
+    corners = torch.empty((K, 3, 5))
     counts = torch.empty((N, max(1, -(-plan.most // BLOCK))), dtype=torch.int32)
     launch(
         "rasterize", "rasterize_select", pos.device, width=counts.shape[1], H=1, rows=N, tri=tri, pos=pos,
         pos_stride=V * 4 if pos.ndim == 3 else 0, images=torch.from_numpy(plan.regions), T=T, V=V,
-        block=BLOCK, columns=width, lines=height, cull=_SIDES[cull], indices=indices, numbers=numbers, counts=counts,
+        block=BLOCK, columns=width, lines=height, cull=_SIDES[cull], corners=corners, counts=counts,
     )  # fmt: skip
-    return Batch(pos, indices, plan.images, cull, counts.numpy()), numbers
+    return Batch(corners, None, plan.images, cull, counts.numpy())
 
 
 def _safe(

@@ -169,42 +169,64 @@ class _Peeling:
         from ._drawable import drawable
 
         if self.drawn is None:
-            self.drawn = drawable(context, pos, tri, ranges, height, width, cull, cleared=True)
-        batch, numbers = self.drawn
-        return self.without_what_lies_before(batch, numbers is not None, ranges), numbers
+            self.drawn = drawable(context, pos, tri, ranges, height, width, cull)
+        return self.without_what_lies_before(self.drawn, ranges)
 
-    def without_what_lies_before(self, batch, selected: bool, ranges):
-        """The batch with an index set for each image, where triangles that need not be drawn are (0, 0, 0)."""
+    def without_what_lies_before(self, batch, ranges):
+        """The batch with an index set for each image, where triangles that need not be drawn are (0, 0, 0); or with
+        the corners of those only that need."""
         if self.nearest is None:
             return batch
-        (N, down, across), pos = self.nearest.shape, batch.pos
-        T = batch.indices.shape[1] // (N if selected else 1)
-        if ranges is not None and (selected or N * T > _MOST_EMPTY * int(ranges[:, 1].sum())):
+        if batch.indices is None:
+            return self._corners_that_stay(batch)
+        N, T = self.nearest.shape[0], batch.indices.shape[1]
+        if ranges is not None and N * T > _MOST_EMPTY * int(ranges[:, 1].sum()):
             return batch
-        device = pos.device
-        indices = dict(
-            indices=batch.indices,
-            indices_stride=T * 3 if batch.indices.numel() > T * 3 else 0,
+        stride = T * 3 if len(batch.indices) > 1 else 0
+        indices = dict(indices=batch.indices, indices_stride=stride)
+        known = self._boxes(batch.pos, N, T, indices)
+        out = batch.indices.new_empty((N, T, 3))
+        launch(
+            "peel",
+            "peel_prepare",
+            batch.pos.device,
+            width=T,
+            H=1,
+            rows=N,
+            **indices,
+            **known,
+            out=out,
         )
+        images = batch.images.copy()
+        images[:, 0] = np.arange(N)
+        return replace(batch, indices=out, images=images)
+
+    def _corners_that_stay(self, batch):
+        from ..gl.draw import BLOCK
+
+        known = self._boxes(batch.pos, 1, len(batch.pos), dict(indices=None, indices_stride=0))
+        counts, out = torch.from_numpy(batch.blocks), torch.empty_like(batch.pos)
+        kept = torch.empty_like(counts)
+        launch(
+            "peel", "peel_keep", out.device, width=counts.shape[1], H=1, rows=len(counts), corners=batch.pos,
+            places=torch.from_numpy(batch.images[:, 2].copy()), counts=counts, block=BLOCK, **known, out=out, kept=kept,
+        )  # fmt: skip
+        return replace(batch, pos=out, blocks=kept.numpy())
+
+    def _boxes(self, pos, rows: int, width: int, indices: dict) -> dict:
+        """What the kernels know of triangles and layer; the triangles' boxes are found once."""
+        assert self.nearest is not None
+        _, down, across = self.nearest.shape
         tiles = dict(tiles_x=across, tiles_y=down)
         if self.boxes is None:
-            boxes = batch.indices.new_empty((N, T, 2)), pos.new_empty((N, T))
+            boxes = pos.new_empty((rows, width, 2), dtype=torch.int32), pos.new_empty((rows, width))
             launch(
-                "peel", "peel_boxes", device, width=T, H=1, rows=N, **indices, pos=pos,
+                "peel", "peel_boxes", pos.device, width=width, H=1, rows=rows, **indices, pos=pos,
                 pos_stride=pos.shape[1] * 4 if pos.ndim == 3 else 0, **tiles, image_width=self.size[1],
                 image_height=self.size[0], boxes=boxes[0], farthest=boxes[1],
             )  # fmt: skip
             self.boxes = boxes
-        out = batch.indices.new_empty((N, T, 3))
-        launch(
-            "peel", "peel_prepare", device, width=T, H=1, rows=N, **indices, boxes=self.boxes[0],
-            farthest=self.boxes[1], nearest=self.nearest, **tiles, out=out,
-        )  # fmt: skip
-        if selected:
-            return replace(batch, indices=out.view(batch.indices.shape))
-        images = batch.images.copy()
-        images[:, 0] = np.arange(N)
-        return replace(batch, indices=out, images=images)
+        return dict(boxes=self.boxes[0], farthest=self.boxes[1], nearest=self.nearest, **tiles)
 
 
 class _Layer(torch.autograd.Function):

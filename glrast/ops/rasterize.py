@@ -182,14 +182,13 @@ def forward(
     if tiled:  # OpenGL's barycentrics are rounded tile by tile; the kernel's are the image's
         program = "id"
     if peeling is None:
-        batch, numbers = drawable(context, pos, tri, ranges, height, width, cull)
+        batch = drawable(context, pos, tri, ranges, height, width, cull)
     else:
         _check.value(
             "DepthPeeler", "resolution", f"at most {context.limits['size']} on a side on this OpenGL driver", not tiled,
             f"{height} x {width}", "peel it in parts",
         )  # fmt: skip
-        batch, numbers = peeling.drawable(context, pos, tri, ranges, height, width, cull)
-    shown = tri if numbers is None else batch.indices[0]
+        batch = peeling.drawable(context, pos, tri, ranges, height, width, cull)
     rast, rast_db, ids = _allocated(pos, N, height, width, output_db, peeling)
 
     def resolve(first: int, last: int, drawn: torch.Tensor, texture: int) -> None:
@@ -197,9 +196,8 @@ def forward(
         launch(
             "rasterize", "rasterize_resolve", pos.device, width=width, rows=(last - first) * height,
             ids=drawn if program == "id" else ids[chunk], from_rast=int(program == "full"), drawn=texture,
-            pos=pos[chunk] if pos.ndim == 3 else pos, pos_stride=_stride(pos), tri=shown, numbers=numbers, V=V,
-            T=shown.shape[0], H=height, rast=drawn if program == "full" else rast[chunk],
-            rast_db=rast_db[chunk] if output_db else None,
+            pos=pos[chunk] if pos.ndim == 3 else pos, pos_stride=_stride(pos), tri=tri, V=V, T=T, H=height,
+            rast=drawn if program == "full" else rast[chunk], rast_db=rast_db[chunk] if output_db else None,
         )  # fmt: skip
 
     if tiled:

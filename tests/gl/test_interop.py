@@ -58,7 +58,7 @@ def draw(context, images=2, size=ODD, scene=None):
 
     pos, tri, _ = scene or on(context, scenes.closed_mesh(1, images=images))
     gl = glrast.gl.context.by_handle(context.handle)
-    batch, _ = drawable(gl, pos, tri, None, *size, "none")
+    batch = drawable(gl, pos, tri, None, *size, "none")
     return drawing.draw(gl, batch, context.program, *size, pos.device)
 
 

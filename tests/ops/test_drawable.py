@@ -61,9 +61,13 @@ def kept(ndc, cull: str = "none", resolution=(32, 32), w: float = 1.0) -> list[i
     pos = torch.cat([corners * w, torch.full((len(corners), 1), w)], 1)[None]
     tri = torch.arange(len(corners), dtype=torch.int32).reshape(-1, 3)
     context = by_handle(glrast.Context("cpu").handle)
-    batch, numbers = _drawable.drawable(context, pos, tri, None, *resolution, cull)
-    assert batch.blocks is not None and numbers is not None
-    return numbers[: int(batch.blocks.sum())].tolist()
+    batch = _drawable.drawable(context, pos, tri, None, *resolution, cull)
+    assert batch.blocks is not None and batch.indices is None
+    corners = batch.pos[: int(batch.blocks.sum())]
+    numbers = corners.view(torch.int32)[..., 4]
+    assert (numbers == numbers[:, :1]).all()
+    assert torch.equal(corners[..., :4], pos[0][tri[numbers[:, 0].long()].long()])
+    return numbers[:, 0].tolist()
 
 
 def test_culled_triangles_are_left_out():
