@@ -47,7 +47,7 @@ GLRAST_INLINE void peel_nearest_element(const PeelNearestArgs& a, int x, Row row
     for (int y = y0; y < y1; ++y) {
         const int64 pixel = (row.n * a.image_height + y) * a.image_width + x0;
         const int* drawn = a.drawn + pixel * a.channels;
-        int* ids = a.ids + pixel;
+        int* ids = a.ids ? a.ids + pixel : nullptr;
         // The compiler makes registers of a number that it knows.
         const int here = count == GLRAST_TILE ? nearest_of(drawn, a.channels, GLRAST_TILE, ids)
                                               : nearest_of(drawn, a.channels, count, ids);
@@ -112,8 +112,10 @@ GLRAST_INLINE float farthest_depth(const PeelBoxesArgs& a, Float4 p, Float4 q, F
 
 GLRAST_INLINE void peel_boxes_element(const PeelBoxesArgs& a, int x, Row row) {
     const int64 triangle = row.index * a.width + x;
-    const float *p = a.pos + GLRAST_CORNERS * triangle, *q = p + 5, *r = p + 10;
-    if (a.indices) {
+    const float *p, *q, *r;
+    if (!a.indices) {
+        p = a.pos + GLRAST_CORNERS * triangle;  q = p + 5;  r = p + 10;
+    } else {
         const int* in = a.indices + row.n * a.indices_stride + 3 * (int64)x;
         const float* pos = a.pos + row.n * a.pos_stride;
         p = pos + 4 * (int64)in[0];  q = pos + 4 * (int64)in[1];  r = pos + 4 * (int64)in[2];
