@@ -2,6 +2,7 @@
 //
 //   rasterize_prepare   triangle indices that are safe to draw        one thread = one triangle
 //   rasterize_select    the corners of those that OpenGL on a CPU need look at   one thread = one block of triangles
+//   rasterize_place     pieces on OpenGL's grid, for images drawn in tiles          one thread = one block of triangles
 //   rasterize_resolve   triangle id -> (u, v, z/w, id) and derivatives one thread = one pixel
 //   rasterize_backward  gradient of clip positions                     one thread = one pixel
 //
@@ -149,6 +150,8 @@ GLRAST_INLINE void rasterize_select_element(const RasterizeSelectArgs& a, int x,
     a.counts[row.index * a.width + x] = n;
 }
 GLRAST_BLOCK_KERNEL(rasterize_select, RasterizeSelectArgs)
+
+#include "rasterize_place.cuh"
 
 // ---- triangles seen from pixels --------------------------------------------------------------------------
 

@@ -5,11 +5,14 @@
 //   PEEL  writes the depth too: id and depth say which surface of this pixel it is.
 //   BEHIND  shows only what lies behind the surfaces of the last layer. Surfaces are ordered by depth, coincident ones
 //           by triangle id; the depth test then takes the nearest of what is left.
+//   PLACED  the depth comes with the triangle: OpenGL's is rounded, and differently in each tile (glrast/gl/tiles.py).
 //   WRITE_DEPTH  writes the depth as it is: some drivers drop pixels otherwise (glrast/gl/self_test.py).
 
 layout(location = 0) flat in int first_triangle;  // of this draw; FULL, CORNERS: the triangle itself
 
-#ifdef WRITE_DEPTH
+#if defined(PLACED)
+#define KEEP_DEPTH gl_FragDepth = depth();
+#elif defined(WRITE_DEPTH)
 #define KEEP_DEPTH gl_FragDepth = gl_FragCoord.z;
 #else
 #define KEEP_DEPTH
@@ -32,7 +35,16 @@ layout(location = 0) out uint id_only;
 #endif
 #endif
 
-#ifdef PEEL
+#if defined(PLACED)
+layout(location = 3) flat in vec2 first_in_window;  // the triangle's first corner, in pixels
+layout(location = 4) flat in vec3 first_depth;      // depth there, and its slopes by x and y
+layout(location = 5) flat in vec2 nearest_farthest; // of the corners
+float depth() {
+    const vec2 way = gl_FragCoord.xy - first_in_window;  // not rounded: the same in any window
+    precise float at = first_depth.x + first_depth.y * way.x + first_depth.z * way.y;
+    return clamp(clamp(at, nearest_farthest.x, nearest_farthest.y), 0.0, 1.0);
+}
+#elif defined(PEEL)
 // As the depth test sees it, which clamps. To the bit the same in each layer: vertices pass through unchanged.
 float depth() { return clamp(gl_FragCoord.z, 0.0, 1.0); }
 #endif

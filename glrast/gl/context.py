@@ -15,6 +15,7 @@ from . import egl, interop
 from .functions import Functions
 
 _LIMITS = {"size": 0x0D33, "layers": 0x88FF, "framebuffer_layers": 0x9317}
+_LARGEST_PLAIN = 1 << 13  # pixels on a side
 _registry: dict[torch.device, DeviceContext] = {}
 _by_handle: list[DeviceContext] = []
 _registry_lock = threading.Lock()
@@ -47,6 +48,9 @@ class DeviceContext:
         # On a GPU the vertex stage removes triangles with a vertex that is not finite; to ask the positions whether
         # there is one would wait for them. llvmpipe takes checked indices: there the question costs less.
         self.culls_non_finite = not self.software
+        # Larger images are drawn from pieces, whole or in tiles (tiles.py). A software driver could do without up to
+        # its limit, but what an image shows shall not depend on that.
+        self.largest_plain = _LARGEST_PLAIN if self.software else self.limits["size"]
         self.writes_depth = False  # the workaround that self_test.py may switch on
         with self.current():
             self.sharing = interop.sharing(device, self)

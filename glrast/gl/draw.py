@@ -5,6 +5,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import moderngl
 import numpy as np
@@ -14,6 +15,9 @@ from . import targets
 from .context import DeviceContext
 from .peeled import Peeled
 from .program import program
+
+if TYPE_CHECKING:
+    from .tiles import Window
 
 _DEPTH_TEST, _LESS = 0x0B71, 0x0201
 _CLIP_DISTANCE0 = 0x3000
@@ -33,16 +37,21 @@ BLOCK = 1 << 13
 @dataclass(frozen=True)
 class Batch:
     """What is drawn: vertices [N,V,4] or [V,4] with index sets [S,T,3] that are safe to draw, or corners [K,3,5] of
-    triangles one after the other (clip position, bits of the triangle's index) and no indices; and per image the index
-    set, first vertex, first triangle and number of triangles. `blocks` says how many of every BLOCK of an image's
-    triangles are to be drawn, the first of the block; None: all."""
+    triangles one after the other (clip position, bits of the triangle's index) and no indices, or `placed` pieces
+    [K,3,10] of triangles likewise (kernels/rasterize_place.cuh); and per image the index set, first vertex, first
+    triangle and number of triangles. `blocks` says how many of every BLOCK of an image's triangles are to be drawn, the
+    first of the block; None: all."""
 
     pos: torch.Tensor
     indices: torch.Tensor | None
     images: np.ndarray  # int64 [N,4]
     cull: str  # "none", "back", "front"
     blocks: np.ndarray | None = None  # int [N,B]
+    placed: bool = False  # a window says where
 
+
+# How shaders/rasterize.vert takes the corner of a piece.
+_PLACED_CORNER = ("2i 1i 2i 3f 2f", "place", "number", "first", "depth_slopes", "depth_range")
 
 # resolve(first image, last image, their part of what draw returns, texture object to read it from or 0 if it is there)
 Resolve = Callable[[int, int, torch.Tensor, int], None]
@@ -50,12 +59,12 @@ Resolve = Callable[[int, int, torch.Tensor, int], None]
 
 def draw(
     context: DeviceContext, batch: Batch, kind: str, height: int, width: int, device: torch.device,
-    resolve: Resolve | None = None, viewport: tuple[int, int, int, int] | None = None, peeled: Peeled | None = None,
+    resolve: Resolve | None = None, window: Window | None = None, peeled: Peeled | None = None,
 ) -> torch.Tensor:  # fmt: skip
     """Rasterize: int32 [N,H,W] triangle id + 1 (kind "id") or float32 [N,H,W,4] (u, v, 0, id) (kind "full").
 
     With `resolve` it is filled by that, called once per chunk of images: on a GPU it reads OpenGL's texture itself.
-    viewport: x, y, width, height of what -1..1 covers, where that is not the target itself (see tiles.py).
+    window: the part of the image that is drawn, for a batch of placed pieces (see tiles.py).
     With `peeled`: the surfaces behind those of the call before with the same `peeled`, and their depth, 0 to 1 and 2
     in empty pixels: int32 [N,H,W,2] (triangle id + 1, the bits of the depth) or float32 [N,H,W,4] (u, v, depth, id).
     """
@@ -68,7 +77,8 @@ def draw(
         gl.glEnable(_DEPTH_TEST)
         (gl.glDisable if batch.cull == "none" else gl.glEnable)(_CULL_FACE)
         gl.glCullFace(_FACES[batch.cull])
-        (gl.glEnable if context.culls_non_finite else gl.glDisable)(_CLIP_DISTANCE0)
+        culls_non_finite = context.culls_non_finite and not batch.placed
+        (gl.glEnable if culls_non_finite else gl.glDisable)(_CLIP_DISTANCE0)
         gl.glDepthFunc(_LESS)  # at equal depth the triangle drawn first stays: the lower index wins
         buffers = _upload(context, batch, kind)
         gl.step("after writing pos and tri to their buffers")
@@ -83,10 +93,10 @@ def draw(
                 defines = ()
             else:
                 target, defines = peeled.turn(begin, format, height, width, len(images))
-            if viewport:
-                gl.glViewport(*viewport)
+            if window:
+                gl.glViewport(*window.viewport)
             T = 0 if batch.indices is None else batch.indices.shape[1]
-            _submit(context, target, buffers, images, blocks, T, kind, defines)
+            _submit(context, target, buffers, images, blocks, T, kind, defines, window)
             chunk = out[begin : begin + step]
             if resolve is None:
                 context.sharing.read(target, chunk)
@@ -107,6 +117,9 @@ def _upload(
     context: DeviceContext, batch: Batch, kind: str
 ) -> tuple[moderngl.Buffer, moderngl.Buffer | None]:
     pos = _buffer(context, "pos", batch.pos.numel() * 4)
+    if batch.placed:
+        context.sharing.write(pos, batch.pos)
+        return pos, None
     if batch.indices is None:
         _upload_corners(pos, batch)
         return pos, None
@@ -154,6 +167,7 @@ def _submit(
     T: int,
     kind: str,
     defines: tuple[str, ...],
+    window: Window | None,
 ) -> None:
     """Draw all images of one chunk: one indirect submission, or on a software driver one per few thousand triangles."""
     layer = np.arange(len(images))
@@ -173,6 +187,11 @@ def _submit(
     else:  # count, instances, first vertex, base instance; moderngl steps five words in both cases
         commands = np.stack([3 * count, 1 + 0 * row, first, row, 0 * row], axis=1)
         draws = np.stack([layer, index_set * T, first_vertex], axis=1)
+    if window:
+        draws = np.column_stack(
+            [draws, *(value + 0 * row for value in window.origin + window.centre)]
+        )
+        defines = ("PLACED", *defines)
     draws_buffer = _buffer(context, "draws", draws.size * 4)
     commands_buffer = _buffer(context, "commands", commands.size * 4)
     draws_buffer.write(draws.astype(np.int32))
@@ -229,7 +248,7 @@ def _vertex_array(
         defines = ("FULL", *defines)
     if context.layered_vertex:
         defines += ("LAYERED_VERTEX",)
-    if context.culls_non_finite:
+    if context.culls_non_finite and "PLACED" not in defines:
         defines += ("CULL_NON_FINITE",)
     if context.writes_depth:
         defines += ("WRITE_DEPTH",)
@@ -239,8 +258,14 @@ def _vertex_array(
     key = ("array", *defines)
     if key not in context.objects:
         made = program(context, "rasterize", *defines)
-        content = [(draws, "3i4/i", "draw")] if made.get("draw", None) else []
-        if indices is None:
+        used = made.get("draw", None) is not None
+        content = [(draws, "3i4/i", "draw")] if used else []
+        if "PLACED" in defines:
+            of_draw = (
+                (draws, "3i 4i/i", "draw", "window") if used else (draws, "12x 4i/i", "window")
+            )
+            array = context.moderngl.vertex_array(made, [(pos, *_PLACED_CORNER), of_draw])
+        elif indices is None:
             corners = (pos, "4f 1i", "pos", "number")
             array = context.moderngl.vertex_array(made, [corners, *content])
         elif kind == "id":

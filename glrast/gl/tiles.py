@@ -1,103 +1,73 @@
-"""Images beyond the driver's limit, drawn in tiles: OpenGL holds one tile at a time.
+"""Large images: beyond the driver's limit drawn in tiles, and the same to the last bit whatever the tiles.
 
-A tile is a viewport as large as the image and moved, so that clipping is the image's own. What a move can change is
-rounding: OpenGL adds the viewport's offset in float32 before it snaps a vertex to a grid of 1/256 pixel, and a tile's
-offset is another. A vertex so near the middle between two grid points that this could matter is therefore put on the
-grid point that the whole image gives it, about which no tile can disagree.
+What OpenGL makes of a triangle depends, in the last bits, on where the window begins: it rounds the vertices' positions
+in the window before it snaps them to a grid of 1/256 pixel, places new vertices where it clips, and extrapolates depth
+from the window's corner (in steep slivers at a silhouette the error reaches 4e-4). Of a large image it therefore gets
+pieces that are clipped and on that grid already and carry their depth (kernels/rasterize_place.cuh). A tile is a window
+a whole number of pixels further, which float32 takes off without rounding; the viewport, as large as the image or
+larger, moves with the image, so that nothing is clipped.
 
-So a tile covers the pixels that the image covers, bit for bit. What is left to rounding is depth, which the driver
-extrapolates from the window's origin (in steep slivers at a silhouette the error reaches 4e-4), and the new vertices
-where a triangle leaves the image or crosses the near plane. There a pixel may show the other of two neighbours:
-measured on closed meshes on llvmpipe, 0 to 16 in 100,000 pixels.
+Only where an image is larger than the viewport are pieces that reach far out of a tile clipped there, by OpenGL. Such
+an image can be drawn in tiles alone.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 
 from .context import DeviceContext
 from .draw import Batch, draw
 
-_GRID = 256  # sub-pixel positions per pixel: 8 bits, in llvmpipe and in GPUs
-_ULPS = 4  # units in the last place of the image's size: what two sums with different offsets may differ by
-_FLOAT_STEPS = 1 << 14  # the largest image whose pixels OpenGL's float32 places to half a grid step
-_OFF_THE_GRID = (
-    1 << 15
-)  # pixels outside the image; beyond, float32 has no 1/256 pixel and there is nothing to keep
-_LARGEST_TILE = 8192  # 512 MiB of ids and depth
+_VIEWPORT = (
+    1 << 14
+)  # pixels, which every OpenGL 4.5 has; a power of two, as in shaders/rasterize.vert
+_LARGEST_TILE = 1 << 13  # 512 MiB of ids and depth
 
 
-def needed(context: DeviceContext, height: int, width: int) -> bool:
-    """Whether the image is larger than the driver's textures and viewports."""
-    return max(height, width) > context.limits["size"]
+@dataclass(frozen=True)
+class Window:
+    """The part of an image that a target shows."""
+
+    origin: tuple[int, int]  # the image's pixel (x, y) at the target's lower left
+    centre: tuple[int, int]  # and at the middle of the viewport
+    viewport: tuple[int, int, int, int]  # x, y, width, height in the target's pixels
+
+
+def is_large(context: DeviceContext, height: int, width: int) -> bool:
+    """Whether the image is drawn from pieces: `draw_tiled`, or `draw` with the window `whole`."""
+    return max(height, width) > min(context.limits["size"], context.largest_plain)
 
 
 def draw_tiled(
     context: DeviceContext, batch: Batch, height: int, width: int, device: torch.device
 ) -> torch.Tensor:
-    """Rasterize into int32 [N,H,W] triangle id + 1, tile by tile: what `draw` of kind "id" gives, at any size."""
+    """Rasterize pieces into int32 [N,H,W] triangle id + 1, tile by tile where the driver cannot do it at once."""
     limit = context.limits["size"]
-    tile = max(1, min(limit // 2, _LARGEST_TILE))  # half a viewport: few triangles reach out of it
     out = torch.empty((len(batch.images), height, width), dtype=torch.int32, device=device)
-    columns = _axis(batch.pos[..., 0], batch.pos[..., 3], width, limit)
-    rows = _axis(batch.pos[..., 1], batch.pos[..., 3], height, limit)
-    pos = batch.pos.clone()
+    # Half a viewport: few pieces reach out of it.
+    tile = max(height, width) if max(height, width) <= limit else min(limit // 2, _LARGEST_TILE)
     for bottom in range(0, height, tile):
-        h = min(tile, height - bottom)
-        pos[..., 1], y, view_h = rows.tile(bottom, h)
         for left in range(0, width, tile):
-            w = min(tile, width - left)
-            pos[..., 0], x, view_w = columns.tile(left, w)
-            moved = replace(batch, pos=pos)
-            out[:, bottom : bottom + h, left : left + w] = draw(
-                context, moved, "id", h, w, device, viewport=(x, y, view_w, view_h)
-            )
+            part = out[:, bottom : bottom + tile, left : left + tile]
+            h, w = part.shape[1:]
+            window = _window(bottom, left, h, w, height, width)
+            part.copy_(draw(context, batch, "id", h, w, device, window=window))
     return out
 
 
-@dataclass(frozen=True)
-class _Axis:
-    """One coordinate of all vertices [...] and the extents of image and viewport along it, in pixels."""
-
-    clip: (
-        torch.Tensor
-    )  # float32: the image's clip coordinate, steadied where the viewport is the image
-    w: torch.Tensor  # float64
-    grid: torch.Tensor  # float64: pixels from the image's border, on the grid; NaN: not on it
-    size: int
-    view: int
-
-    def tile(self, begin: int, extent: int) -> tuple[torch.Tensor, int, int]:
-        """Clip coordinates, origin and extent of the viewport for the tile of pixels from `begin` on."""
-        if self.view == self.size:
-            return self.clip, -begin, self.size
-        # No viewport is as large as the image: take the largest, around the tile, and move the vertices.
-        center = begin + extent // 2
-        free = (self.clip.double() * self.size + self.w * (self.size - 2 * center)) / self.view
-        held = (self.grid - center) * self.w * (2 / self.view)
-        return (
-            torch.where(held.isnan(), free, held).float(),
-            extent // 2 - self.view // 2,
-            self.view,
-        )
+def whole(height: int, width: int) -> Window:
+    """The window that shows the whole image."""
+    return _window(0, 0, height, width, height, width)
 
 
-def _axis(clip: torch.Tensor, w: torch.Tensor, size: int, limit: int) -> _Axis:
-    half, w64 = size / 2, w.double()
-    if size <= _FLOAT_STEPS:  # in OpenGL's own steps
-        position = ((clip * (1 / w)).double() * half + half).float()
-        grid = ((position - 0.5) * _GRID).round().double() / _GRID + 0.5
-    else:
-        position = clip.double() / w64 * half + half
-        grid = (position * _GRID).round() / _GRID
-    on_grid = (w > 0) & ((position - half).abs() < _OFF_THE_GRID + half)
-    grid = torch.where(on_grid, grid, torch.nan)
-    if size > limit:
-        return _Axis(clip, w64, grid, size, limit // 2 * 2)
-    margin = 0.5 / _GRID - _ULPS * size * torch.finfo(torch.float32).eps
-    at_risk = (position.double() - grid).abs() > margin  # false for NaN
-    return _Axis(
-        torch.where(at_risk, ((grid - half) / half * w64).float(), clip), w64, grid, size, size
-    )
+def _window(bottom: int, left: int, h: int, w: int, height: int, width: int) -> Window:
+    x, y = _centre(left, w, width), _centre(bottom, h, height)
+    corner = (x - left - _VIEWPORT // 2, y - bottom - _VIEWPORT // 2)
+    return Window((left, bottom), (x, y), (*corner, _VIEWPORT, _VIEWPORT))
+
+
+def _centre(begin: int, extent: int, size: int) -> int:
+    """The image's pixel in the middle of a viewport: one that holds the whole image, or one around the tile."""
+    return _VIEWPORT // 2 if size <= _VIEWPORT else begin + extent // 2

@@ -1,4 +1,4 @@
-"""The triangles that OpenGL is given: safe ones, and on a CPU only those that can show."""
+"""The triangles that OpenGL is given: safe ones, on a CPU only those that can show, of large images in pieces."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ import torch
 
 from ..gl.context import DeviceContext
 from ..gl.draw import BLOCK, Batch
+from ..gl.tiles import is_large
 from ..launch import launch
 
 _SIDES = {"none": 0, "back": 1, "front": -1}
 _SELECTED_BYTES = 60  # of a triangle: three times a clip position and the triangle's index
+_PLACED_BLOCK = 256  # triangles that one thread puts in their places
 _MOST_BYTES = (
     1 << 30
 )  # beyond, as with hundreds of images of a large mesh, all images share their indices
@@ -21,11 +23,13 @@ _MOST_BYTES = (
 
 def drawable(context: DeviceContext, pos, tri, ranges, height: int, width: int, cull: str) -> Batch:
     """What to draw; its ids are indices into `tri`."""
-    on_cpu = context.software and pos.device.type == "cpu" and not context.culls_non_finite
     if ranges is None:
         plan = _instanced(pos.shape[0], tri.shape[0], pos.shape[1])
     else:
         plan = _ranged(ranges.numpy())
+    if is_large(context, height, width):
+        return _placed(pos, tri, plan, height, width, cull)
+    on_cpu = context.software and pos.device.type == "cpu" and not context.culls_non_finite
     if on_cpu and plan.triangles * _SELECTED_BYTES <= _MOST_BYTES:
         return _selected(pos, tri, plan, height, width, cull)
     indices, index_set = _safe(context, pos, tri)
@@ -74,6 +78,26 @@ def _selected(pos, tri, plan: _Plan, height, width, cull) -> Batch:
         block=BLOCK, columns=width, lines=height, cull=_SIDES[cull], corners=corners, counts=counts,
     )  # fmt: skip
     return Batch(corners, None, plan.images, cull, counts.numpy())
+
+
+def _placed(pos, tri, plan: _Plan, height: int, width: int, cull: str) -> Batch:
+    """Pieces on OpenGL's grid, which draw the same in any tile. Waits for a GPU, to learn how many there are."""
+    N, V, device = len(plan.images), pos.shape[-2], pos.device
+    counts = torch.empty(
+        (N, max(1, -(-plan.most // _PLACED_BLOCK))), dtype=torch.int32, device=device
+    )
+    arguments = dict(
+        width=counts.shape[1], H=1, rows=N, tri=tri, pos=pos, pos_stride=V * 4 if pos.ndim == 3 else 0,
+        images=torch.from_numpy(plan.regions).to(device), T=tri.shape[0], V=V, block=_PLACED_BLOCK, columns=width,
+        lines=height, cull=_SIDES[cull], counts=counts,
+    )  # fmt: skip
+    launch("rasterize", "rasterize_place", device, **arguments, places=None, pieces=None)
+    places = (counts.flatten().cumsum(0) - counts.flatten()).reshape(counts.shape)
+    images = np.zeros((N, 4), np.int64)
+    images[:, 2], images[:, 3] = places[:, 0].cpu(), counts.sum(1).cpu()
+    pieces = torch.empty((max(1, images[-1, 2:].sum()), 3, 10), dtype=torch.int32, device=device)
+    launch("rasterize", "rasterize_place", device, **arguments, places=places, pieces=pieces)
+    return Batch(pieces, None, images, "none", placed=True)
 
 
 def _safe(

@@ -175,7 +175,7 @@ class _Peeling:
     def without_what_lies_before(self, batch, ranges):
         """The batch with an index set for each image, where triangles that need not be drawn are (0, 0, 0); or with
         the corners of those only that need."""
-        if self.nearest is None:
+        if self.nearest is None or batch.placed:
             return batch
         if batch.indices is None:
             return self._corners_that_stay(batch)

@@ -178,15 +178,16 @@ def forward(
     if N == 0 or T == 0 or V == 0:
         rast, rast_db, ids = _allocated(pos, N, height, width, output_db, peeling)
         return rast.zero_(), rast_db.zero_(), ids.zero_()
-    tiled = tiles.needed(context, height, width)
-    if tiled:  # OpenGL's barycentrics are rounded tile by tile; the kernel's are the image's
+    large = tiles.is_large(context, height, width)
+    if large:  # OpenGL's barycentrics would be rounded tile by tile; the kernel's are the image's
         program = "id"
     if peeling is None:
         batch = drawable(context, pos, tri, ranges, height, width, cull)
     else:
+        most = context.limits["size"]
         _check.value(
-            "DepthPeeler", "resolution", f"at most {context.limits['size']} on a side on this OpenGL driver", not tiled,
-            f"{height} x {width}", "peel it in parts",
+            "DepthPeeler", "resolution", f"at most {most} on a side on this OpenGL driver",
+            max(height, width) <= most, f"{height} x {width}", "peel it in parts",
         )  # fmt: skip
         batch = peeling.drawable(context, pos, tri, ranges, height, width, cull)
     rast, rast_db, ids = _allocated(pos, N, height, width, output_db, peeling)
@@ -200,12 +201,15 @@ def forward(
             rast=drawn if program == "full" else rast[chunk], rast_db=rast_db[chunk] if output_db else None,
         )  # fmt: skip
 
-    if tiled:
-        drawn = tiles.draw_tiled(context, batch, height, width, pos.device)
-        resolve(0, N, drawn, 0)
-    elif peeling is not None:
-        drawn = draw(context, batch, program, height, width, pos.device, peeled=peeling.targets)
+    if peeling is not None:
+        window = tiles.whole(height, width) if large else None
+        drawn = draw(
+            context, batch, program, height, width, pos.device, None, window, peeling.targets
+        )
         drawn = peeling.remember(drawn)
+        resolve(0, N, drawn, 0)
+    elif large:
+        drawn = tiles.draw_tiled(context, batch, height, width, pos.device)
         resolve(0, N, drawn, 0)
     else:
         drawn = draw(context, batch, program, height, width, pos.device, resolve)

@@ -205,6 +205,23 @@ def test_the_whole_way_of_a_gpu_gives_the_same_image_and_gradient(
     assert not runtime.module.registered and not runtime.module.textures
 
 
+def test_a_large_image_goes_the_whole_way_of_a_gpu_in_tiles(gl, emulate, monkeypatch):
+    monkeypatch.setattr(gl, "largest_plain", 0)
+    context = glrast.Context(gl.device)
+    wanted = rasterized(context)
+    monkeypatch.setitem(gl.limits, "size", 20)
+    runtime = FakeRuntime(gl)
+    monkeypatch.setattr(gl, "sharing", interop.Registered(gl, runtime))
+    monkeypatch.setattr(gl, "culls_non_finite", True)
+    with emulate():
+        found = rasterized(context)
+    for f, w in zip(found, wanted):
+        assert relative_error(f, w) < ROUNDING
+    assert torch.equal(found[0][..., 3], wanted[0][..., 3]) and (wanted[0][..., 3] > 0).any()
+    assert runtime.module.calls.count("cudaMemcpy3DAsync") > 4 and gl.sharing.host is None
+    gl.close()
+
+
 # ---- sums in order ----------------------------------------------------------------------------------------
 
 

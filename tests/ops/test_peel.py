@@ -272,6 +272,7 @@ def test_leaving_triangles_out_changes_no_bit(context, monkeypatch, resolution):
             assert all(torch.equal(f, w) for f, w in zip(fs, ws))
 
 
+@pytest.mark.parametrize("context", ["id", "full"], indirect=True)  # of pieces all are drawn again
 def test_each_layer_leaves_out_what_is_shown_already(context, monkeypatch):
     pos, tri, _ = on(context, shells(8, subdivisions=3))
     sizes = drawn_triangles(context, monkeypatch, pos, tri, (256, 256))
