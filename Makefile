@@ -7,6 +7,9 @@ TORCH ?= torch
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# Processes that share the tests: the processors, four at most, for each brings threads of its own.
+JOBS ?= $(shell n=$$(nproc); echo $$((n < 4 ? n : 4)))
+PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 # PyTorch's idle threads would spin and take a core from llvmpipe: on a busy machine the demo took six times as long.
 export OMP_WAIT_POLICY ?= PASSIVE
 
@@ -16,10 +19,10 @@ demo: $(READY)
 	$(BIN)/glrast fit demo --out out/demo
 
 test: $(READY)
-	$(BIN)/python -m pytest --durations=10
+	$(PYTEST) --durations=10
 
 quick: $(READY)
-	$(BIN)/python -m pytest -m "not slow"
+	$(PYTEST) -m "not slow"
 
 lint: $(READY)
 	$(BIN)/ruff check .

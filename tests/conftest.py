@@ -1,4 +1,5 @@
-"""What any test may ask for: `--device`, the fixtures `device`, `gl`, `context`, and a count of what was skipped."""
+"""What any test may ask for: `--device`, the fixtures `device`, `gl`, `context` and `measured`; and what is printed at
+the end: what was skipped, and what was measured."""
 
 import sys
 from collections import Counter
@@ -70,14 +71,29 @@ def context(request, device, gl):
     return glrast.Context(device, buffers=request.param)
 
 
+@pytest.fixture
+def measured(record_property):
+    """measured("...: 0.0123") prints that after the tests, whatever process they ran in."""
+    return lambda line: record_property("measured", line)
+
+
 def pytest_terminal_summary(terminalreporter):
-    """Every skip is counted and gives its reason."""
+    """Every skip is counted and gives its reason; what tests measured is shown."""
+    stats = terminalreporter.stats
     reasons = Counter(
         report.longrepr[2].removeprefix("Skipped: ")
-        for report in terminalreporter.stats.get("skipped", [])
+        for report in stats.get("skipped", [])
         if isinstance(report.longrepr, tuple)
     )
     if reasons:
         terminalreporter.section(f"{sum(reasons.values())} skipped")
     for reason, count in reasons.most_common():
         terminalreporter.line(f"{count:4}  {reason}")
+    reports = [*stats.get("passed", []), *stats.get("failed", [])]
+    lines = [
+        line for report in reports for name, line in report.user_properties if name == "measured"
+    ]
+    if lines:
+        terminalreporter.section("measured")
+    for line in sorted(lines):
+        terminalreporter.line(line)

@@ -160,7 +160,7 @@ def test_a_crossing_a_little_beyond_the_other_centre_is_clamped_and_holds_still(
 @pytest.mark.slow
 @pytest.mark.parametrize("vertical", [True, False])
 @pytest.mark.parametrize("before_object", [False, True])
-def test_a_straight_edge_moves_like_a_supersampled_one(device, vertical, before_object, capsys):
+def test_a_straight_edge_moves_like_a_supersampled_one(device, vertical, before_object, measured):
     at = 15.3 if vertical else 8.3
     if before_object:
         scene = scenes.edge_before_object(at, vertical=vertical)
@@ -176,24 +176,24 @@ def test_a_straight_edge_moves_like_a_supersampled_one(device, vertical, before_
     difference = supersample.finite_difference_image(loss, scene.pos, one_pixel, eps=0.25).item()
     error = abs(slope - difference) / abs(difference)
     behind = "object" if before_object else "background"
-    report(capsys, f"{'vertical' if vertical else 'horizontal'} edge against {behind}", error)
+    report(measured, f"{'vertical' if vertical else 'horizontal'} edge against {behind}", error)
     assert error < STRAIGHT_EDGE
 
 
 @pytest.mark.slow
-def test_a_large_triangle_moves_like_a_supersampled_one(device, capsys):
+def test_a_large_triangle_moves_like_a_supersampled_one(device, measured):
     scene = scenes.large_triangle()
     error = error_against_supersampling(glrast.Context(device), scene)
-    report(capsys, "large triangle, 64 x 64, every vertex in x and y", error)
+    report(measured, "large triangle, 64 x 64, every vertex in x and y", error)
     assert error < LARGE_TRIANGLE
 
 
 @pytest.mark.slow
-def test_overlapping_polygons_move_like_supersampled_ones(device, capsys):
+def test_overlapping_polygons_move_like_supersampled_ones(device, measured):
     for seed in range(3):
         scene = scenes.overlapping_polygons(seed=seed)
         error = error_against_supersampling(glrast.Context(device), scene)
-        report(capsys, f"overlapping polygons {seed}, 64 x 64, every vertex in x and y", error)
+        report(measured, f"overlapping polygons {seed}, 64 x 64, every vertex in x and y", error)
         assert error < OVERLAPPING
 
 
@@ -481,9 +481,8 @@ def supersampled_loss(scene, weight, resolution, samples):
     return loss
 
 
-def report(capsys, what, error):
-    with capsys.disabled():
-        print(f"\nantialias against supersampling, {what}: relative error {error:.4f}")
+def report(measured, what, error):
+    measured(f"antialias against supersampling, {what}: relative error {error:.4f}")
 
 
 def test_a_tri_that_is_written_to_is_compared_with_its_topology_again(context):

@@ -127,7 +127,7 @@ LIMITS = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", LIMITS)
-def test_each_kind_of_discontinuity_moves_like_a_supersampled_one(device, name, capsys):
+def test_each_kind_of_discontinuity_moves_like_a_supersampled_one(device, name, measured):
     kind, weight = kinds.KINDS[name](), kinds.smooth_weight()
     entries = kinds.entries_of(kind, most=8)
     exact = kinds.exact_gradient(kind, entries, weight, samples=64)
@@ -136,8 +136,8 @@ def test_each_kind_of_discontinuity_moves_like_a_supersampled_one(device, name, 
         kinds.error(kinds.gradient(context, kind, d, weight), exact, entries)
         for d in ("silhouettes", "all")
     ]
-    with capsys.disabled():
-        print(f"\nantialias against supersampling, {name}: {errors[0]:.4f}, all {errors[1]:.4f}")
+    of_silhouettes, of_all = errors
+    measured(f"antialias against supersampling, {name}: {of_silhouettes:.4f}, all {of_all:.4f}")
     assert all(e < limit for e, limit in zip(errors, LIMITS[name], strict=True))
 
 
