@@ -30,7 +30,7 @@ lint: $(READY)
 
 types: $(READY)
 	$(BIN)/pip install -q pyright
-	$(BIN)/pyright
+	$(BIN)/pyright --pythonpath $(BIN)/python
 
 bench: $(READY)
 	$(BIN)/pip install -q -e '.[bench]'

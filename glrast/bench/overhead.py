@@ -1,27 +1,32 @@
-"""What Python, PyTorch's dispatcher and the small kernels take of one forward and backward pass.
+"""What Python and PyTorch's dispatcher take of one forward and backward pass, OpenGL and kernels apart.
 
-At 64 x 64 pixels with 100 triangles there is little to compute. The whole pass is timed; so are the OpenGL calls that
-draw and read back its image, repeated by themselves on the objects that the pass left behind; and the same pass at
-4 x 4 pixels, where kernels have nothing to do. What is left of that without OpenGL is the overhead: argument checks,
-operators, autograd, uploads, make-current and kernel launches.
+At 64 x 64 pixels with 100 triangles there is little to compute. Every call to OpenGL, EGL and a kernel is timed where
+it stands in the pass; repeated alone the same calls take less, because the threads that llvmpipe wakes are then awake.
+What is left is the overhead: argument checks, operators, autograd, memory, draw commands, arguments of kernels, and
+reading the clock around each of those calls. On a GPU the calls only queue work, and launches count as overhead.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import cache
 
+import moderngl
 import torch
 
 import glrast
 
 from ..clip import grid
+from ..gl import egl
 from ..gl.context import DeviceContext, for_device
+from ..launch import cpu
 from . import measure
-from .operations import forward_backward
 
 RESOLUTION = (64, 64)
-TINY = (4, 4)
 ROWS, COLUMNS = 10, 5  # 100 triangles
 
 
@@ -29,59 +34,78 @@ ROWS, COLUMNS = 10, 5  # 100 triangles
 class Overhead:
     """Medians in milliseconds, forward and backward."""
 
-    total_ms: float  # at 64 x 64
-    opengl_ms: float  # clear, draw and read of that
-    tiny_total_ms: float  # the same at 4 x 4
-    tiny_opengl_ms: float
-
-    @property
-    def kernels_ms(self) -> float:
-        """What the kernels compute at 64 x 64: all that grows with the image but is not OpenGL's."""
-        return self.total_ms - self.opengl_ms - self.overhead_ms
-
-    @property
-    def overhead_ms(self) -> float:
-        return self.tiny_total_ms - self.tiny_opengl_ms
+    total_ms: float
+    opengl_ms: float
+    kernels_ms: float
+    overhead_ms: float  # what is left of the total
 
 
 def measure_overhead(device: torch.device, repeats: int) -> Overhead:
-    return Overhead(*_measure(device, repeats, RESOLUTION), *_measure(device, repeats, TINY))
-
-
-def _measure(device: torch.device, repeats: int, resolution) -> tuple[float, float]:
-    """Total and OpenGL's part. Frees the OpenGL objects first, so that those left behind are this pass's."""
     ctx = glrast.Context(device)
-    ctx.close()
     pos, tri = (t.to(device) for t in grid(ROWS, COLUMNS))
     pos = torch.cat([0.8 * pos, torch.ones_like(pos[:, :1])], 1)[None].requires_grad_()
     color = torch.rand(pos.shape[1], 3, device=device, requires_grad=True)
     topology = glrast.antialias_construct_topology_hash(tri)
+    upstream = torch.rand(1, *RESOLUTION, 3, device=device)
 
-    def forward() -> torch.Tensor:
-        rast, _ = glrast.rasterize(ctx, pos, tri, resolution)
+    def forward_backward() -> None:
+        rast, _ = glrast.rasterize(ctx, pos, tri, RESOLUTION)
         image, _ = glrast.interpolate(color, rast, tri)
-        return glrast.antialias(image, rast, pos, tri, topology)
+        image = glrast.antialias(image, rast, pos, tri, topology)
+        torch.autograd.grad(image, (pos, color), upstream)
 
-    times = forward_backward(forward, (pos, color), repeats, device)
-    context = for_device(ctx.device)
-    with context.current():
-        return sum(times), measure.median_ms(_opengl(context), repeats, device)
+    opengl, kernels, runs = _Clock(), _Clock(), []
+    with _timed_calls(for_device(ctx.device), opengl, kernels):
+        for _ in range(measure.WARM_UP + repeats):
+            opengl.seconds = kernels.seconds = 0.0
+            total = measure.seconds(forward_backward, device)
+            rest = total - opengl.seconds - kernels.seconds
+            runs.append((total, opengl.seconds, kernels.seconds, rest))
+    return Overhead(*(1e3 * statistics.median(of) for of in zip(*runs[measure.WARM_UP :])))
 
 
-def _opengl(context: DeviceContext) -> Callable[[], None]:
-    """Clear, draw and read once more what was drawn last; the context must be current."""
-    found = {
-        key[0] if key[0] != "buffer" else key[1]: thing for key, thing in context.objects.items()
-    }
-    context.sharing.to_opengl()
-    target, array, commands = found["target"], found["array"], found["commands"]
-    out = torch.empty(
-        (target.layers, target.height, target.width, target.format[4]), dtype=target.format[3]
-    )
+class _Clock:
+    """Adds up the time of calls."""
 
-    def draw() -> None:
-        target.clear()
-        array.render_indirect(commands, count=1)
-        target.read(out)
+    def __init__(self):
+        self.seconds = 0.0
 
-    return draw
+    def around(self, function: Callable) -> Callable:
+        def timed(*arguments, **keywords):
+            start = time.perf_counter()
+            try:
+                return function(*arguments, **keywords)
+            finally:
+                self.seconds += time.perf_counter() - start
+
+        return timed
+
+
+@contextmanager
+def _timed_calls(context: DeviceContext, opengl: _Clock, kernels: _Clock) -> Iterator[None]:
+    """Meanwhile the calls to OpenGL and to the host library's kernels run on their clocks."""
+    gl, function_of = context.gl, cpu.kernel_function
+    calls = [(gl, name) for name in gl.names()]
+    calls += [(egl.Context, "__enter__"), (egl.Context, "__exit__")]
+    calls += [(moderngl.VertexArray, "render_indirect"), (moderngl.Buffer, "write")]
+
+    @cache
+    def timed_kernel(stem: str, kernel: str):
+        function, layout = function_of(stem, kernel)
+        return kernels.around(function), layout
+
+    with ExitStack() as stack:
+        for owner, name in calls:
+            stack.enter_context(_replaced(owner, name, opengl.around(getattr(owner, name))))
+        stack.enter_context(_replaced(cpu, "kernel_function", timed_kernel))
+        yield
+
+
+@contextmanager
+def _replaced(owner: object, name: str, value: object) -> Iterator[None]:
+    before = getattr(owner, name)
+    setattr(owner, name, value)
+    try:
+        yield
+    finally:
+        setattr(owner, name, before)

@@ -183,8 +183,8 @@ class _Deodr:
 
 def _import() -> tuple[Any, Any]:
     try:
-        from deodr import differentiable_renderer
-        from deodr.triangulated_mesh import ColoredTriMesh
+        from deodr import differentiable_renderer  # pyright: ignore[reportMissingImports]
+        from deodr.triangulated_mesh import ColoredTriMesh  # pyright: ignore[reportMissingImports]
     except ImportError as error:
         raise RuntimeError(
             "glrast bench: --peer deodr needs DEODR, which is not installed; run: pip install 'glrast[bench]'"

@@ -97,7 +97,7 @@ def draw(
                 gl.glViewport(*window.viewport)
             T = 0 if batch.indices is None else batch.indices.shape[1]
             _submit(context, target, buffers, images, blocks, T, kind, defines, window)
-            chunk = out[begin : begin + step]
+            chunk = out if len(images) == N else out[begin : begin + step]
             if resolve is None:
                 context.sharing.read(target, chunk)
                 continue
@@ -134,10 +134,11 @@ def _upload(
 
 def _upload_corners(buffer: moderngl.Buffer, batch: Batch) -> None:
     """Each block's own triangles to their place; what lies between them is not drawn."""
-    corners, size = batch.pos.numpy(), 4 * batch.pos[0].numel()
+    corners = batch.pos.numpy()
     if batch.blocks is None or corners.nbytes <= _SMALL_UPLOAD:
         buffer.write(corners)
         return
+    size = corners[0].nbytes
     images, _ = _in_blocks(batch.images, batch.blocks)
     for place, count in images[:, 2:].tolist():
         buffer.write(corners[place : place + count], offset=size * place)
@@ -177,37 +178,49 @@ def _submit(
             return
     elif context.software and images[:, 3].max() > _SOFTWARE_TRIANGLES:
         images, layer = _in_pieces(images, layer, _SOFTWARE_TRIANGLES)
-    index_set, first_vertex, first_triangle, count = images.T
-    row = np.arange(len(images))
-    first = 3 * (index_set * T + first_triangle)
     indexed = kind == "id" and buffers[1] is not None
-    if indexed:  # count, instances, first index, base vertex, base instance
-        commands = np.stack([3 * count, 1 + 0 * row, first, first_vertex, row], axis=1)
-        draws = np.stack([layer, first_triangle, first_vertex], axis=1)
-    else:  # count, instances, first vertex, base instance; moderngl steps five words in both cases
-        commands = np.stack([3 * count, 1 + 0 * row, first, row, 0 * row], axis=1)
-        draws = np.stack([layer, index_set * T, first_vertex], axis=1)
+    commands, draws = _commands(images, layer, T, indexed, window)
     if window:
-        draws = np.column_stack(
-            [draws, *(value + 0 * row for value in window.origin + window.centre)]
-        )
         defines = ("PLACED", *defines)
-    draws_buffer = _buffer(context, "draws", draws.size * 4)
-    commands_buffer = _buffer(context, "commands", commands.size * 4)
-    draws_buffer.write(draws.astype(np.int32))
-    commands_buffer.write(commands.astype(np.uint32))
+    draws_buffer = _buffer(context, "draws", draws.nbytes)
+    commands_buffer = _buffer(context, "commands", commands.nbytes)
+    draws_buffer.write(draws)
+    commands_buffer.write(commands)
     context.gl.step("after writing the draw commands")
     if buffers[1] is None:
         defines = ("CORNERS", *defines)
     array = _vertex_array(context, kind, defines, buffers[0], buffers[1], draws_buffer)
     context.gl.step("after making the program and its vertex array")
-    for begin, end in _submissions(context, layer, count):
+    for begin, end in _submissions(context, layer, images[:, 3]):
         if not context.layered_vertex:
             target.bind_layer(int(layer[begin]))
         array.render_indirect(commands_buffer, count=end - begin, first=begin)
         context.gl.step(f"after glMultiDrawArrays/ElementsIndirect of draws {begin} to {end - 1}")
-        if context.software:
+        if context.software and end < len(layer):  # reading flushes the rest
             context.gl.glFlush()
+
+
+def _commands(
+    images: np.ndarray, layer: np.ndarray, T: int, indexed: bool, window: Window | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """The draw commands uint32 [D,5], and int32 [D,3] or [D,7], what the vertex stage is told of each."""
+    index_set, first_vertex, first_triangle, count = images.T
+    commands = np.zeros((len(images), 5), np.uint32)
+    draws = np.empty((len(images), 7 if window else 3), np.int32)
+    commands[:, 0], commands[:, 1], commands[:, 2] = (
+        3 * count,
+        1,
+        3 * (index_set * T + first_triangle),
+    )
+    draws[:, 0], draws[:, 2] = layer, first_vertex
+    row = np.arange(len(images))
+    if indexed:  # count, instances, first index, base vertex, base instance
+        commands[:, 3], commands[:, 4], draws[:, 1] = first_vertex, row, first_triangle
+    else:  # count, instances, first vertex, base instance; moderngl steps five words in both cases
+        commands[:, 3], draws[:, 1] = row, index_set * T
+    if window:
+        draws[:, 3:] = window.origin + window.centre
+    return commands, draws
 
 
 def _in_pieces(images: np.ndarray, layer: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:
@@ -223,6 +236,10 @@ def _in_pieces(images: np.ndarray, layer: np.ndarray, most: int) -> tuple[np.nda
 
 def _in_blocks(images: np.ndarray, blocks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """A draw for each block that has triangles left, in the same order."""
+    if blocks.shape[1] == 1:  # few triangles: an empty draw costs less than looking for it
+        out = images.copy()
+        out[:, 3] = blocks[:, 0]
+        return out, np.arange(len(images))
     layer, block = np.nonzero(blocks)
     out = images[layer]
     out[:, 2] += BLOCK * block

@@ -61,6 +61,9 @@ class Functions:
             self._plain[name] = ctypes.CFUNCTYPE(result, *arguments)(address)
         self.poll(_debug.active)
 
+    def names(self) -> tuple[str, ...]:
+        return tuple(self._plain)
+
     def poll(self, on: bool) -> None:
         """Whether every function asks for an error after it, and `step` does: under glrast.debug."""
         for name, function in self._plain.items():

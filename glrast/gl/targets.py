@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+from functools import cache
 
 import torch
 
@@ -14,7 +15,7 @@ _COLOR, _DEPTH = 0x1800, 0x1801
 _DEPTH32F = 0x8CAC
 _MIN_FILTER, _MAG_FILTER, _NEAREST = 0x2801, 0x2800, 0x2600
 _PACK_ALIGNMENT = 0x0D05
-_BEHIND_ALL = 2.0  # floating-point depth is not clamped when cleared
+_BEHIND_ALL = ctypes.byref(ctypes.c_float(2.0))  # floating-point depth is not clamped when cleared
 
 # internal format, pixel format, pixel type, torch dtype, channels
 R32UI = (
@@ -73,10 +74,8 @@ class Target:
         gl.glViewport(0, 0, self.width, self.height)
         whole = self.format is not RGBA32F
         clear = gl.glClearNamedFramebufferuiv if whole else gl.glClearNamedFramebufferfv
-        clear(self.framebuffer, _COLOR, 0, (ctypes.c_uint * 4)(*bits))
-        gl.glClearNamedFramebufferfv(
-            self.framebuffer, _DEPTH, 0, ctypes.byref(ctypes.c_float(_BEHIND_ALL))
-        )
+        clear(self.framebuffer, _COLOR, 0, _words(bits))
+        gl.glClearNamedFramebufferfv(self.framebuffer, _DEPTH, 0, _BEHIND_ALL)
 
     def bind_layer(self, layer: int) -> None:
         """Draw into one layer: the way of drivers whose vertex stage cannot choose the layer."""
@@ -108,10 +107,20 @@ class Target:
         self.gl.delete("glDeleteTextures", self.depth)
 
 
+@cache
+def _words(bits: tuple[int, ...]) -> ctypes.Array:
+    return (ctypes.c_uint * len(bits))(*bits)
+
+
 def target(context: DeviceContext, format: tuple, height: int, width: int, layers: int) -> Target:
     """The cached target of this size; the context must be current. The least recently used are freed first."""
-    found = take(context, format, height, width, layers)
-    keep(context, found)
+    key = ("target", format, height, width, layers)
+    found = context.objects.pop(key, None)
+    if found is None:
+        found = take(context, format, height, width, layers)
+        keep(context, found)
+    else:
+        context.objects[key] = found  # last in the order of use
     return found
 
 

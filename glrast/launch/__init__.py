@@ -6,12 +6,12 @@ from functools import lru_cache
 
 import torch
 
+from . import cpu
+
 
 def launch(stem: str, kernel: str, device: torch.device, **arguments) -> None:
     """Run KERNEL of kernels/STEM.cu on `device`; `arguments` are the members of its Args struct by name."""
     if device.type == "cpu":
-        from . import cpu
-
         cpu.run(stem, kernel, arguments)
     else:
         from . import cuda
@@ -76,7 +76,7 @@ def launch_scatter(
     if elements == 0 or size == 0:
         return torch.zeros(shape, dtype=torch.float32)
     grad = torch.empty(shape, dtype=torch.float32)  # the host library zeroes it, in parallel
-    spare = torch.empty((pieces - 1) * size, dtype=torch.float32)
+    spare = torch.empty((pieces - 1) * size, dtype=torch.float32) if pieces > 1 else None
     scatter = dict(grad=grad, spare=spare, slot_size=size // slots, slots=slots, pieces=pieces)
     launch(stem, kernel, device, **scatter, **arguments)
     return grad

@@ -19,12 +19,13 @@ _STALE = "the library is older than the kernels; build it again (pip install -e 
 
 def run(stem: str, kernel: str, arguments: dict) -> None:
     """Run KERNEL of kernels/STEM.cu over arguments["width"] x arguments["rows"] elements; returns when done."""
-    function, layout = _function(stem, kernel)
+    function, layout = kernel_function(stem, kernel)
     function(layout.pack(arguments), torch.get_num_threads())
 
 
 @cache
-def _function(stem: str, kernel: str):
+def kernel_function(stem: str, kernel: str):
+    """The host library's function and the layout of its arguments."""
     layout = source.kernels(stem)[kernel]
     library = host_library()
     size = _symbol(library, f"{kernel}_sizeof")

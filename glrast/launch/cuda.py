@@ -133,7 +133,7 @@ def _piece() -> int:
 @cache
 def _cupy():
     try:
-        import cupy
+        import cupy  # pyright: ignore[reportMissingImports]
     except ImportError as error:
         missing = getattr(error, "name", None) == "cupy"
         what = "is not installed" if missing else f"does not import ({error.__cause__ or error})"

@@ -6,6 +6,7 @@ import re
 import struct
 from dataclasses import dataclass
 from functools import cache
+from operator import itemgetter
 from pathlib import Path
 
 import numpy as np
@@ -52,13 +53,14 @@ class Arguments:
     """One kernel's argument struct, as its text declares it."""
 
     fields: tuple[str, ...]
+    values: itemgetter  # of the fields, from a dict
     pointers: tuple[int, ...]  # which fields are addresses
     format: struct.Struct
     dtype: np.dtype
 
     def pack(self, values: dict) -> bytes:
         """The struct's bytes; tensors become their addresses, None a null pointer."""
-        out = [values[name] for name in self.fields]
+        out = list(self.values(values))
         for i in self.pointers:
             out[i] = 0 if out[i] is None else out[i].data_ptr()
         return self.format.pack(*out)
@@ -93,4 +95,4 @@ def _arguments(body: str) -> Arguments:
     layout = struct.Struct("@" + "".join(_FORMATS[kind][0] for kind in kinds) + "0P")
     dtype = np.dtype([(name, _FORMATS[kind][1]) for name, kind in zip(names, kinds)], align=True)
     pointers = tuple(i for i, kind in enumerate(kinds) if kind == "*")
-    return Arguments(names, pointers, layout, dtype)
+    return Arguments(names, itemgetter(*names), pointers, layout, dtype)

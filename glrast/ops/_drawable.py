@@ -34,7 +34,7 @@ def drawable(context: DeviceContext, pos, tri, ranges, height: int, width: int, 
         return _selected(pos, tri, plan, height, width, cull)
     indices, index_set = _safe(context, pos, tri)
     images = plan.images.copy()
-    images[:, 0], images[:, 2] = index_set, plan.regions[:, 0]
+    images[:, 0], images[:, 2] = index_set, plan.regions[:, 0].numpy()
     return Batch(pos, indices, images, cull)
 
 
@@ -43,7 +43,7 @@ class _Plan:
     """Which triangles each image draws."""
 
     regions: (
-        np.ndarray
+        torch.Tensor
     )  # int64 [N,3]: first triangle, number of triangles, place of the first among all images'
     images: np.ndarray  # int64 [N,4] as Batch has it, when each image has triangles of its own
     triangles: int  # of all images
@@ -64,20 +64,20 @@ def _plan(first: np.ndarray, count: np.ndarray, first_vertex: np.ndarray) -> _Pl
     place = np.cumsum(count) - count
     regions = np.ascontiguousarray(np.column_stack([first, count, place]).astype(np.int64))
     images = np.column_stack([np.zeros_like(first), first_vertex, place, count]).astype(np.int64)
-    return _Plan(regions, images, int(count.sum()), int(count.max()))
+    return _Plan(torch.from_numpy(regions), images, int(count.sum()), int(count.max()))
 
 
 def _selected(pos, tri, plan: _Plan, height, width, cull) -> Batch:
     """Without the triangles that cannot cover a pixel centre: to llvmpipe they cost as much as others."""
     N, T, V, K = len(plan.images), tri.shape[0], pos.shape[-2], max(1, plan.triangles)
     corners = torch.empty((K, 3, 5))
-    counts = torch.empty((N, max(1, -(-plan.most // BLOCK))), dtype=torch.int32)
+    counts = np.empty((N, max(1, -(-plan.most // BLOCK))), np.int32)
     launch(
         "rasterize", "rasterize_select", pos.device, width=counts.shape[1], H=1, rows=N, tri=tri, pos=pos,
-        pos_stride=V * 4 if pos.ndim == 3 else 0, images=torch.from_numpy(plan.regions), T=T, V=V,
-        block=BLOCK, columns=width, lines=height, cull=_SIDES[cull], corners=corners, counts=counts,
+        pos_stride=V * 4 if pos.ndim == 3 else 0, images=plan.regions, T=T, V=V, block=BLOCK, columns=width,
+        lines=height, cull=_SIDES[cull], corners=corners, counts=torch.from_numpy(counts),
     )  # fmt: skip
-    return Batch(corners, None, plan.images, cull, counts.numpy())
+    return Batch(corners, None, plan.images, cull, counts)
 
 
 def _placed(pos, tri, plan: _Plan, height: int, width: int, cull: str) -> Batch:
@@ -88,7 +88,7 @@ def _placed(pos, tri, plan: _Plan, height: int, width: int, cull: str) -> Batch:
     )
     arguments = dict(
         width=counts.shape[1], H=1, rows=N, tri=tri, pos=pos, pos_stride=V * 4 if pos.ndim == 3 else 0,
-        images=torch.from_numpy(plan.regions).to(device), T=tri.shape[0], V=V, block=_PLACED_BLOCK, columns=width,
+        images=plan.regions.to(device), T=tri.shape[0], V=V, block=_PLACED_BLOCK, columns=width,
         lines=height, cull=_SIDES[cull], counts=counts,
     )  # fmt: skip
     launch("rasterize", "rasterize_place", device, **arguments, places=None, pieces=None)

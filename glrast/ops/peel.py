@@ -8,9 +8,10 @@ import numpy as np
 import torch
 from torch.autograd.function import once_differentiable
 
+from .. import _check
 from ..context import Context
 from ..launch import launch
-from .rasterize import checked, forward, gradient, remember
+from .rasterize import checked, gradient, remember
 
 
 def peel(
@@ -125,9 +126,11 @@ class DepthPeeler:
             )
         ctx = self._ctx
         arguments = (ctx.handle, self._height, self._width, ctx.program, self._cull, ctx.output_db)
+        from ._drawn import drawn
+
         with torch.no_grad():
-            drawn = forward(self._pos, self._tri, self._ranges, *arguments, self._peeling)
-        return _Layer.apply(self._pos, self._tri, drawn, self._grad_db)
+            layer = drawn(self._pos, self._tri, self._ranges, *arguments, self._peeling)
+        return _Layer.apply(self._pos, self._tri, layer, self._grad_db)
 
 
 _TILE = 8  # pixels; kernels/peel.cu says the same
@@ -168,6 +171,11 @@ class _Peeling:
         """What `rasterize` would draw, without triangles that are wholly before the last layer."""
         from ._drawable import drawable
 
+        most = context.limits["size"]
+        _check.value(
+            "DepthPeeler", "resolution", f"at most {most} on a side on this OpenGL driver",
+            max(height, width) <= most, f"{height} x {width}", "peel it in parts",
+        )  # fmt: skip
         if self.drawn is None:
             self.drawn = drawable(context, pos, tri, ranges, height, width, cull)
         return self.without_what_lies_before(self.drawn, ranges)

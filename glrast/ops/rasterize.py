@@ -7,7 +7,7 @@ from torch.autograd.function import once_differentiable
 
 from .. import _check
 from ..context import Context
-from ..launch import launch, launch_scatter
+from ..launch import launch_scatter
 from ._library import operator
 
 CULLED = ("none", "back", "front")
@@ -59,9 +59,8 @@ def rasterize(
             "glrast.rasterize: ctx is being peeled; rasterize with another Context (they are cheap), or after the "
             "`with` of its DepthPeeler"
         )
-    return _Rasterize.apply(
-        pos, tri, ranges, ctx.handle, height, width, ctx.program, cull, ctx.output_db, grad_db
-    )
+    drawing = (ctx.handle, height, width, ctx.program, cull, ctx.output_db)
+    return _Rasterize.apply(pos, tri, ranges, drawing, grad_db and ctx.output_db)
 
 
 def triangle_id(rast: torch.Tensor) -> torch.Tensor:
@@ -118,27 +117,15 @@ def _ranges(function: str, ranges) -> torch.Tensor:
     return given
 
 
-def _check_within(ranges: torch.Tensor, T: int) -> None:
-    first, count = ranges[:, 0], ranges[:, 1]
-    wrong = ((first < 0) | (count < 0) | (first + count > T)).nonzero()
-    if len(wrong):
-        n = int(wrong[0])
-        raise ValueError(
-            f"glrast.rasterize: ranges must lie within tri, first >= 0 and first + count <= T={T}; "
-            f"row {n} is {ranges[n].tolist()}"
-        )
-
-
 class _Rasterize(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, pos, tri, ranges, handle, height, width, program, cull, output_db, grad_db):
-        drawn = _forward_operator(pos, tri, ranges, handle, height, width, program, cull, output_db)
-        return remember(ctx, pos, tri, drawn, grad_db and output_db)
+    def forward(ctx, pos, tri, ranges, drawing, grad_db):
+        return remember(ctx, pos, tri, _forward_operator(pos, tri, ranges, *drawing), grad_db)
 
     @staticmethod
     @once_differentiable
     def backward(ctx, grad_rast, grad_db):
-        return gradient(ctx, grad_rast, grad_db), *(None,) * 9
+        return gradient(ctx, grad_rast, grad_db), None, None, None, None
 
 
 def remember(ctx, pos, tri, drawn, grad_db: bool):
@@ -162,105 +149,41 @@ def gradient(ctx, grad_rast, grad_db):
     return _backward_operator(*ctx.saved_tensors, grad_rast, grad_db)
 
 
-def forward(
-    pos, tri, ranges, handle: int, height: int, width: int, program: str, cull: str, output_db: bool, peeling=None
-):  # fmt: skip
-    """(rast, rast_db, ids); with `peeling` of the layer behind the one before (see peel.py)."""
-    from ..gl import tiles
-    from ..gl.context import by_handle
-    from ..gl.draw import draw
-    from ._drawable import drawable
+def _forward(*arguments):
+    from ._drawn import drawn  # OpenGL is touched when something is first drawn
 
-    context = by_handle(handle)
-    N, T, V = _images(pos, ranges), tri.shape[0], pos.shape[-2]
-    if ranges is not None:
-        _check_within(ranges, T)  # here, not before the operator: torch.compile does not see values
-    if N == 0 or T == 0 or V == 0:
-        rast, rast_db, ids = _allocated(pos, N, height, width, output_db, peeling)
-        return rast.zero_(), rast_db.zero_(), ids.zero_()
-    large = tiles.is_large(context, height, width)
-    if large:  # OpenGL's barycentrics would be rounded tile by tile; the kernel's are the image's
-        program = "id"
-    if peeling is None:
-        batch = drawable(context, pos, tri, ranges, height, width, cull)
-    else:
-        most = context.limits["size"]
-        _check.value(
-            "DepthPeeler", "resolution", f"at most {most} on a side on this OpenGL driver",
-            max(height, width) <= most, f"{height} x {width}", "peel it in parts",
-        )  # fmt: skip
-        batch = peeling.drawable(context, pos, tri, ranges, height, width, cull)
-    rast, rast_db, ids = _allocated(pos, N, height, width, output_db, peeling)
+    return drawn(*arguments)
 
-    def resolve(first: int, last: int, drawn: torch.Tensor, texture: int) -> None:
-        chunk = slice(first, last)
-        launch(
-            "rasterize", "rasterize_resolve", pos.device, width=width, rows=(last - first) * height,
-            ids=drawn if program == "id" else ids[chunk], from_rast=int(program == "full"), drawn=texture,
-            pos=pos[chunk] if pos.ndim == 3 else pos, pos_stride=_stride(pos), tri=tri, V=V, T=T, H=height,
-            rast=drawn if program == "full" else rast[chunk], rast_db=rast_db[chunk] if output_db else None,
-        )  # fmt: skip
 
-    if peeling is not None:
-        window = tiles.whole(height, width) if large else None
-        drawn = draw(
-            context, batch, program, height, width, pos.device, None, window, peeling.targets
-        )
-        drawn = peeling.remember(drawn)
-        resolve(0, N, drawn, 0)
-    elif large:
-        drawn = tiles.draw_tiled(context, batch, height, width, pos.device)
-        resolve(0, N, drawn, 0)
-    else:
-        drawn = draw(context, batch, program, height, width, pos.device, resolve)
-    return (drawn, rast_db, ids) if program == "full" else (rast, rast_db, drawn)
+def _forward_fake(pos, tri, ranges, handle, height, width, program, cull, output_db):
+    pixels = (images_of(pos, ranges), height, width)
+    rast_db = pos.new_empty((*pixels, 4 if output_db else 0))
+    return pos.new_empty((*pixels, 4)), rast_db, pos.new_empty(pixels, dtype=torch.int32)
 
 
 def _backward(pos, tri, ids, grad_rast, grad_db):
     N, H, W = ids.shape
     return launch_scatter(
         "rasterize", "rasterize_backward", pos.shape, N if pos.ndim == 3 else 1, pos.device, width=W, rows=N * H,
-        pos=pos, pos_stride=_stride(pos), tri=tri, V=pos.shape[-2], T=tri.shape[0], H=H, ids=ids,
+        pos=pos, pos_stride=stride_of(pos), tri=tri, V=pos.shape[-2], T=tri.shape[0], H=H, ids=ids,
         grad_rast=None if grad_rast is None else grad_rast.contiguous(),
         grad_db=None if grad_db is None else grad_db.contiguous(),
     )  # fmt: skip
 
 
-def _images(pos: torch.Tensor, ranges: torch.Tensor | None) -> int:
+def images_of(pos: torch.Tensor, ranges: torch.Tensor | None) -> int:
     return pos.shape[0] if ranges is None else ranges.shape[0]
 
 
-def _stride(pos: torch.Tensor) -> int:
+def stride_of(pos: torch.Tensor) -> int:
     """Floats from one image's vertices to the next: none in range mode."""
     return pos.shape[1] * 4 if pos.ndim == 3 else 0
-
-
-def _allocated(pos, N: int, height: int, width: int, output_db: bool, peeling):
-    try:
-        return _empty(pos, N, height, width, output_db)
-    except RuntimeError as error:  # nothing but memory is asked for
-        function = "rasterize" if peeling is None else "DepthPeeler"
-        size = 4 * N * height * width * (9 if output_db else 5)
-        raise type(error)(  # on a GPU torch.OutOfMemoryError, which clients catch
-            f"glrast.{function}: resolution must be such that the result fits into memory; got ({height}, {width}), "
-            f"which takes {size / 1e9:,.0f} GB on {pos.device} for N={N}: draw smaller images, or fewer at once"
-        ) from error
-
-
-def _empty(pos, N: int, height: int, width: int, output_db: bool):
-    rast_db = pos.new_empty((N, height, width, 4 if output_db else 0))
-    ids = pos.new_empty((N, height, width), dtype=torch.int32)
-    return pos.new_empty((N, height, width, 4)), rast_db, ids
-
-
-def _forward_fake(pos, tri, ranges, handle, height, width, program, cull, output_db):
-    return _empty(pos, _images(pos, ranges), height, width, output_db)
 
 
 _forward_operator = operator(
     "rasterize(Tensor pos, Tensor tri, Tensor? ranges, int context, int height, int width, str program, "
     "str cull, bool output_db) -> (Tensor, Tensor, Tensor)",
-    forward,
+    _forward,
     _forward_fake,
 )
 _backward_operator = operator(

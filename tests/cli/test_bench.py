@@ -3,12 +3,15 @@
 import json
 import mmap
 import sys
+import time
 
+import moderngl
 import pytest
 import torch
 
 from glrast.bench import measure, operations, overhead, peer, scaling, scene, table, texture
 from glrast.cli import main as cli
+from glrast.launch import cpu
 
 CPU = torch.device("cpu")
 TRIANGLES, SIZE = 80, 33
@@ -156,26 +159,33 @@ def test_nvdiffrast_missing_is_an_error_that_names_it(monkeypatch):
         peer.compare(scene.sphere(TRIANGLES, SIZE, CPU), 1, "nvdiffrast")
 
 
-def test_overhead_is_the_whole_without_opengl():
-    found = overhead.measure_overhead(CPU, repeats=3)
-    assert 0 < found.opengl_ms < found.total_ms
-    assert found.overhead_ms == pytest.approx(found.tiny_total_ms - found.tiny_opengl_ms)
-    parts = found.opengl_ms + found.kernels_ms + found.overhead_ms
-    assert parts == pytest.approx(found.total_ms)
+def test_overhead_is_what_neither_opengl_nor_kernels_take():
+    found = overhead.measure_overhead(CPU, repeats=5)
+    assert 0 < found.kernels_ms < found.total_ms and 0 < found.opengl_ms < found.total_ms
+    assert 0 < found.overhead_ms < found.total_ms
     assert f"{found.overhead_ms:.3f} ms" in table.overhead(found)
 
 
-def test_the_opengl_time_is_that_of_really_drawing_the_image(gl):
-    overhead._measure(CPU, 1, overhead.RESOLUTION)
-    targets = [thing for key, thing in gl.objects.items() if key[0] == "target"]
-    out = torch.empty(1, *overhead.RESOLUTION, dtype=torch.int32)
-    with gl.current():
-        targets[0].clear()
-        targets[0].read(out)
-        assert not out.any()
-        overhead._opengl(gl)()
-        targets[0].read(out)
-    assert out.max() == 100  # the last of the 100 triangles is there again
+def test_the_clocks_of_overhead_see_all_calls_and_are_gone_after_them(gl, monkeypatch):
+    """Slowed calls to OpenGL and to kernels are not taken for overhead."""
+    before = gl.gl.glClearNamedFramebufferuiv, moderngl.VertexArray.render_indirect
+    kernel_function = cpu.kernel_function
+
+    def slowed(function):
+        return lambda *arguments: (time.sleep(0.02), function(*arguments))[1]
+
+    def slowed_kernel(stem, kernel):
+        function, layout = kernel_function(stem, kernel)
+        return (slowed(function) if kernel == "rasterize_backward" else function), layout
+
+    with monkeypatch.context() as patch:
+        patch.setattr(gl.gl, "glClearNamedFramebufferuiv", slowed(before[0]))
+        patch.setattr(cpu, "kernel_function", slowed_kernel)
+        slow = overhead.measure_overhead(CPU, repeats=5)
+    assert slow.opengl_ms > 20 and slow.kernels_ms > 20
+    assert slow.overhead_ms <= slow.total_ms - 40
+    assert before == (gl.gl.glClearNamedFramebufferuiv, moderngl.VertexArray.render_indirect)
+    assert cpu.kernel_function is kernel_function
 
 
 def test_scaling_measures_totals_over_pixels_then_triangles(monkeypatch):

@@ -1,0 +1,85 @@
+"""What rasterize returns: triangles drawn by OpenGL, resolved to barycentrics, depth and their derivatives."""
+
+from __future__ import annotations
+
+import torch
+
+from ..gl import tiles
+from ..gl.context import by_handle
+from ..gl.draw import draw
+from ..launch import launch
+from ._drawable import drawable
+from .rasterize import images_of, stride_of
+
+
+def drawn(
+    pos, tri, ranges, handle: int, height: int, width: int, program: str, cull: str, output_db: bool, peeling=None
+):  # fmt: skip
+    """(rast, rast_db, ids); with `peeling` of the layer behind the one before (see peel.py)."""
+    context, device = by_handle(handle), pos.device
+    N, T, V = images_of(pos, ranges), tri.shape[0], pos.shape[-2]
+    if ranges is not None:
+        _check_within(ranges, T)  # here, not before the operator: torch.compile does not see values
+    if N == 0 or T == 0 or V == 0:
+        results = _allocated(pos, N, height, width, output_db, peeling)
+        return tuple(t.zero_() for t in results if t is not None)
+    large = tiles.is_large(context, height, width)
+    if large:  # OpenGL's barycentrics would be rounded tile by tile; the kernel's are the image's
+        program = "id"
+    batch = (peeling.drawable if peeling else drawable)(
+        context, pos, tri, ranges, height, width, cull
+    )
+    from_rast = program == "full"  # OpenGL makes rast then, without the depth, otherwise the ids
+    made = "rast" if from_rast else "ids"
+    rast, rast_db, ids = _allocated(pos, N, height, width, output_db, peeling, but=made)
+
+    def resolve(first: int, last: int, found: torch.Tensor, texture: int) -> None:
+        def of_chunk(tensor: torch.Tensor | None) -> torch.Tensor | None:
+            return tensor[first:last] if tensor is not None and last - first < N else tensor
+
+        launch(
+            "rasterize", "rasterize_resolve", device, width=width, rows=(last - first) * height,
+            ids=of_chunk(ids) if from_rast else found, rast=found if from_rast else of_chunk(rast),
+            rast_db=of_chunk(rast_db) if output_db else None, from_rast=int(from_rast), drawn=texture,
+            pos=of_chunk(pos) if pos.ndim == 3 else pos, pos_stride=stride_of(pos), tri=tri, V=V, T=T, H=height,
+        )  # fmt: skip
+
+    if peeling is not None:
+        window = tiles.whole(height, width) if large else None
+        found = draw(context, batch, program, height, width, device, None, window, peeling.targets)
+        found = peeling.remember(found)
+        resolve(0, N, found, 0)
+    elif large:
+        found = tiles.draw_tiled(context, batch, height, width, device)
+        resolve(0, N, found, 0)
+    else:
+        found = draw(context, batch, program, height, width, device, resolve)
+    return (found, rast_db, ids) if from_rast else (rast, rast_db, found)
+
+
+def _check_within(ranges: torch.Tensor, T: int) -> None:
+    first, count = ranges[:, 0], ranges[:, 1]
+    wrong = ((first < 0) | (count < 0) | (first + count > T)).nonzero()
+    if len(wrong):
+        n = int(wrong[0])
+        raise ValueError(
+            f"glrast.rasterize: ranges must lie within tri, first >= 0 and first + count <= T={T}; "
+            f"row {n} is {ranges[n].tolist()}"
+        )
+
+
+def _allocated(pos, N: int, height: int, width: int, output_db: bool, peeling, but: str = ""):
+    """rast, rast_db and ids, not yet filled; None for the one that OpenGL makes."""
+    try:
+        return (
+            None if but == "rast" else pos.new_empty((N, height, width, 4)),
+            pos.new_empty((N, height, width, 4 if output_db else 0)),
+            None if but == "ids" else pos.new_empty((N, height, width), dtype=torch.int32),
+        )
+    except RuntimeError as error:  # nothing but memory is asked for
+        function = "rasterize" if peeling is None else "DepthPeeler"
+        size = 4 * N * height * width * (9 if output_db else 5)
+        raise type(error)(  # on a GPU torch.OutOfMemoryError, which clients catch
+            f"glrast.{function}: resolution must be such that the result fits into memory; got ({height}, {width}), "
+            f"which takes {size / 1e9:,.0f} GB on {pos.device} for N={N}: draw smaller images, or fewer at once"
+        ) from error
