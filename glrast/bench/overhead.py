@@ -2,8 +2,8 @@
 
 At 64 x 64 pixels with 100 triangles there is little to compute. Every call to OpenGL, EGL and a kernel is timed where
 it stands in the pass; repeated alone the same calls take less, because the threads that llvmpipe wakes are then awake.
-What is left is the overhead: argument checks, operators, autograd, memory, draw commands, arguments of kernels, and
-reading the clock around each of those calls. On a GPU the calls only queue work, and launches count as overhead.
+What is left, less what the timing itself takes, is the overhead: argument checks, operators, autograd, memory, draw
+commands, arguments of kernels. On a GPU the calls only queue work, and launches count as overhead.
 """
 
 from __future__ import annotations
@@ -55,10 +55,13 @@ def measure_overhead(device: torch.device, repeats: int) -> Overhead:
         torch.autograd.grad(image, (pos, color), upstream)
 
     opengl, kernels, runs = _Clock(), _Clock(), []
+    of_timing = _seconds_of_timing_a_call()
     with _timed_calls(for_device(ctx.device), opengl, kernels):
         for _ in range(measure.WARM_UP + repeats):
-            opengl.seconds = kernels.seconds = 0.0
+            opengl.reset()
+            kernels.reset()
             total = measure.seconds(forward_backward, device)
+            total -= (opengl.calls + kernels.calls) * of_timing
             rest = total - opengl.seconds - kernels.seconds
             runs.append((total, opengl.seconds, kernels.seconds, rest))
     return Overhead(*(1e3 * statistics.median(of) for of in zip(*runs[measure.WARM_UP :])))
@@ -68,7 +71,10 @@ class _Clock:
     """Adds up the time of calls."""
 
     def __init__(self):
-        self.seconds = 0.0
+        self.reset()
+
+    def reset(self) -> None:
+        self.seconds, self.calls = 0.0, 0
 
     def around(self, function: Callable) -> Callable:
         def timed(*arguments, **keywords):
@@ -77,8 +83,19 @@ class _Clock:
                 return function(*arguments, **keywords)
             finally:
                 self.seconds += time.perf_counter() - start
+                self.calls += 1
 
         return timed
+
+
+def _seconds_of_timing_a_call(calls: int = 2000) -> float:
+    """What a call on a clock takes beyond what the clock shows."""
+    clock = _Clock()
+    timed = clock.around(lambda: None)
+    start = time.perf_counter()
+    for _ in range(calls):
+        timed()
+    return (time.perf_counter() - start - clock.seconds) / calls
 
 
 @contextmanager

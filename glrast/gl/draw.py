@@ -204,23 +204,18 @@ def _commands(
     images: np.ndarray, layer: np.ndarray, T: int, indexed: bool, window: Window | None
 ) -> tuple[np.ndarray, np.ndarray]:
     """The draw commands uint32 [D,5], and int32 [D,3] or [D,7], what the vertex stage is told of each."""
-    index_set, first_vertex, first_triangle, count = images.T
-    commands = np.zeros((len(images), 5), np.uint32)
-    draws = np.empty((len(images), 7 if window else 3), np.int32)
-    commands[:, 0], commands[:, 1], commands[:, 2] = (
-        3 * count,
-        1,
-        3 * (index_set * T + first_triangle),
-    )
-    draws[:, 0], draws[:, 2] = layer, first_vertex
-    row = np.arange(len(images))
-    if indexed:  # count, instances, first index, base vertex, base instance
-        commands[:, 3], commands[:, 4], draws[:, 1] = first_vertex, row, first_triangle
-    else:  # count, instances, first vertex, base instance; moderngl steps five words in both cases
-        commands[:, 3], draws[:, 1] = row, index_set * T
-    if window:
-        draws[:, 3:] = window.origin + window.centre
-    return commands, draws
+    commands, draws = [], []
+    told = (*window.origin, *window.centre) if window else ()
+    for row, (of, draw) in enumerate(zip(layer.tolist(), images.tolist())):
+        index_set, first_vertex, first_triangle, count = draw
+        first = 3 * (index_set * T + first_triangle)
+        if indexed:  # count, instances, first index, base vertex, base instance
+            commands.append((3 * count, 1, first, first_vertex, row))
+            draws.append((of, first_triangle, first_vertex, *told))
+        else:  # count, instances, first vertex, base instance; moderngl steps five words in both cases
+            commands.append((3 * count, 1, first, row, 0))
+            draws.append((of, index_set * T, first_vertex, *told))
+    return np.array(commands, np.uint32), np.array(draws, np.int32)
 
 
 def _in_pieces(images: np.ndarray, layer: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:

@@ -154,7 +154,7 @@ def _backward(attr, rast, tri, rast_db, diff, grad_out, grad_out_da, wanted):
         padded = launch_scatter(
             "interpolate", "interpolate_backward", shape, slots, rast.device, **arguments
         )
-        grad_attr = padded[..., :A].contiguous()
+        grad_attr = padded.narrow(-1, 0, A).contiguous()
     else:
         grad_attr = torch.empty_like(attr) if want_attr else attr.new_empty(0)
         nothing = dict(grad=None, spare=None, slot_size=0, slots=1, pieces=1)
