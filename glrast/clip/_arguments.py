@@ -43,7 +43,7 @@ def tensor(
     if isinstance(value, (list, tuple)) and any(isinstance(x, Tensor) for x in value):
         return torch.stack([tensor(function, name, x, device, dtype) for x in value])
     try:
-        return torch.as_tensor(value, dtype=dtype, device=device)
+        return as_tensor(value, dtype, device)
     except (TypeError, ValueError, RuntimeError) as error:
         raise TypeError(
             f"glrast.clip.{function}: {name} must be a tensor, array or list of numbers; "
@@ -51,9 +51,18 @@ def tensor(
         ) from error
 
 
+def as_tensor(
+    value: Any, dtype: torch.dtype | None = None, device: torch.device | None = None
+) -> Tensor:
+    """torch.as_tensor, but a tensor stays on its device, whatever PyTorch's default device is."""
+    if isinstance(value, Tensor) and device is None:
+        device = value.device
+    return torch.as_tensor(value, dtype=dtype, device=device)
+
+
 def triangles(function: str, tri: Any, vertices: int | None = None) -> Tensor:
     """`tri` as int64 [T,3], indices in [0, vertices). Looks at the values: a GPU waits here."""
-    tri = torch.as_tensor(tri)
+    tri = as_tensor(tri)
     if tri.ndim != 2 or tri.shape[1] != 3:
         raise ValueError(
             f"glrast.clip.{function}: tri must be [T,3]; got {shape_text(tri)}; "
@@ -77,7 +86,7 @@ def triangles(function: str, tri: Any, vertices: int | None = None) -> Tensor:
 
 def positions(function: str, pos: Any) -> Tensor:
     """`pos` as float [V,3], gradients kept."""
-    pos = torch.as_tensor(pos)
+    pos = as_tensor(pos)
     if not pos.dtype.is_floating_point:
         pos = pos.float()
     if pos.ndim != 2 or pos.shape[1] != 3:

@@ -32,6 +32,6 @@ def cube_directions(size: int, device: torch.device | str | None = None) -> Tens
             f"got {size!r}; pass the texels on a side of a face."
         )
     right, down, forward = torch.tensor(_FACES, dtype=torch.float32, device=device).unbind(1)
-    step = (torch.arange(size, device=device) + 0.5) * (2 / size) - 1
+    step = (torch.arange(size, dtype=torch.float32, device=device) + 0.5) * (2 / size) - 1
     across = forward[:, None, None] + step[:, None] * right[:, None, None]
     return torch.nn.functional.normalize(across + step[:, None, None] * down[:, None, None], dim=3)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from . import glb, obj, ply
-from ._arguments import positions, shape_text, triangles
+from ._arguments import as_tensor, positions, shape_text, triangles
 
 FORMATS = {".obj": obj, ".ply": ply, ".glb": glb}
 
@@ -78,7 +78,7 @@ class Mesh:
         value = getattr(self, name)
         if value is None:
             return None
-        x = torch.as_tensor(value).float()
+        x = as_tensor(value).float()
         fits = x.ndim == len(lead) + 1 and (widths is None or x.shape[-1] in widths)
         if not fits or any(n not in (None, m) for n, m in zip(lead, x.shape[:-1], strict=True)):
             raise ValueError(

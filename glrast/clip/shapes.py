@@ -34,7 +34,7 @@ def icosphere(level: int) -> tuple[Tensor, Tensor]:
 
 def cube() -> tuple[Tensor, Tensor]:
     """(pos [8,3], tri int32 [12,3]) with corners at -1 and 1, z changing first."""
-    pos = torch.cartesian_prod(*[torch.tensor([-1.0, 1.0])] * 3)
+    pos = torch.cartesian_prod(*[torch.tensor([-1.0, 1.0], dtype=torch.float32)] * 3)
     quads = "0 1 3 2  4 6 7 5  0 4 5 1  2 3 7 6  0 2 6 4  1 5 7 3"
     return pos, _split(torch.tensor([int(i) for i in quads.split()]).reshape(6, 4))
 
@@ -46,9 +46,8 @@ def grid(rows: int, cols: int) -> tuple[Tensor, Tensor]:
     """
     _count("grid", "rows", rows, 1)
     _count("grid", "cols", cols, 1)
-    y, x = torch.meshgrid(
-        torch.linspace(-1, 1, rows + 1), torch.linspace(-1, 1, cols + 1), indexing="ij"
-    )
+    lines = [torch.linspace(-1, 1, n + 1, dtype=torch.float32) for n in (rows, cols)]
+    y, x = torch.meshgrid(*lines, indexing="ij")
     pos = torch.stack([x, y, torch.zeros_like(x)], -1).reshape(-1, 3)
     index = torch.arange(len(pos)).reshape(rows + 1, cols + 1)
     quads = [index[:-1, :-1], index[:-1, 1:], index[1:, 1:], index[1:, :-1]]

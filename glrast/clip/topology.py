@@ -88,7 +88,9 @@ def laplacian(tri: Tensor, V: int) -> Tensor:
     order = np.argsort(row * V + column)
     place = torch.from_numpy(np.stack([row, column])[:, order]).to(tri.device)
     values = torch.from_numpy(value[order]).to(tri.device)
-    return torch.sparse_coo_tensor(place, values, (V, V), is_coalesced=True, check_invariants=False)
+    return torch.sparse_coo_tensor(
+        place, values, (V, V), device=tri.device, is_coalesced=True, check_invariants=False
+    )
 
 
 def connected_components(tri: Tensor, V: int) -> Tensor:

@@ -202,7 +202,10 @@ def _planes(
         centres = poses[:, :3, 3]
         axes = torch.nn.functional.normalize(poses[:, :3, 2], dim=1)
         # the point nearest to all lines c + s a: sum (1 - a a^T) (x - c) = 0
-        across = torch.eye(3, dtype=poses.dtype) - axes[:, :, None] * axes[:, None, :]
+        across = (
+            torch.eye(3, dtype=poses.dtype, device=poses.device)
+            - axes[:, :, None] * axes[:, None, :]
+        )
         system, right = across.sum(0), (across @ centres[:, :, None]).sum(0)
         # the least eigenvalue over N is the mean square sine between the axes: 1e-4 is 0.6 degrees
         parallel = float(torch.linalg.eigvalsh(system)[0]) < 1e-4 * len(poses)

@@ -95,7 +95,7 @@ class HostCopy:
         if out.device.type == "cpu":
             target.read(out)
             return
-        staging = torch.empty(out.shape, dtype=out.dtype, pin_memory=True)
+        staging = torch.empty(out.shape, dtype=out.dtype, device="cpu", pin_memory=True)
         target.read(staging)
         out.copy_(staging)
 

@@ -88,12 +88,13 @@ def _shown_square(context: DeviceContext, batch: Batch, tri: torch.Tensor) -> to
 def _two_sheets() -> tuple[torch.Tensor, torch.Tensor]:
     """Squares that fill the image, near and far, the far drawn last: all its pixels must fail the depth test."""
     n = SQUARES + 1
-    line = torch.arange(n) / SQUARES * 2 - 1  # multiples of 1/16: exact
+    line = torch.arange(n, device="cpu") / SQUARES * 2 - 1  # multiples of 1/16: exact
     y, x = torch.meshgrid(line, line, indexing="ij")
     sheets = [
         torch.stack([x, y, torch.full_like(x, z), torch.ones_like(x)], -1) for z in (-0.5, 0.5)
     ]
-    row, column = torch.meshgrid(torch.arange(SQUARES), torch.arange(SQUARES), indexing="ij")
+    number = torch.arange(SQUARES, device="cpu")
+    row, column = torch.meshgrid(number, number, indexing="ij")
     corner = (row * n + column).reshape(-1)
     halves = [[corner, corner + 1, corner + n], [corner + 1, corner + n + 1, corner + n]]
     near = torch.stack([torch.stack(half, 1) for half in halves], 1).reshape(-1, 3)
@@ -103,5 +104,5 @@ def _two_sheets() -> tuple[torch.Tensor, torch.Tensor]:
 
 def _squares() -> torch.Tensor:
     """[H,W]: the square that each pixel lies in."""
-    at = torch.arange(SIZE) // (SIZE // SQUARES)
+    at = torch.arange(SIZE, device="cpu") // (SIZE // SQUARES)
     return at[:, None] * SQUARES + at[None, :]

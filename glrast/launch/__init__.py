@@ -33,7 +33,7 @@ def stream_number(device: torch.device) -> int:
 def _constant(
     values, dtype, device, stream: int
 ) -> torch.Tensor:  # per stream: no other may read it too early
-    made = torch.tensor(values, dtype=dtype)
+    made = torch.tensor(values, dtype=dtype, device="cpu")
     return made.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else made
 
 
@@ -74,9 +74,10 @@ def launch_scatter(
         ),
     )
     if elements == 0 or size == 0:
-        return torch.zeros(shape, dtype=torch.float32)
-    grad = torch.empty(shape, dtype=torch.float32)  # the host library zeroes it, in parallel
-    spare = torch.empty((pieces - 1) * size, dtype=torch.float32) if pieces > 1 else None
+        return torch.zeros(shape, dtype=torch.float32, device=device)
+    floats = dict(dtype=torch.float32, device=device)  # whatever PyTorch's defaults are
+    grad = torch.empty(shape, **floats)  # the host library zeroes it, in parallel
+    spare = torch.empty((pieces - 1) * size, **floats) if pieces > 1 else None
     scatter = dict(grad=grad, spare=spare, slot_size=size // slots, slots=slots, pieces=pieces)
     launch(stem, kernel, device, **scatter, **arguments)
     return grad

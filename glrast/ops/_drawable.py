@@ -70,7 +70,7 @@ def _plan(first: np.ndarray, count: np.ndarray, first_vertex: np.ndarray) -> _Pl
 def _selected(pos, tri, plan: _Plan, height, width, cull) -> Batch:
     """Without the triangles that cannot cover a pixel centre: to llvmpipe they cost as much as others."""
     N, T, V, K = len(plan.images), tri.shape[0], pos.shape[-2], max(1, plan.triangles)
-    corners = torch.empty((K, 3, 5))
+    corners = torch.empty((K, 3, 5), dtype=torch.float32, device="cpu")
     counts = np.empty((N, max(1, -(-plan.most // BLOCK))), np.int32)
     launch(
         "rasterize", "rasterize_select", pos.device, width=counts.shape[1], H=1, rows=N, tri=tri, pos=pos,

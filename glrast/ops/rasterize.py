@@ -106,7 +106,7 @@ def checked(function: str, ctx, pos, tri, resolution, ranges, cull: str):
 
 
 def _ranges(function: str, ranges) -> torch.Tensor:
-    given = torch.as_tensor(ranges)
+    given = ranges if isinstance(ranges, torch.Tensor) else torch.as_tensor(ranges, device="cpu")
     whole = not given.is_floating_point() or given.numel() == 0
     _check.value(function, "ranges", "integers", whole, str(given.dtype))
     given = given.to("cpu", torch.int64)

@@ -1,0 +1,67 @@
+"""PyTorch's default device and dtype: tensors stay where they are, shapes are float32."""
+
+import pytest
+import torch
+
+from glrast import clip
+
+POS, TRI = clip.icosphere(1)
+OF_TENSORS = {
+    "vertex_normals": lambda: clip.vertex_normals(POS, TRI),
+    "face_normals": lambda: clip.face_normals(POS, TRI),
+    "weld": lambda: clip.weld(POS, TRI),
+    "subdivide": lambda: clip.subdivide(POS, TRI),
+    "subdivide_loop": lambda: clip.subdivide_loop(POS, TRI),
+    "remesh": lambda: clip.remesh(POS, TRI, 0.5),
+    "edges": lambda: (clip.edges(TRI),),
+    "edge_lengths": lambda: (clip.edge_lengths(POS, TRI),),
+    "connected_components": lambda: (clip.connected_components(TRI, len(POS)),),
+    "is_closed": lambda: (torch.tensor([clip.is_closed(TRI)], device="cpu"),),
+    "laplacian": lambda: (clip.laplacian(TRI, len(POS)).to_dense(),),
+    "remove_small_components": lambda: clip.remove_small_components(POS, TRI),
+    "transform_points": lambda: (clip.transform_points(torch.eye(4, device="cpu"), POS),),
+    "Mesh": lambda: (clip.Mesh(POS, TRI).pos, clip.Mesh(POS, TRI).tri),
+}
+SHAPES = {
+    "cube": clip.cube,
+    "grid": lambda: clip.grid(2, 3),
+    "icosphere": lambda: clip.icosphere(1),
+    "torus": clip.torus,
+    "cube_directions": lambda: (clip.cube_directions(3),),
+    "perspective": lambda: (clip.perspective(0.7, 1.5, 0.1, 10.0),),
+    "look_at": lambda: (clip.look_at((0, 0, 3), (0, 0, 0)),),
+}
+
+
+@pytest.fixture
+def meta():
+    """The default device is one that no tensor is on."""
+    before = torch.get_default_device()
+    yield lambda: torch.set_default_device("meta")
+    torch.set_default_device(before)
+
+
+@pytest.fixture
+def float64():
+    yield lambda: torch.set_default_dtype(torch.float64)
+    torch.set_default_dtype(torch.float32)
+
+
+@pytest.mark.parametrize("name", OF_TENSORS)
+def test_what_is_given_on_the_cpu_is_worked_on_there(meta, name):
+    wanted = OF_TENSORS[name]()
+    meta()
+    check_equal(OF_TENSORS[name](), wanted)
+
+
+@pytest.mark.parametrize("name", [*SHAPES, *OF_TENSORS])
+def test_the_default_dtype_changes_nothing(float64, name):
+    make = (SHAPES | OF_TENSORS)[name]
+    wanted = make()
+    float64()
+    check_equal(make(), wanted)
+
+
+def check_equal(found, wanted):
+    for f, w in zip(found, wanted, strict=True):
+        assert f.device == w.device and f.dtype == w.dtype and torch.equal(f, w)
