@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from .mesh import Mesh
 
 
+# What a line may begin with: a file of other lines, and without a vertex, is no obj file.
+_KEYS = frozenset("v vt vn vp f l p o g s mg mtllib usemtl usemap maplib".split())
+
+
 def read(path: Path, texture: bool) -> dict[str, Any]:
     """The fields of a `Mesh`, in the file's order and with its indices."""
     rows: dict[str, list[list[float]]] = {"v": [], "vt": [], "vn": []}
@@ -21,6 +25,7 @@ def read(path: Path, texture: bool) -> dict[str, Any]:
     libraries: list[str] = []
     used: list[str] = []
     text = path.read_text(encoding="utf-8", errors="replace").replace("\\\n", " ")
+    strange = ""  # the first line that is none of an obj file
     for number, line in enumerate(text.splitlines(), start=1):
         key, _, rest = line.strip().partition(" ")
         try:
@@ -38,11 +43,18 @@ def read(path: Path, texture: bool) -> dict[str, Any]:
                 libraries.append(rest.strip())
             elif key == "usemtl" and rest.strip() not in used:
                 used.append(rest.strip())
+            elif key not in _KEYS and not key.startswith("#") and line.strip():
+                strange = strange or f"line {number} is {line.strip()[:40]!r}"
         except ValueError as error:
             raise ValueError(
                 f"glrast.clip.load_mesh: {path}:{number}: {error}; got {line.strip()!r}; "
                 "fix the line or export the mesh again."
             ) from None
+    if strange and not rows["v"]:
+        raise ValueError(
+            f"glrast.clip.load_mesh: {path} must be an obj file; it has no vertex, and {strange}; "
+            "check which file this is."
+        )
     if any(len(row) < 3 for row in rows["v"]) or any(len(row) < 3 for row in rows["vn"]):
         raise ValueError(
             f"glrast.clip.load_mesh: {path}: v and vn must have three numbers or more; "

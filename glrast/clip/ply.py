@@ -21,17 +21,19 @@ def read(path: Path, texture: bool) -> dict[str, Any]:
     try:
         with path.open("rb") as stream:
             raw = trimesh.exchange.ply.load_ply(stream, skip_materials=True)
+        faces = None if raw.get("faces") is None else np.asarray(raw["faces"])
+        if faces is not None and faces.ndim != 2:
+            raise ValueError(f"its faces are of shape {faces.shape}")
     except Exception as error:  # whatever trips over a broken file
+        wrong = _what_is_wrong(path.read_bytes()) or f"{type(error).__name__}: {error}"
         raise ValueError(
-            f"glrast.clip.load_mesh: {path} must be a ply file; {type(error).__name__}: {error}; "
-            "export it again."
+            f"glrast.clip.load_mesh: {path} must be a ply file; {wrong}; export it again."
         ) from error
-    if raw.get("faces") is None:
+    if faces is None:
         raise ValueError(
             f"glrast.clip.load_mesh: {path} must have faces; got a point cloud; "
             "make a surface of it first."
         )
-    faces = np.asarray(raw["faces"])
     if faces.shape[1] != 3:
         faces = trimesh.geometry.triangulate_quads(faces)
     part = {"pos": raw["vertices"], "tri": faces, "normal": raw.get("vertex_normals")}
@@ -45,6 +47,21 @@ def read(path: Path, texture: bool) -> dict[str, Any]:
         name = re.search(r"^comment TextureFile (.+?)\s*$", header, re.MULTILINE)
         part["picture"] = open_picture(path.with_name(name[1]), "TextureFile") if name else None
     return join(path, [part])
+
+
+def _what_is_wrong(content: bytes) -> str:
+    """What the file's header shows to be broken; "" if nothing."""
+    if not content:
+        return "it is empty"
+    if not content.startswith(b"ply"):
+        return f"it begins with {content[:4]!r}, not with b'ply'"
+    header, end, body = content.partition(b"end_header")
+    if not end:
+        return f"its header has no end within {len(content)} bytes"
+    missing = [axis for axis in "xyz" if not re.search(rb"property \w+ %c\s" % ord(axis), header)]
+    if missing:
+        return f"its vertices have no property {', '.join(missing)}"
+    return "" if body.strip() else "it ends with its header"
 
 
 def encode(mesh: Mesh, stem: str) -> dict[str, bytes]:

@@ -116,5 +116,10 @@ def test_a_wrong_line_is_named_with_its_number(tmp_path, line, message):
 def test_short_vertices_and_empty_files(tmp_path):
     with pytest.raises(ValueError, match=r"v and vn must have three numbers or more"):
         load(tmp_path, "v 1 2\n")
-    empty = load(tmp_path, "")
+    with pytest.raises(
+        ValueError, match=r"must be an obj file; it has no vertex, and line 2 is 'PNG"
+    ):
+        load(tmp_path, "# no\nPNG\x00 and so on\n")
+    assert len(load(tmp_path, SQUARE + "strange 1\nf 1 2 3\n").tri) == 1
+    empty = load(tmp_path, "# empty\no nothing\n")
     assert empty.pos.shape == (0, 3) and empty.tri.shape == (0, 3)

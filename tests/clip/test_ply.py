@@ -53,12 +53,27 @@ def test_the_picture_named_in_a_comment_is_the_texture(tmp_path):
 def test_point_clouds_and_broken_files_are_named(tmp_path):
     with pytest.raises(ValueError, match=r"load_mesh: .*a.ply must have faces; got a point cloud"):
         load(tmp_path, HEADER + "end_header\n" + "\n".join(POINTS) + "\n")
+
+
+@pytest.mark.parametrize(
+    "text, wrong",
+    [
+        ("", "it is empty"),
+        ("no ply at all", "it begins with b'no p', not with b'ply'"),
+        (HEADER, "its header has no end within"),
+        (
+            HEADER.replace("property float y\n", "") + "end_header\n0 0\n",
+            "its vertices have no property y",
+        ),
+        (HEADER + FACES.format(2), "it ends with its header"),
+        (HEADER + FACES.format(9) + "0 0", ""),
+    ],
+)
+def test_broken_files_are_named(tmp_path, text, wrong):
     with pytest.raises(
-        ValueError, match=r"load_mesh: .*a.ply must be a ply file; .*export it again"
+        ValueError, match=rf"load_mesh: .*a.ply must be a ply file; {wrong}.*export it again"
     ):
-        load(tmp_path, "no ply at all")
-    with pytest.raises(ValueError, match=r"load_mesh: .*a.ply must be a ply file"):
-        load(tmp_path, HEADER + FACES.format(9) + "0 0")
+        load(tmp_path, text)
 
 
 def test_uv_are_refused_with_the_remedy(tmp_path):
