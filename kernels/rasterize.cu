@@ -2,7 +2,7 @@
 //
 //   rasterize_prepare   triangle indices that are safe to draw        one thread = one triangle
 //   rasterize_select    the corners of those that OpenGL on a CPU need look at   one thread = one block of triangles
-//   rasterize_place     pieces on OpenGL's grid, for images drawn in tiles          one thread = one block of triangles
+//   rasterize_place     pieces on OpenGL's grid, for large images     one thread = one block of triangles
 //   rasterize_resolve   triangle id -> (u, v, z/w, id) and derivatives one thread = one pixel
 //   rasterize_backward  gradient of clip positions                     one thread = one pixel
 //

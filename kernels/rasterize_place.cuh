@@ -4,7 +4,10 @@
 // it rounds positions there, new vertices where it clips, and depth, which it extrapolates from the window's corner. Here
 // all of that is done once, in float64 and image coordinates: triangles are clipped to the view volume, cut into pieces
 // (one, if nothing was cut off), and placed. A tile then takes a whole number of pixels off, which float32 does exactly,
-// so any two tiles, and the image drawn at once, agree to the last bit.
+// so any two tiles, and the image drawn at once, agree to the last bit. An image larger than a viewport is divided into
+// cells; pieces are cut at their borders too, so that those of a tile lie in its viewport, and OpenGL clips none of them.
+//
+// Triangles that share an edge cut it at the same points, which are placed alike: no gap opens between their pieces.
 //
 // Depth is affine over the image: with a0, a1, a2 as in rasterize.cu, z/w = sum Zi ai / D where D = sum Wi ai does not
 // depend on the pixel. A piece carries it as the value at its first corner, and its slopes.
@@ -13,7 +16,8 @@
 
 #define GLRAST_GRID 256   // sub-pixel positions per pixel: 8 bits, in llvmpipe and in GPUs
 #define GLRAST_PIECE_WORDS 30
-#define GLRAST_MOST_CORNERS 9  // of a triangle that six planes have cut
+#define GLRAST_MOST_CORNERS 16  // of a triangle that six planes and the four borders of a cell have cut: 13, were it not
+                                // for rounding
 
 struct RasterizePlaceArgs {
     int width;              // blocks of an image, at most
@@ -29,6 +33,7 @@ struct RasterizePlaceArgs {
     int columns;            // W of the image
     int lines;              // H of the image
     int cull;               // 1: clockwise triangles, -1: counter-clockwise ones, 0: none
+    int cell;               // pixels on a side of a cell, or 0: the image is one
     const int64* places;    // [N,width]: where in `pieces` each block's first one goes; null: they are only counted
     int* pieces;            // [K,3,10], each corner: x, y in 1/256 pixel, the triangle's index in tri, x, y of the first
                             // corner, and the bits of floats: depth there (0 is the near plane, 1 the far one), its
@@ -47,27 +52,43 @@ GLRAST_INLINE double inside(Corner p, int plane) {
     return plane & 1 ? p.w - value : p.w + value;
 }
 
-// From the visible end to the other, whichever comes first: triangles that share an edge cut it at the same point.
+struct Polygon {
+    Corner corners[GLRAST_MOST_CORNERS];
+    int count;
+};
+
+GLRAST_INLINE void add_corner(Polygon& p, Corner c) {
+    if (p.count < GLRAST_MOST_CORNERS) p.corners[p.count++] = c;
+}
+
+// From one end to the other, the end with d >= 0 first: triangles that share an edge cut it at the same point.
 GLRAST_INLINE Corner cut(Corner in, double d_in, Corner out, double d_out) {
     const double t = d_in / (d_in - d_out);
     return Corner{in.x + t * (out.x - in.x), in.y + t * (out.y - in.y), in.z + t * (out.z - in.z), in.w + t * (out.w - in.w)};
 }
 
-// Sutherland & Hodgman 1974, Reentrant Polygon Clipping. Returns the number of corners left.
-GLRAST_INLINE int clip_to_view(Corner* corners, int count) {
-    Corner kept[GLRAST_MOST_CORNERS];
-    for (int plane = 0; plane < 6 && count; ++plane) {
-        int n = 0;
-        for (int i = 0; i < count; ++i) {
-            const Corner p = corners[i], q = corners[i + 1 < count ? i + 1 : 0];
-            const double d_p = inside(p, plane), d_q = inside(q, plane);
-            if (d_p >= 0.0) kept[n++] = p;
-            if (n < GLRAST_MOST_CORNERS && (d_p >= 0.0) != (d_q >= 0.0)) kept[n++] = d_p >= 0.0 ? cut(p, d_p, q, d_q) : cut(q, d_q, p, d_p);
-        }
-        for (int i = 0; i < n; ++i) corners[i] = kept[i];
-        count = n;
+// The corners with `distance` >= 0, and the others, each with the points in between
+// (Sutherland & Hodgman 1974, Reentrant Polygon Clipping).
+template <class Distance>
+GLRAST_INLINE void split(const Polygon& all, Distance distance, Polygon& in, Polygon& out) {
+    in.count = out.count = 0;
+    for (int i = 0; i < all.count; ++i) {
+        const Corner p = all.corners[i], q = all.corners[i + 1 < all.count ? i + 1 : 0];
+        const double d_p = distance(p), d_q = distance(q);
+        add_corner(d_p >= 0.0 ? in : out, p);
+        if ((d_p >= 0.0) == (d_q >= 0.0)) continue;
+        const Corner between = d_p >= 0.0 ? cut(p, d_p, q, d_q) : cut(q, d_q, p, d_p);
+        add_corner(in, between);
+        add_corner(out, between);
     }
-    return count;
+}
+
+GLRAST_INLINE void clip_to_view(Polygon& p) {
+    Polygon kept, gone;
+    for (int plane = 0; plane < 6; ++plane) {
+        split(p, [plane](Corner c) { return inside(c, plane); }, kept, gone);
+        p = kept;
+    }
 }
 
 GLRAST_INLINE bool lies_in_view(Corner p) {
@@ -75,8 +96,6 @@ GLRAST_INLINE bool lies_in_view(Corner p) {
     for (int plane = 0; plane < 6; ++plane) all = all && inside(p, plane) >= 0.0;
     return all;
 }
-
-GLRAST_INLINE int64 twice_the_area(Placed a, Placed b, Placed c) { return (b.x - a.x) * (c.y - a.y) - (b.y - a.y) * (c.x - a.x); }
 
 // Does [lo, hi], in 1/256 pixel, hold the centre of a pixel?
 GLRAST_INLINE bool holds_a_centre(int64 lo, int64 hi) {
@@ -115,32 +134,78 @@ GLRAST_INLINE Placed place(const RasterizePlaceArgs& a, Corner p) {
     return Placed{(int64)on_x, (int64)on_y, 0.5 + 0.5 * p.z * inverse, (on_x - x) / GLRAST_GRID, (on_y - y) / GLRAST_GRID};
 }
 
+// Where the pieces of one triangle go. Null: they are counted.
+struct Pieces {
+    int* out;
+    int count;
+    int number;
+    Slope slope;
+};
+
+GLRAST_INLINE void add_piece(const RasterizePlaceArgs& a, Pieces& to, Placed s, Placed t, Placed u) {
+    const int64 area = (t.x - s.x) * (u.y - s.y) - (t.y - s.y) * (u.x - s.x);
+    if (area == 0 || (a.cull > 0 && area < 0) || (a.cull < 0 && area > 0)) return;
+    const int64 left = s.x < t.x ? s.x : t.x, right = s.x > t.x ? s.x : t.x, low = s.y < t.y ? s.y : t.y, high = s.y > t.y ? s.y : t.y;
+    if (!holds_a_centre(left < u.x ? left : u.x, right > u.x ? right : u.x)) return;
+    if (!holds_a_centre(low < u.y ? low : u.y, high > u.y ? high : u.y)) return;
+    if (to.out) write_piece(to.out + GLRAST_PIECE_WORDS * to.count, to.number, to.slope, s, t, u);
+    ++to.count;
+}
+
+// Each part is culled by itself: the grid may turn a thin polygon into a bow tie, whose two halves face different ways
+// and of which one may fill what the neighbours leave.
+GLRAST_INLINE void place_polygon(const RasterizePlaceArgs& a, Pieces& to, const Polygon& p) {
+    if (p.count < 3) return;
+    Placed placed[GLRAST_MOST_CORNERS];
+    for (int i = 0; i < p.count; ++i) {
+        if (!(p.corners[i].w > 0.0)) return;  // only the eye itself, (0, 0, 0, 0), is in view without that
+        placed[i] = place(a, p.corners[i]);
+    }
+    for (int i = 2; i < p.count; ++i) add_piece(a, to, placed[0], placed[i - 1], placed[i]);
+}
+
+// A coordinate in pixels, times w: what is on which side of a line of the image is seen without a division.
+GLRAST_INLINE double pixels_x(const RasterizePlaceArgs& a, Corner c) { return (c.x + c.w) * (0.5 * a.columns); }
+GLRAST_INLINE double pixels_y(const RasterizePlaceArgs& a, Corner c) { return (c.y + c.w) * (0.5 * a.lines); }
+
+// The first border of cells, in pixels, that a polygon whose smallest coordinate is `least` may reach: rounded down.
+GLRAST_INLINE int64 first_border(double least, int cell) {
+    const double before = floor(least / cell);
+    return before > 1.0 ? (int64)before * cell : cell;
+}
+
+// Cells from the left to the right, in each from the bottom to the top. Beyond the image's end only the eye itself,
+// (0, 0, 0, 0), which is on all sides of all lines, would be left.
+GLRAST_INLINE void place_in_cells(const RasterizePlaceArgs& a, Pieces& to, const Polygon& p) {
+    double least_x = a.columns, least_y = a.lines;
+    for (int i = 0; i < p.count; ++i) {
+        least_x = fmin(least_x, pixels_x(a, p.corners[i]) / p.corners[i].w);
+        least_y = fmin(least_y, pixels_y(a, p.corners[i]) / p.corners[i].w);
+    }
+    Polygon right = p, column, above, cell, rest;
+    for (int64 x = first_border(least_x, a.cell); right.count && x - a.cell <= a.columns; x += a.cell) {
+        split(right, [&](Corner c) { return pixels_x(a, c) - (double)x * c.w; }, rest, column);
+        right = rest;
+        above = column;
+        for (int64 y = first_border(least_y, a.cell); above.count && y - a.cell <= a.lines; y += a.cell) {
+            split(above, [&](Corner c) { return pixels_y(a, c) - (double)y * c.w; }, rest, cell);
+            above = rest;
+            place_polygon(a, to, cell);
+        }
+    }
+}
+
 // The pieces of one triangle that can cover a pixel's centre; written where `out` is. Returns how many.
 GLRAST_INLINE int place_triangle(const RasterizePlaceArgs& a, const float* p, const float* q, const float* r, int number, int* out) {
-    Corner corners[GLRAST_MOST_CORNERS] = {corner(p), corner(q), corner(r)};
-    const Slope slope = depth_slope(a, corners[0], corners[1], corners[2]);
-    const bool whole = lies_in_view(corners[0]) && lies_in_view(corners[1]) && lies_in_view(corners[2]);
-    const int count = whole ? 3 : clip_to_view(corners, 3);
-    Placed placed[GLRAST_MOST_CORNERS];
-    for (int i = 0; i < count; ++i) {
-        if (!(corners[i].w > 0.0)) return 0;  // only the eye itself, (0, 0, 0, 0), is in view without that
-        placed[i] = place(a, corners[i]);
-    }
-    int64 area = 0;
-    for (int i = 2; i < count; ++i) area += twice_the_area(placed[0], placed[i - 1], placed[i]);
-    if (area == 0 || (a.cull > 0 && area < 0) || (a.cull < 0 && area > 0)) return 0;
-    int n = 0;
-    for (int i = 2; i < count; ++i) {
-        const Placed s = placed[0], t = placed[i - 1], u = placed[i];
-        const int64 part = twice_the_area(s, t, u);
-        if (part == 0 || (part < 0) != (area < 0)) continue;
-        const int64 left = s.x < t.x ? s.x : t.x, right = s.x > t.x ? s.x : t.x, low = s.y < t.y ? s.y : t.y, high = s.y > t.y ? s.y : t.y;
-        if (!holds_a_centre(left < u.x ? left : u.x, right > u.x ? right : u.x)) continue;
-        if (!holds_a_centre(low < u.y ? low : u.y, high > u.y ? high : u.y)) continue;
-        if (out) write_piece(out + GLRAST_PIECE_WORDS * n, number, slope, s, t, u);
-        ++n;
-    }
-    return n;
+    Polygon polygon;
+    polygon.corners[0] = corner(p);  polygon.corners[1] = corner(q);  polygon.corners[2] = corner(r);
+    polygon.count = 3;
+    Pieces pieces = {out, 0, number, depth_slope(a, polygon.corners[0], polygon.corners[1], polygon.corners[2])};
+    const Corner* c = polygon.corners;
+    if (!(lies_in_view(c[0]) && lies_in_view(c[1]) && lies_in_view(c[2]))) clip_to_view(polygon);
+    if (a.cell) place_in_cells(a, pieces, polygon);
+    else place_polygon(a, pieces, polygon);
+    return pieces.count;
 }
 
 GLRAST_INLINE void rasterize_place_element(const RasterizePlaceArgs& a, int x, Row row) {

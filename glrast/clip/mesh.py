@@ -15,6 +15,8 @@ from ._arguments import as_tensor, positions, shape_text, triangles
 
 FORMATS = {".obj": obj, ".ply": ply, ".glb": glb}
 
+_CPU = torch.device("cpu")
+
 
 @dataclass(frozen=True, eq=False)
 class Mesh:
@@ -107,7 +109,8 @@ def load_mesh(path: str | Path, texture: bool = True) -> Mesh:
             f"glrast.clip.load_mesh: path must be a file; {path} {what}; check the path."
         )
     parts: dict[str, Any] = _format("load_mesh", path).read(path, texture)
-    return Mesh(**parts)
+    given = {name: x for name, x in parts.items() if x is not None}
+    return Mesh(**{name: as_tensor(x, device=_CPU) for name, x in given.items()})
 
 
 def save_mesh(path: str | Path, mesh: Mesh) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import moderngl
@@ -24,7 +24,8 @@ _CLIP_DISTANCE0 = 0x3000
 _CULL_FACE, _FACES = 0x0B44, {"none": 0x0405, "back": 0x0405, "front": 0x0404}
 _FRAMEBUFFER = 0x8D40
 _CHUNK_BYTES = 512 << 20  # GL memory of one chunk of layers, colour and depth
-_SMALLEST_BUFFER = 1 << 16
+_SMALLEST_BUFFER, _LARGEST_ROUNDED = 1 << 16, 1 << 30
+_MOST_PIECES = 1 << 22  # in a buffer, 480 MiB
 _SMALL_UPLOAD = 1 << 18  # bytes that are written whole: a call for each block would take longer
 # llvmpipe transforms vertices in the calling thread and rasterizes in others, but only what was flushed: in pieces
 # the two overlap (81,920 triangles at 1024 x 1024 on two cores: 23.7 ms in one piece, 13.7 ms in eight).
@@ -80,7 +81,8 @@ def draw(
         culls_non_finite = context.culls_non_finite and not batch.placed
         (gl.glEnable if culls_non_finite else gl.glDisable)(_CLIP_DISTANCE0)
         gl.glDepthFunc(_LESS)  # at equal depth the triangle drawn first stays: the lower index wins
-        buffers = _upload(context, batch, kind)
+        parts = _parts(batch)
+        buffers = _upload(context, parts[0], kind)
         gl.step("after writing pos and tri to their buffers")
         step = _layers_per_chunk(context, format, height, width)
         for begin in range(0, N, step):
@@ -96,7 +98,12 @@ def draw(
             if window:
                 gl.glViewport(*window.viewport)
             T = 0 if batch.indices is None else batch.indices.shape[1]
-            _submit(context, target, buffers, images, blocks, T, kind, defines, window)
+            for part in parts:
+                if len(parts) > 1:
+                    buffers = _upload(context, part, kind)
+                    context.sharing.to_opengl()
+                of_part = part.images[begin : begin + step]
+                _submit(context, target, buffers, of_part, blocks, T, kind, defines, window)
             chunk = out if len(images) == N else out[begin : begin + step]
             if resolve is None:
                 context.sharing.read(target, chunk)
@@ -106,6 +113,22 @@ def draw(
         if context.software:
             gl.check(f"after drawing {N} images of {height} x {width}")
     return out
+
+
+def _parts(batch: Batch) -> list[Batch]:
+    """What is uploaded and drawn at once: the batch, unless its pieces are more than a buffer takes."""
+    K = len(batch.pos)
+    if not batch.placed or K <= _MOST_PIECES:
+        return [batch]
+    first, end = batch.images[:, 2], batch.images[:, 2] + batch.images[:, 3]
+    parts = []
+    for begin in range(0, K, _MOST_PIECES):
+        last = begin + _MOST_PIECES
+        images = batch.images.copy()
+        images[:, 2] = first.clip(begin, last) - begin
+        images[:, 3] = end.clip(begin, last) - first.clip(begin, last)
+        parts.append(replace(batch, pos=batch.pos[begin:last], images=images))
+    return parts
 
 
 def _layers_per_chunk(context: DeviceContext, format: tuple, height: int, width: int) -> int:
@@ -145,17 +168,23 @@ def _upload_corners(buffer: moderngl.Buffer, batch: Batch) -> None:
 
 
 def _buffer(context: DeviceContext, name: str, size: int) -> moderngl.Buffer:
-    """A cached buffer of at least `size` bytes; it grows to the next power of two."""
+    """A cached buffer of at least `size` bytes; it grows to the next power of two, up to 1 GiB."""
     key = ("buffer", name)
     found = context.objects.get(key)
     if found is None or found.size < size:
         capacity = max(_SMALLEST_BUFFER, 1 << (size - 1).bit_length())
+        capacity = capacity if capacity <= _LARGEST_ROUNDED else size
         for stale in [k for k in context.objects if k == key or k[0] == "array"]:
             gone = context.objects.pop(stale)
             context.sharing.forget(gone)
             gone.release()
-        found = context.objects[key] = context.moderngl.buffer(reserve=capacity, dynamic=True)
-        context.gl.step(f"after making the buffer '{name}' of {capacity} bytes")
+        found = context.moderngl.buffer(reserve=capacity, dynamic=True)
+        try:
+            context.gl.check(f"making the buffer '{name}' of {capacity} bytes: draw less at once")
+        except RuntimeError:
+            found.release()
+            raise
+        context.objects[key] = found
     return found
 
 
@@ -204,18 +233,19 @@ def _commands(
     images: np.ndarray, layer: np.ndarray, T: int, indexed: bool, window: Window | None
 ) -> tuple[np.ndarray, np.ndarray]:
     """The draw commands uint32 [D,5], and int32 [D,3] or [D,7], what the vertex stage is told of each."""
-    commands, draws = [], []
-    told = (*window.origin, *window.centre) if window else ()
-    for row, (of, draw) in enumerate(zip(layer.tolist(), images.tolist())):
-        index_set, first_vertex, first_triangle, count = draw
-        first = 3 * (index_set * T + first_triangle)
-        if indexed:  # count, instances, first index, base vertex, base instance
-            commands.append((3 * count, 1, first, first_vertex, row))
-            draws.append((of, first_triangle, first_vertex, *told))
-        else:  # count, instances, first vertex, base instance; moderngl steps five words in both cases
-            commands.append((3 * count, 1, first, row, 0))
-            draws.append((of, index_set * T, first_vertex, *told))
-    return np.array(commands, np.uint32), np.array(draws, np.int32)
+    index_set, first_vertex, first_triangle, count = images.T
+    commands = np.zeros((len(images), 5), np.uint32)
+    draws = np.empty((len(images), 7 if window else 3), np.int32)
+    first, row = 3 * (index_set * T + first_triangle), np.arange(len(images))
+    commands[:, 0], commands[:, 1], commands[:, 2] = 3 * count, 1, first
+    draws[:, 0], draws[:, 2] = layer, first_vertex
+    if indexed:  # count, instances, first index, base vertex, base instance
+        commands[:, 3], commands[:, 4], draws[:, 1] = first_vertex, row, first_triangle
+    else:  # count, instances, first vertex, base instance; moderngl steps five words in both cases
+        commands[:, 3], draws[:, 1] = row, index_set * T
+    if window:
+        draws[:, 3:] = window.origin + window.centre
+    return commands, draws
 
 
 def _in_pieces(images: np.ndarray, layer: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:
@@ -230,7 +260,7 @@ def _in_pieces(images: np.ndarray, layer: np.ndarray, most: int) -> tuple[np.nda
 
 
 def _in_blocks(images: np.ndarray, blocks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """A draw for each block that has triangles left, in the same order."""
+    """A draw for each block that has triangles left, in the same order; of single blocks all."""
     if blocks.shape[1] == 1:  # few triangles: an empty draw costs less than looking for it
         out = images.copy()
         out[:, 3] = blocks[:, 0]

@@ -4,17 +4,15 @@ What OpenGL makes of a triangle depends, in the last bits, on where the window b
 in the window before it snaps them to a grid of 1/256 pixel, places new vertices where it clips, and extrapolates depth
 from the window's corner (in steep slivers at a silhouette the error reaches 4e-4). Of a large image it therefore gets
 pieces that are clipped and on that grid already and carry their depth (kernels/rasterize_place.cuh). A tile is a window
-a whole number of pixels further, which float32 takes off without rounding; the viewport, as large as the image or
-larger, moves with the image, so that nothing is clipped.
-
-Only where an image is larger than the viewport are pieces that reach far out of a tile clipped there, by OpenGL. Such
-an image can be drawn in tiles alone.
+a whole number of pixels further, which float32 takes off without rounding. Of an image larger than a viewport, pieces
+lie each in one cell of half a viewport's size, so that of those that a tile shows OpenGL need not clip any.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 
 from .context import DeviceContext
@@ -23,7 +21,9 @@ from .draw import Batch, draw
 _VIEWPORT = (
     1 << 14
 )  # pixels, which every OpenGL 4.5 has; a power of two, as in shaders/rasterize.vert
-_LARGEST_TILE = 1 << 13  # 512 MiB of ids and depth
+_CELL = _VIEWPORT // 2
+_LARGEST_TILE = 1 << 13  # 512 MiB of ids and depth; no larger than a cell
+_GRID = 256
 
 
 @dataclass(frozen=True)
@@ -40,21 +40,44 @@ def is_large(context: DeviceContext, height: int, width: int) -> bool:
     return max(height, width) > min(context.limits["size"], context.largest_plain)
 
 
+def cell(height: int, width: int) -> int:
+    """Pixels on a side of the cells that pieces are cut into; 0: the image is one."""
+    return _CELL if max(height, width) > _VIEWPORT else 0
+
+
 def draw_tiled(
     context: DeviceContext, batch: Batch, height: int, width: int, device: torch.device
 ) -> torch.Tensor:
     """Rasterize pieces into int32 [N,H,W] triangle id + 1, tile by tile where the driver cannot do it at once."""
     limit = context.limits["size"]
+    if max(height, width) <= limit:
+        return draw(context, batch, "id", height, width, device, window=whole(height, width))
     out = torch.empty((len(batch.images), height, width), dtype=torch.int32, device=device)
-    # Half a viewport: few pieces reach out of it.
-    tile = max(height, width) if max(height, width) <= limit else min(limit // 2, _LARGEST_TILE)
+    tile = min(limit // 2, _LARGEST_TILE)
+    corners = batch.pos[:, :, :2]
+    low, high = corners.amin(1), corners.amax(1)  # [K,2]
     for bottom in range(0, height, tile):
         for left in range(0, width, tile):
             part = out[:, bottom : bottom + tile, left : left + tile]
             h, w = part.shape[1:]
+            begin = torch.tensor([left, bottom], device=device) * _GRID
+            end = torch.tensor([left + w, bottom + h], device=device) * _GRID
+            shown = _those(batch, ((high > begin) & (low < end)).all(1))
             window = _window(bottom, left, h, w, height, width)
-            part.copy_(draw(context, batch, "id", h, w, device, window=window))
+            part.copy_(draw(context, shown, "id", h, w, device, window=window))
     return out
+
+
+def _those(batch: Batch, which: torch.Tensor) -> Batch:
+    """The batch with only some of its pieces [K], in the same order. Waits for a GPU."""
+    kept = which.nonzero()[:, 0]
+    before = np.append(
+        0, which.cumsum(0).cpu().numpy()
+    )  # how many are kept of the pieces before each
+    images, (first, count) = batch.images.copy(), batch.images[:, 2:].T
+    images[:, 2], images[:, 3] = before[first], before[first + count] - before[first]
+    pos = batch.pos[kept] if len(kept) else batch.pos[:1]  # a buffer must not be empty
+    return replace(batch, pos=pos, images=images)
 
 
 def whole(height: int, width: int) -> Window:
@@ -63,11 +86,12 @@ def whole(height: int, width: int) -> Window:
 
 
 def _window(bottom: int, left: int, h: int, w: int, height: int, width: int) -> Window:
-    x, y = _centre(left, w, width), _centre(bottom, h, height)
-    corner = (x - left - _VIEWPORT // 2, y - bottom - _VIEWPORT // 2)
-    return Window((left, bottom), (x, y), (*corner, _VIEWPORT, _VIEWPORT))
+    x, y = (_viewport_begin(*at) for at in ((left, width), (bottom, height)))
+    half = _VIEWPORT // 2
+    viewport = (x - left, y - bottom, _VIEWPORT, _VIEWPORT)
+    return Window((left, bottom), (x + half, y + half), viewport)
 
 
-def _centre(begin: int, extent: int, size: int) -> int:
-    """The image's pixel in the middle of a viewport: one that holds the whole image, or one around the tile."""
-    return _VIEWPORT // 2 if size <= _VIEWPORT else begin + extent // 2
+def _viewport_begin(begin: int, size: int) -> int:
+    """The image's pixel where a viewport begins that holds all cells, or the two from the one that `begin` is in."""
+    return 0 if size <= _VIEWPORT else begin // _CELL * _CELL

@@ -75,9 +75,12 @@ def launch_scatter(
     )
     if elements == 0 or size == 0:
         return torch.zeros(shape, dtype=torch.float32, device=device)
-    floats = dict(dtype=torch.float32, device=device)  # whatever PyTorch's defaults are
-    grad = torch.empty(shape, **floats)  # the host library zeroes it, in parallel
-    spare = torch.empty((pieces - 1) * size, **floats) if pieces > 1 else None
+    grad = torch.empty(
+        shape, dtype=torch.float32, device=device
+    )  # zeroed by the host library, in parallel
+    spare = None
+    if pieces > 1:
+        spare = torch.empty((pieces - 1) * size, dtype=torch.float32, device=device)
     scatter = dict(grad=grad, spare=spare, slot_size=size // slots, slots=slots, pieces=pieces)
     launch(stem, kernel, device, **scatter, **arguments)
     return grad

@@ -10,7 +10,7 @@ import torch
 
 from ..gl.context import DeviceContext
 from ..gl.draw import BLOCK, Batch
-from ..gl.tiles import is_large
+from ..gl.tiles import cell, is_large
 from ..launch import launch
 
 _SIDES = {"none": 0, "back": 1, "front": -1}
@@ -89,7 +89,7 @@ def _placed(pos, tri, plan: _Plan, height: int, width: int, cull: str) -> Batch:
     arguments = dict(
         width=counts.shape[1], H=1, rows=N, tri=tri, pos=pos, pos_stride=V * 4 if pos.ndim == 3 else 0,
         images=plan.regions.to(device), T=tri.shape[0], V=V, block=_PLACED_BLOCK, columns=width,
-        lines=height, cull=_SIDES[cull], counts=counts,
+        lines=height, cull=_SIDES[cull], cell=cell(height, width), counts=counts,
     )  # fmt: skip
     launch("rasterize", "rasterize_place", device, **arguments, places=None, pieces=None)
     places = (counts.flatten().cumsum(0) - counts.flatten()).reshape(counts.shape)

@@ -44,8 +44,8 @@ def drawn(
             pos=of_chunk(pos) if pos.ndim == 3 else pos, pos_stride=stride_of(pos), tri=tri, V=V, T=T, H=height,
         )  # fmt: skip
 
+    window = tiles.whole(height, width) if large else None
     if peeling is not None:
-        window = tiles.whole(height, width) if large else None
         found = draw(context, batch, program, height, width, device, None, window, peeling.targets)
         found = peeling.remember(found)
         resolve(0, N, found, 0)

@@ -7,6 +7,7 @@ in 15 us a call. Where somebody may be watching, or a tensor is more than it see
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 
@@ -18,7 +19,7 @@ _LIBRARY = torch.library.Library("glrast", "FRAGMENT")
 _PLAIN = {torch.Tensor, torch.nn.Parameter, int, float, bool, str, type(None)}
 
 
-def operator(schema: str, implementation: Callable, fake: Callable):
+def operator(schema: str, implementation: Callable, fake: Callable) -> Callable[..., Any]:
     """Define `glrast::SCHEMA`; returns a function that calls the operator."""
     name = schema.split("(")[0]
     _LIBRARY.define(schema)
@@ -62,8 +63,8 @@ try:
         torch._C._len_torch_dispatch_stack,  # FakeTensorMode, FlopCounterMode, a user's own mode
         torch._C._len_torch_function_stack,
         torch._C._are_functorch_transforms_active,
-        torch.autograd._profiler_enabled,
-        torch.jit.is_tracing,
+        torch.autograd._profiler_enabled,  # pyright: ignore[reportPrivateImportUsage]
+        torch.jit.is_tracing,  # pyright: ignore[reportPrivateImportUsage]
     )
 except AttributeError:  # another PyTorch: the dispatcher always decides
     _WATCHERS = (lambda: True,)

@@ -68,7 +68,7 @@ class DepthPeeler:
 
     Note: ids and depths of two layers stay in OpenGL textures meanwhile: 24 (buffers='full': 40) bytes a pixel. A layer
         costs up to 1.5 times (buffers='full': 1.8) as much as `rasterize`, and less than it once half of the mesh lies
-        before it.
+        before it (not beyond 8192 pixels on a side).
 
     Source: Everitt 2001, Interactive Order-Independent Transparency.
     """

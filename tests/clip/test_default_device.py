@@ -36,15 +36,15 @@ SHAPES = {
 @pytest.fixture
 def meta():
     """The default device is one that no tensor is on."""
-    before = torch.get_default_device()
     yield lambda: torch.set_default_device("meta")
-    torch.set_default_device(before)
+    torch.set_default_device(None)
 
 
 @pytest.fixture
 def float64():
+    before = torch.get_default_dtype()
     yield lambda: torch.set_default_dtype(torch.float64)
-    torch.set_default_dtype(torch.float32)
+    torch.set_default_dtype(before)
 
 
 @pytest.mark.parametrize("name", OF_TENSORS)
@@ -60,6 +60,18 @@ def test_the_default_dtype_changes_nothing(float64, name):
     wanted = make()
     float64()
     check_equal(make(), wanted)
+
+
+@pytest.mark.parametrize("ending", ["obj", "ply", "glb"])
+def test_meshes_are_loaded_to_the_cpu(meta, tmp_path, ending):
+    if ending != "obj":
+        pytest.importorskip("trimesh", reason="ply and glb go through trimesh")
+    path = tmp_path / f"a.{ending}"
+    clip.save_mesh(path, clip.Mesh(POS, TRI))
+    wanted = clip.load_mesh(path)
+    meta()
+    found = clip.load_mesh(path)
+    check_equal((found.pos, found.tri), (wanted.pos, wanted.tri))
 
 
 def check_equal(found, wanted):

@@ -1,12 +1,13 @@
 """tiles: an image drawn in tiles is the image drawn at once; images beyond the driver's limit are drawn.
 
-The fixture `context` also draws small images from pieces, so all tests of rasterize and peel see those.
+In tests/ops the fixture `context` also draws small images from pieces, so the tests of rasterize and peel see those.
 """
 
 import pytest
 import torch
 
 import glrast
+from glrast.gl import draw as drawing
 from tests import scenes
 from tests.ops.test_drawable import soup
 from tests.scenes import ODD
@@ -79,23 +80,64 @@ def test_triangles_that_opengl_places_differ_between_windows(device, gl):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("upright", [False, True])
+@pytest.mark.parametrize("extent", [9001, 20001, 50003])
 @pytest.mark.parametrize(
     "name", ["closed meshes, beyond the borders", "slivers", "soup of large ones"]
 )
-def test_images_that_the_driver_could_draw_at_once_are_the_same_in_tiles(
-    device, gl, limit, name, upright
-):
-    """Nothing but the limit is pretended here."""
-    size = (9001, 12) if upright else (12, 9001)
-    assert gl.largest_plain < 9001 <= gl.limits["size"] or not gl.software
+def test_large_images_are_the_same_in_tiles_of_any_size(device, gl, limit, name, extent, upright):
+    """Nothing but the limit is pretended here: at once or in the largest tiles, in others, in others again."""
+    size = (extent, 12) if upright else (12, extent)
+    assert gl.largest_plain < extent or not gl.software
     pos, tri = (t.to(device) for t in SCENES[name]())
     ctx = glrast.Context(device)
     wanted, _ = glrast.rasterize(ctx, pos, tri, size)
-    with glrast.DepthPeeler(ctx, pos, tri, size) as peeler:
-        assert torch.equal(peeler.rasterize_next_layer()[0], wanted)
-    for extent in (9000, 1000):
-        limit(extent)
+    assert (wanted[..., 3] > 0).any()
+    if extent <= gl.limits["size"]:
+        with glrast.DepthPeeler(ctx, pos, tri, size) as peeler:
+            assert torch.equal(peeler.rasterize_next_layer()[0], wanted)
+    for most in (9000, 3001):
+        limit(most)
         assert torch.equal(glrast.rasterize(ctx, pos, tri, size)[0], wanted)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("size", [(64, 64), (3, 20001)])
+@pytest.mark.parametrize("cull", ["none", "back", "front"])
+def test_no_hole_between_slivers_that_the_border_cuts(pieces, size, cull):
+    """The grid turns thin polygons into bow ties: a strip of slivers, one end inside the image, the other beyond it."""
+    for seed in range(4 if size[0] > 3 else 1):
+        pos, tri = strip_of_slivers(30_000, seed)
+        tri = tri.flip(1) if cull == "front" else tri
+        rast, _ = glrast.rasterize(
+            pieces, pos.to(pieces.device), tri.to(pieces.device), size, cull=cull
+        )
+        seen = rast[0, ..., 3].cpu() > 0
+        assert seen.any() and not seen.all()
+        around = seen[1:-1, :-2] & seen[1:-1, 2:] & seen[:-2, 1:-1] & seen[2:, 1:-1]
+        assert not (around & ~seen[1:-1, 1:-1]).any()
+
+
+def test_pieces_for_which_a_buffer_is_too_small_are_drawn_one_part_after_the_other(
+    pieces, limit, monkeypatch
+):
+    pos, tri = (t.to(pieces.device) for t in SCENES["closed meshes, beyond the borders"]())
+    ranges = [[0, 100], [50, 0], [20, len(tri) - 20]]
+    wanted, _ = glrast.rasterize(pieces, pos, tri, ODD)
+    of_ranges, _ = glrast.rasterize(pieces, pos[0], tri, ODD, ranges=ranges)
+    monkeypatch.setattr(drawing, "_MOST_PIECES", 37)
+    for most in (16384, 16):
+        limit(most)
+        assert torch.equal(glrast.rasterize(pieces, pos, tri, ODD)[0], wanted)
+        assert torch.equal(glrast.rasterize(pieces, pos[0], tri, ODD, ranges=ranges)[0], of_ranges)
+
+
+def test_a_buffer_that_opengl_refuses_is_named_and_forgotten(device, gl):
+    pos, tri = (t.to(device) for t in SCENES["one layer"]())
+    ctx = glrast.Context(device)
+    wanted, _ = glrast.rasterize(ctx, pos, tri, ODD)
+    with gl.current(), pytest.raises(RuntimeError, match="making the buffer 'pos' of"):
+        drawing._buffer(gl, "pos", 1 << 45)
+    assert torch.equal(glrast.rasterize(ctx, pos, tri, ODD)[0], wanted)
 
 
 @pytest.mark.parametrize("name", ["one layer", "one layer, beyond the borders"])
@@ -215,6 +257,19 @@ def crumpled_sheet(n, zoom=0.9):
     lower = torch.stack([first, first + 1, first + n + 2], -1)
     upper = torch.stack([first, first + n + 2, first + n + 1], -1)
     return pos, torch.cat([lower, upper]).int()
+
+
+def strip_of_slivers(n, seed):
+    """2n triangles of one strip, thinner than the grid at their inner end, the outer end beyond the upper border."""
+    random = torch.Generator().manual_seed(seed)
+    t = torch.rand(n, generator=random, dtype=torch.float64).sort()[0]
+    inner = torch.stack([1.8 * t - 0.9, 0.3 * torch.sin(9 * t) - 0.5 + 0.3 * t], -1)
+    outer = torch.stack([6 * t - 3, torch.full_like(t, 2.5)], -1)
+    ndc = torch.cat([inner, outer]).float()
+    w = 1 + torch.rand(2 * n, 1, generator=random)
+    i = torch.arange(n - 1)
+    lower, upper = torch.stack([i, i + 1, n + i], -1), torch.stack([i + 1, n + i + 1, n + i], -1)
+    return torch.cat([ndc * w, 0 * w, w], -1)[None], torch.cat([lower, upper]).int()
 
 
 def slivers(n):

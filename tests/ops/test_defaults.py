@@ -19,15 +19,15 @@ DEFAULTS = [
 @pytest.fixture(params=DEFAULTS, ids=lambda d: f"{d['device']}-{d['dtype']}")
 def defaults(request):
     """Switches them, and puts back what was."""
-    before = torch.get_default_device(), torch.get_default_dtype()
+    before = torch.get_default_dtype()
 
     def switch():
         torch.set_default_device(request.param["device"])
         torch.set_default_dtype(request.param["dtype"])
 
     yield switch
-    torch.set_default_device(before[0])
-    torch.set_default_dtype(before[1])
+    torch.set_default_device(None)
+    torch.set_default_dtype(before)
 
 
 def rasterized(context, pos, tri, attr):
