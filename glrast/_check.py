@@ -22,6 +22,11 @@ def tensor(
         raise TypeError(
             f"glrast.{function}: {name} must be a torch tensor{_and(hint)}; got {type(value).__name__}"
         )
+    if value.layout != torch.strided:
+        raise TypeError(
+            f"glrast.{function}: {name} must be dense; got {str(value.layout).removeprefix('torch.')}: "
+            f"convert it with {name}.to_dense()"
+        )
     if device is not None and value.device != device:
         raise ValueError(
             f"glrast.{function}: {name} must be on {device} like the other tensors; it is on {value.device}: "
@@ -42,7 +47,7 @@ def floats(function: str, name: str, value, *, device: torch.device | None = Non
             raise TypeError(
                 f"glrast.{function}: {name} must be float32; got {_dtype(value)}: convert it with {name}.float()"
             )
-    return value.contiguous()
+    return value.contiguous().resolve_neg()
 
 
 def triangles(function: str, value, *, device: torch.device | None = None) -> torch.Tensor:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import weakref
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import torch
@@ -44,11 +46,24 @@ class Context:
 
         self.device = _resolve(device)
         self.output_db = output_db
-        self.peeler: DepthPeeler | None = None  # the one that is at work
+        self._peeler: Callable[[], DepthPeeler | None] = _nobody  # a weak reference
         opened = for_device(self.device)
         self.handle = opened.handle
         renderer = opened.renderer.split(" ")[0]
         self.program = _MEASURED.get(renderer, _UNMEASURED) if buffers == "auto" else buffers
+
+    @property
+    def peeler(self) -> DepthPeeler | None:
+        """The one that is at work."""
+        return self._peeler()
+
+    @peeler.setter
+    def peeler(self, at_work: DepthPeeler | None) -> None:
+        self._peeler = _nobody if at_work is None else weakref.ref(at_work)
+
+    def __reduce__(self):
+        """Pickled and copied as what it was made from: the OpenGL context is this process's."""
+        return _reopened, (type(self), str(self.device), self.output_db, self.program)
 
     def close(self) -> None:
         """Free the device's OpenGL buffers and targets. The context stays usable and takes what it needs again."""
@@ -85,6 +100,16 @@ class RasterizeCudaContext(Context):
 
     def __init__(self, device=None):
         super().__init__(device)
+
+
+def _nobody() -> None:
+    """No peeler is at work."""
+
+
+def _reopened(kind: type[Context], device: str, output_db: bool, program: str) -> Context:
+    made = kind.__new__(kind)
+    Context.__init__(made, device, output_db=output_db, buffers=program)
+    return made
 
 
 def _resolve(device) -> torch.device:

@@ -112,6 +112,12 @@ def join(path: Path, parts: list[dict[str, Any]]) -> dict[str, Any]:
         "pos": np.concatenate([p["pos"] for p in parts]).astype(np.float32),
         "tri": np.concatenate([p["tri"] + start for p, start in zip(parts, starts, strict=True)]),
     }
+    tri, V = mesh["tri"], len(mesh["pos"])
+    if tri.size and not (tri.min() >= 0 and tri.max() < V):
+        raise ValueError(
+            f"glrast.clip.load_mesh: {path} must have faces of its {V} vertices; "
+            f"got indices from {tri.min()} to {tri.max()}; export it again."
+        )
     if all(p.get("normal") is not None for p in parts):
         mesh["normal"] = np.concatenate([p["normal"] for p in parts]).astype(np.float32)
     if any(p.get("color") is not None for p in parts):
@@ -126,7 +132,13 @@ def join(path: Path, parts: list[dict[str, Any]]) -> dict[str, Any]:
                 f"got {len(pictures)}; bake them into one, or pass texture=False for the geometry."
             )
         picture = next(iter(pictures.values()))
-        mesh["texture"] = None if picture is None else to_texture(picture)
+        try:
+            mesh["texture"] = None if picture is None else to_texture(picture)
+        except OSError as error:
+            raise ValueError(
+                f"glrast.clip.load_mesh: {path} must have a whole picture as its texture; {error}; "
+                "export it again, or pass texture=False for the geometry."
+            ) from error
         uv = [p["uv"] if p.get("uv") is not None else np.zeros((len(p["pos"]), 2)) for p in parts]
         mesh["uv"] = np.concatenate(uv).astype(np.float32)
         mesh = _without_seams(mesh)

@@ -60,6 +60,11 @@ def read(path: Path, texture: bool) -> dict[str, Any]:
             f"glrast.clip.load_mesh: {path}: v and vn must have three numbers or more; "
             "got a line with fewer; export the mesh again."
         )
+    if not all(rows["vt"]):
+        raise ValueError(
+            f"glrast.clip.load_mesh: {path}: vt must have a number or two; got a line with none; "
+            "export the mesh again."
+        )
     index = np.array(corners, dtype=np.int64).reshape(-1, 3, 3)
     tri = index[:, :, 0]
     parts: dict[str, Any] = {
@@ -141,7 +146,7 @@ def _texture(path: Path, libraries: list[str], used: list[str]) -> np.ndarray | 
     pictures: dict[str, str] = {}
     for library in libraries:
         material = None
-        file = path.with_name(library)
+        file = path.parent / library.replace("\0", "")
         for line in file.read_text(errors="replace").splitlines() if file.is_file() else []:
             key, _, rest = line.strip().partition(" ")
             if key == "newmtl":

@@ -103,6 +103,11 @@ def for_device(device: torch.device) -> DeviceContext:
 
 def by_handle(handle: int) -> DeviceContext:
     """The context that operations name by number: custom operators take no Python objects."""
+    if handle >= len(_by_handle):
+        raise RuntimeError(
+            f"glrast: there is no OpenGL context number {handle} in this process; a program that was exported in "
+            "another one needs a glrast.Context of the same device to be made first"
+        )
     return _by_handle[handle]
 
 

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import re
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import moderngl
 
@@ -25,9 +29,27 @@ def compile_program(
 ) -> moderngl.Program:
     """Compile two texts; RuntimeError shows shaders/FILE:LINE, that line, and the driver's message."""
     try:
-        return context.moderngl.program(vertex_shader=vertex, fragment_shader=fragment)
+        with _interrupt_after():
+            return context.moderngl.program(vertex_shader=vertex, fragment_shader=fragment)
     except moderngl.Error as error:
         raise RuntimeError(_explain(stem, vertex, fragment, str(error))) from None
+
+
+@contextmanager
+def _interrupt_after() -> Iterator[None]:
+    """Ctrl-C waits for the end: moderngl 5.13 crashes on an exception within its own Python calls."""
+    handler = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(handler):
+        yield
+        return
+    came = []
+    signal.signal(signal.SIGINT, lambda *arguments: came.append(arguments))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
+        if came:
+            handler(*came[0])
 
 
 def _read(file_name: str, defines: tuple[str, ...]) -> str:

@@ -48,6 +48,9 @@ def _paste(file_name: str, seen: set[str]) -> str:
     return "\n".join(lines)
 
 
+_NO_MEMORY = "glrast: '{}' must be a tensor with memory; got a {} without (fake or meta); this cannot be traced"
+
+
 @dataclass(frozen=True)
 class Arguments:
     """One kernel's argument struct, as its text declares it."""
@@ -62,8 +65,20 @@ class Arguments:
         """The struct's bytes; tensors become their addresses, None a null pointer."""
         out = list(self.values(values))
         for i in self.pointers:
-            out[i] = 0 if out[i] is None else out[i].data_ptr()
-        return self.format.pack(*out)
+            if out[i] is not None:
+                tensor, out[i] = out[i], out[i].data_ptr()
+                if not out[i] and tensor.numel():
+                    raise RuntimeError(_NO_MEMORY.format(self.fields[i], type(tensor).__name__))
+            else:
+                out[i] = 0
+        try:
+            return self.format.pack(*out)
+        except struct.error:
+            numbers = [(i, x) for i, x in enumerate(out) if i not in self.pointers]
+            large = [f"{self.fields[i]} = {x}" for i, x in numbers if abs(x) >= 2**31]
+            raise ValueError(
+                f"glrast: an extent is beyond what kernels count to, 2^31: {', '.join(large)}"
+            ) from None
 
 
 @cache

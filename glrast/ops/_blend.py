@@ -11,7 +11,7 @@ import torch
 from torch.autograd.function import once_differentiable
 
 from ..launch import launch, launch_scatter
-from ._library import operator
+from ._library import operator, save, saved
 
 
 def blended(color, rast, pos, tri, opposite, boost: float) -> torch.Tensor:
@@ -35,7 +35,7 @@ class _Antialias(torch.autograd.Function):
     def forward(ctx, color, rast, pos, tri, opposite, boost, inner):
         run = _inner_forward if inner else antialias_forward
         out, flags, alpha = run(color, rast, pos, tri, opposite)
-        ctx.save_for_backward(color, rast, pos, tri, flags, alpha)
+        save(ctx, color, rast, pos, tri, flags, alpha)
         ctx.boost, ctx.inner = boost, inner
         return out
 
@@ -44,7 +44,7 @@ class _Antialias(torch.autograd.Function):
     def backward(ctx, grad_out):
         run = _inner_backward if ctx.inner else _antialias_backward
         wanted = [bool(ctx.needs_input_grad[0]), bool(ctx.needs_input_grad[2])]
-        grads = run(*ctx.saved_tensors, grad_out, ctx.boost, wanted)
+        grads = run(*saved(ctx, "antialias"), grad_out, ctx.boost, wanted)
         grad_color, grad_pos = (g if w else None for g, w in zip(grads, wanted))
         return grad_color, None, grad_pos, None, None, None, None
 

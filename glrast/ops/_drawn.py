@@ -59,7 +59,7 @@ def drawn(
 
 def _check_within(ranges: torch.Tensor, T: int) -> None:
     first, count = ranges[:, 0], ranges[:, 1]
-    wrong = ((first < 0) | (count < 0) | (first + count > T)).nonzero()
+    wrong = ((first < 0) | (count < 0) | (count > T - first)).nonzero()
     if len(wrong):
         n = int(wrong[0])
         raise ValueError(

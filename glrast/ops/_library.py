@@ -15,8 +15,8 @@ from .. import _debug
 
 _LIBRARY = torch.library.Library("glrast", "FRAGMENT")
 
-# What an operator may be given without looking closer. Subclasses of Tensor, fake ones among them, are not here.
-_PLAIN = {torch.Tensor, torch.nn.Parameter, int, float, bool, str, type(None)}
+# What else than tensors an operator may be given. Subclasses of Tensor, fake ones among them, are not here.
+_PLAIN = {int, float, bool, str, type(None)}
 
 
 def operator(schema: str, implementation: Callable, fake: Callable) -> Callable[..., Any]:
@@ -42,12 +42,42 @@ def operator(schema: str, implementation: Callable, fake: Callable) -> Callable[
     return called
 
 
+def save(ctx, *tensors: torch.Tensor | None) -> None:
+    """save_for_backward, with the shapes: see `saved`."""
+    ctx.save_for_backward(*tensors)
+    ctx.shapes = [None if t is None else t.shape for t in tensors]
+
+
+def saved(ctx, function: str) -> tuple:
+    """What `save` was given. `tensor.data = other` changes a tensor without PyTorch's noticing: RuntimeError then,
+    for a kernel would read beyond its end."""
+    tensors = ctx.saved_tensors
+    if torch.compiler.is_compiling():
+        return tensors
+    for tensor, shape in zip(tensors, ctx.shapes):
+        if tensor is not None and (tensor.shape != shape or not tensor.is_contiguous()):
+            raise RuntimeError(
+                f"glrast.{function} (backward): its tensors must stay as they were in the forward pass; one of shape "
+                f"{list(shape)} is now of shape {list(tensor.shape)} and strides {list(tensor.stride())}: "
+                "do not assign to `.data` before backward"
+            )
+    return tensors
+
+
 def _are_plain(arguments) -> bool:
-    kinds = set(map(type, arguments))
-    if list in kinds:
-        kinds.remove(list)
-        kinds.update(type(x) for a in arguments if type(a) is list for x in a)
-    return kinds <= _PLAIN
+    for argument in arguments:
+        kind = type(argument)
+        if kind is torch.Tensor or kind is torch.nn.Parameter:
+            if (
+                argument.is_neg() or argument._is_zerotensor()
+            ):  # the dispatcher makes them ordinary ones
+                return False
+        elif kind is list:
+            if not _are_plain(argument):
+                return False
+        elif kind not in _PLAIN:
+            return False
+    return True
 
 
 def _is_watched() -> bool:

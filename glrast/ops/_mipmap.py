@@ -20,6 +20,9 @@ class Mipmap:
         self.packed = packed
 
 
+_LARGEST = 1 << 24  # texels on a side: float32 tells no more apart
+
+
 def texture_construct_mip(
     tex: torch.Tensor, max_mip_level: int | str | None = None, cube_mode: bool = False
 ) -> Mipmap:
@@ -55,6 +58,8 @@ def check_texture(function: str, tex: torch.Tensor, cube: bool) -> None:
     else:
         filled = tex.ndim == 4 and min(tex.shape[1:3]) > 0
         _check.shape(function, "tex", tex, "[B,Ht,Wt,C] with Ht, Wt > 0", filled)
+    fits = max(tex.shape[-3:-1]) <= _LARGEST
+    _check.shape(function, "tex", tex, f"of at most {_LARGEST} texels on a side", fits)
 
 
 def last_level(function: str, shape: tuple[int, ...], max_mip_level) -> int:

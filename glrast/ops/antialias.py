@@ -65,7 +65,8 @@ def antialias(
         _refuse_images(color, rast)
     N, H, W = color.shape[:3]
     hint = f"with N={N}, H={H}, W={W} (from color)"
-    fits = pos.shape[-1] == 4 and (pos.ndim == 2 or (pos.ndim == 3 and pos.shape[0] in (1, N)))
+    shaped = pos.ndim == 2 or (pos.ndim == 3 and pos.shape[0] in (1, N))
+    fits = shaped and pos.shape[-1] == 4
     _check.shape("antialias", "pos", pos, "[N,V,4], [1,V,4] or [V,4]", fits, hint)
     _check.value("antialias", "cull", "'none', 'back' or 'front'", cull in CULLED, repr(cull))
     known = discontinuities in DISCONTINUITIES
@@ -113,10 +114,11 @@ class Topology:
         self.tri = tri.clone()
         self.opposite = opposite_vertices(tri)
         self._opposite_culled: torch.Tensor | None = None
-        self._known: tuple = (
-            lambda: None,
-            0,
-        )  # the tri last found equal, and how often it had been written to
+        # a weak reference to the tri last found equal, or None, and how often it had been written to
+        self._known: tuple = (None, 0)
+
+    def __getstate__(self) -> dict:
+        return self.__dict__ | {"_known": (None, 0)}  # a weak reference is this process's
 
     def across(self, cull: str) -> torch.Tensor:
         """`opposite`, made for culled meshes when one is first drawn."""
@@ -133,10 +135,11 @@ class Topology:
         if torch.compiler.is_compiling() or tri.device.type != "cpu":
             return True
         version = None if tri.is_inference() else tri._version
-        if self._known[0]() is tri and self._known[1] == version is not None:
+        known, then = self._known
+        if known is not None and known() is tri and then == version is not None:
             return True
         equal = torch.equal(tri, self.tri)
-        self._known = (weakref.ref(tri), version) if equal else (lambda: None, 0)
+        self._known = (weakref.ref(tri), version) if equal else (None, 0)
         return equal
 
 
@@ -204,7 +207,7 @@ def _topology(given: torch.Tensor, tri: torch.Tensor, handle: Topology | None) -
 def _remembered_topology(given: torch.Tensor, tri: torch.Tensor) -> Topology:
     """Made once for a tri that stays as it is. The CPU compares; on a GPU that would wait, so there PyTorch's count of
     changes in place decides (which changes through `tri.data` escape)."""
-    if torch.compiler.is_compiling():
+    if torch.compiler.is_compiling() or torch._C._is_tracing():
         return Topology(
             tri
         )  # in the graph: what is remembered would be a constant of it, right or wrong

@@ -7,7 +7,7 @@ from torch.autograd.function import once_differentiable
 
 from .. import _check
 from ..launch import constant, launch, launch_scatter
-from ._library import operator
+from ._library import operator, save, saved
 
 
 def interpolate(
@@ -80,7 +80,7 @@ class _Interpolate(torch.autograd.Function):
     @staticmethod
     def forward(ctx, attr, rast, tri, rast_db, diff):
         out, out_da = _forward_operator(attr, rast, tri, rast_db, diff)
-        ctx.save_for_backward(attr, rast, tri, rast_db)
+        save(ctx, attr, rast, tri, rast_db)
         ctx.diff = diff
         ctx.set_materialize_grads(False)
         if not diff:
@@ -90,7 +90,7 @@ class _Interpolate(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx, grad_out, grad_out_da):
-        attr, rast, tri, rast_db = ctx.saved_tensors
+        attr, rast, tri, rast_db = saved(ctx, "interpolate")
         if not ctx.diff:
             grad_out_da = None
         if grad_out is None and grad_out_da is None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
+from typing import Any
 
 import numpy as np
 import torch
 from torch.autograd.function import once_differentiable
 
-from .. import _check
+from .. import _check, _debug
 from ..context import Context
 from ..launch import launch
 from .rasterize import checked, gradient, remember
@@ -119,18 +123,37 @@ class DepthPeeler:
 
         Raises:
             RuntimeError: outside the `with` of this peeler.
+
+        Note: torch.compile breaks its graph here: what is drawn depends on what was drawn before.
         """
         if self._peeling is None:
             raise RuntimeError(
                 "glrast.DepthPeeler: rasterize_next_layer must be called inside `with DepthPeeler(...) as peeler:`"
             )
         ctx = self._ctx
-        arguments = (ctx.handle, self._height, self._width, ctx.program, self._cull, ctx.output_db)
-        from ._drawn import drawn
+        drawing = (ctx.handle, self._height, self._width, ctx.program, self._cull, ctx.output_db)
+        arguments = (self._pos, self._tri, self._ranges, *drawing, self._peeling)
+        # Where nobody has compiled anything, the compiler is not even imported.
+        step = _next_layer_uncompiled() if "torch._dynamo" in sys.modules else _next_layer
+        return step(arguments, self._grad_db)
 
-        with torch.no_grad():
-            layer = drawn(self._pos, self._tri, self._ranges, *arguments, self._peeling)
-        return _Layer.apply(self._pos, self._tri, layer, self._grad_db)
+
+def _next_layer(arguments: tuple, grad_db: bool) -> tuple[torch.Tensor, torch.Tensor]:
+    from ._drawn import drawn
+
+    pos, tri, *_ = arguments
+    with torch.no_grad():
+        if _debug.active:
+            layer = _debug.run("peel", ["pos", "tri"], drawn, arguments)
+        else:
+            layer = drawn(*arguments)
+    return _Layer.apply(pos, tri, layer, grad_db)
+
+
+@cache
+def _next_layer_uncompiled() -> Callable[..., Any]:
+    """Traced by the compiler, the layers lose their gradient."""
+    return torch.compiler.disable(_next_layer)
 
 
 _TILE = 8  # pixels; kernels/peel.cu says the same

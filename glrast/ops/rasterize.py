@@ -8,7 +8,7 @@ from torch.autograd.function import once_differentiable
 from .. import _check
 from ..context import Context
 from ..launch import launch_scatter
-from ._library import operator
+from ._library import operator, save, saved
 
 CULLED = ("none", "back", "front")
 
@@ -110,6 +110,7 @@ def _ranges(function: str, ranges) -> torch.Tensor:
     given = ranges if isinstance(ranges, torch.Tensor) else torch.as_tensor(ranges, device="cpu")
     whole = not given.is_floating_point() or given.numel() == 0
     _check.value(function, "ranges", "integers", whole, str(given.dtype))
+    _check.value(function, "ranges", "integers", not given.is_complex(), str(given.dtype))
     given = given.to("cpu", torch.int64)
     if given.numel() == 0:
         given = given.reshape(0, 2)
@@ -133,7 +134,7 @@ def remember(ctx, pos, tri, drawn, grad_db: bool):
     """What the gradient of one image (rast, rast_db, ids) needs, kept on its autograd node; returns rast, rast_db."""
     rast, rast_db, ids = drawn
     # The ids, not rast: clients edit rast in place (shift ids, flip), and it is four times as large.
-    ctx.save_for_backward(pos, tri, ids)
+    save(ctx, pos, tri, ids)
     ctx.grad_db = grad_db
     if not ctx.grad_db:
         ctx.mark_non_differentiable(rast_db)
@@ -147,7 +148,7 @@ def gradient(ctx, grad_rast, grad_db):
         grad_db = None
     if not ctx.needs_input_grad[0] or (grad_rast is None and grad_db is None):
         return None
-    return _backward_operator(*ctx.saved_tensors, grad_rast, grad_db)
+    return _backward_operator(*saved(ctx, "rasterize"), grad_rast, grad_db)
 
 
 def _forward(*arguments):

@@ -10,7 +10,7 @@ from torch.autograd.function import once_differentiable
 from .. import _check
 from ..launch import launch
 from . import _mipmap
-from ._library import operator
+from ._library import operator, save, saved
 from ._mipmap import Mipmap
 
 # In the order of the enums of kernels/texture_footprint.cuh.
@@ -157,7 +157,7 @@ class _Texture(torch.autograd.Function):
     @staticmethod
     def forward(ctx, tex, mip, uv, uv_da, bias, last, built, filter, boundary):
         out = _forward_operator(tex, mip, uv, uv_da, bias, last, filter, boundary)
-        ctx.save_for_backward(tex, mip, uv, uv_da, bias)
+        save(ctx, tex, mip, uv, uv_da, bias)
         ctx.modes = last, filter, boundary, built
         ctx.set_materialize_grads(False)
         return out
@@ -167,7 +167,7 @@ class _Texture(torch.autograd.Function):
     def backward(ctx, grad_out):
         if grad_out is None:
             return (None,) * 9
-        tex, mip, uv, uv_da, bias = ctx.saved_tensors
+        tex, mip, uv, uv_da, bias = saved(ctx, "texture")
         last, filter, boundary, built = ctx.modes
         needed = ctx.needs_input_grad
         wanted = [

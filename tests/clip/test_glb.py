@@ -129,3 +129,23 @@ def test_broken_and_empty_files_are_named(tmp_path):
     path.write_bytes(trimesh.Scene([trimesh.PointCloud(np.zeros((3, 3)))]).export(file_type="glb"))
     with pytest.raises(ValueError, match=r"load_mesh: .*a.glb must have triangles; found none"):
         load_mesh(path)
+
+
+def test_indices_beyond_the_vertices_and_broken_pictures_are_named(tmp_path):
+    pos, tri = cube()
+    texture = torch.rand(8, 8, 3, generator=torch.Generator().manual_seed(0))
+    path = tmp_path / "a.glb"
+    save_mesh(path, Mesh(pos, tri, uv=pos[:, :2], uv_tri=tri, texture=texture))
+    content = path.read_bytes()
+    at = content.find(tri.numpy().astype("<u4").tobytes()[:12])
+    assert at > 0
+    path.write_bytes(content[:at] + b"\xff\xff\xff\x7f" + content[at + 4 :])
+    with pytest.raises(
+        ValueError, match=r"a.glb must have faces of its 8 vertices; got indices from 0"
+    ):
+        load_mesh(path)
+    at = content.find(b"IDAT") + 4
+    path.write_bytes(content[:at] + bytes(40) + content[at + 40 :])
+    with pytest.raises(ValueError, match=r"load_mesh: .*a.glb must .* picture .*texture=False"):
+        load_mesh(path)
+    assert len(load_mesh(path, texture=False).tri) == len(tri)

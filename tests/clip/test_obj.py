@@ -121,5 +121,11 @@ def test_short_vertices_and_empty_files(tmp_path):
     ):
         load(tmp_path, "# no\nPNG\x00 and so on\n")
     assert len(load(tmp_path, SQUARE + "strange 1\nf 1 2 3\n").tri) == 1
+    with pytest.raises(ValueError, match=r"load_mesh: .*a.obj: vt must have a number or two"):
+        load(tmp_path, SQUARE + "vt 0\nvt\nf 1/1 2/1 3/1\n")
+    assert (
+        len(load(tmp_path, "mtllib \0\x01\n" + SQUARE + "vt 0 0\nusemtl x\nf 1/1 2/1 3/1\n").tri)
+        == 1
+    )
     empty = load(tmp_path, "# empty\no nothing\n")
     assert empty.pos.shape == (0, 3) and empty.tri.shape == (0, 3)

@@ -1,5 +1,7 @@
 """program: GLSL from shaders/, compiled once, with errors that name the file and the line."""
 
+import signal
+
 import pytest
 
 from glrast.gl import program as module
@@ -75,3 +77,25 @@ def test_a_message_of_another_driver_is_read_too():
         "GLSL Compiler failed\n\nvertex_shader\n=====\n0(3) : error C0000: syntax error",  # NVIDIA's way
     )
     assert said.splitlines()[0] == "glrast: shaders/rasterize.vert:3 does not compile: int bad bad;"
+
+
+def test_an_interrupt_waits_until_the_program_is_made(gl, monkeypatch):
+    """moderngl crashes on an exception in the middle."""
+    made = []
+    real = gl.moderngl.program
+
+    def interrupted(**stages):
+        signal.raise_signal(signal.SIGINT)
+        made.append(real(**stages))
+        return made[-1]
+
+    monkeypatch.setattr(gl.moderngl, "program", interrupted)
+    before = signal.getsignal(signal.SIGINT)
+    texts = [
+        f"#version 450 core\nvoid main() {{ {line} }}" for line in ("gl_Position = vec4(0);", "")
+    ]
+    with gl.current(), pytest.raises(KeyboardInterrupt):
+        module.compile_program(gl, "rasterize", *texts)
+    assert len(made) == 1 and signal.getsignal(signal.SIGINT) is before
+    with gl.current():
+        made[0].release()

@@ -100,6 +100,7 @@ def test_nobody_watching_the_dispatcher_is_not_asked(device, monkeypatch):
     assert torch.equal(render(device), wanted) and len(asked) == len(OPERATORS)
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::torch.jit.TracerWarning")
 def test_a_traced_render_keeps_its_operators(device):
     pos, tri, _ = (t.to(device) for t in scenes.closed_mesh(1))
     context = glrast.Context(device)
