@@ -65,12 +65,10 @@ class Arguments:
         """The struct's bytes; tensors become their addresses, None a null pointer."""
         out = list(self.values(values))
         for i in self.pointers:
-            if out[i] is not None:
-                tensor, out[i] = out[i], out[i].data_ptr()
-                if not out[i] and tensor.numel():
-                    raise RuntimeError(_NO_MEMORY.format(self.fields[i], type(tensor).__name__))
-            else:
-                out[i] = 0
+            tensor = out[i]
+            out[i] = 0 if tensor is None else tensor.data_ptr()
+            if not out[i] and tensor is not None and tensor.numel():
+                raise RuntimeError(_NO_MEMORY.format(self.fields[i], type(tensor).__name__))
         try:
             return self.format.pack(*out)
         except struct.error:

@@ -15,7 +15,8 @@ from .. import _debug
 
 _LIBRARY = torch.library.Library("glrast", "FRAGMENT")
 
-# What else than tensors an operator may be given. Subclasses of Tensor, fake ones among them, are not here.
+# What an operator may be given without the dispatcher. Subclasses of Tensor, fake ones among them, are not here.
+_TENSOR, _PARAMETER = torch.Tensor, torch.nn.Parameter
 _PLAIN = {int, float, bool, str, type(None)}
 
 
@@ -67,10 +68,8 @@ def saved(ctx, function: str) -> tuple:
 def _are_plain(arguments) -> bool:
     for argument in arguments:
         kind = type(argument)
-        if kind is torch.Tensor or kind is torch.nn.Parameter:
-            if (
-                argument.is_neg() or argument._is_zerotensor()
-            ):  # the dispatcher makes them ordinary ones
+        if kind is _TENSOR or kind is _PARAMETER:
+            if argument.is_neg():  # the dispatcher makes it an ordinary one
                 return False
         elif kind is list:
             if not _are_plain(argument):
@@ -83,9 +82,12 @@ def _are_plain(arguments) -> bool:
 def _is_watched() -> bool:
     """Whether more than this call happens: compilers, modes, transforms, tracers and profilers want to see operators,
     and with gradients on, which an autograd.Function turns off, autograd does."""
-    return (
-        torch.compiler.is_compiling() or torch.is_grad_enabled() or any(ask() for ask in _WATCHERS)
-    )
+    if torch.compiler.is_compiling() or torch.is_grad_enabled():
+        return True
+    for ask in _WATCHERS:  # a loop, not any(): this is asked in every call
+        if ask():
+            return True
+    return False
 
 
 try:

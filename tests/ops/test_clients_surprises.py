@@ -94,6 +94,7 @@ def test_a_sparse_tensor_is_refused_by_name(scene):
         glrast.rasterize(context, pos, tri.to_sparse(), ODD)
 
 
+@pytest.mark.filterwarnings("ignore:Accessing the data pointer of FakeTensor")
 def test_peeling_a_fake_tensor_is_refused(scene):
     pos, tri, _, context = scene
     with FakeTensorMode(allow_non_fake_inputs=True) as mode:
@@ -126,6 +127,7 @@ def test_numbers_that_kernels_cannot_count_to_are_named(scene):
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:Dynamo detected a call to a `functools.lru_cache`")
 def test_compiled_peeling_keeps_its_gradients(scene):
     pos, tri, _, context = scene
 
