@@ -37,19 +37,25 @@ class debug:
     """
 
     def __init__(self, on: bool = True):
-        self._before = active
-        _switch(bool(on))
+        self.on = bool(on)
+        _said.append(self)
+        _switch()
 
     def __enter__(self) -> debug:
         return self
 
     def __exit__(self, *_) -> None:
-        _switch(self._before)
+        _said.remove(self)
+        _switch()
 
 
-def _switch(state: bool) -> None:
+# What was said and is not over, the last of which holds: a `with` in one thread ends nothing that another began.
+_said: list[debug] = []
+
+
+def _switch() -> None:
     global active
-    active = state
+    state = active = bool(_said) and _said[-1].on
     opened = sys.modules.get("glrast.gl.context")  # OpenGL is not touched before its time
     if opened is not None:
         opened.poll(state)

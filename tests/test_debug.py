@@ -1,6 +1,7 @@
 """glrast.debug: what otherwise draws nothing or goes on is an error that names the first offender."""
 
 import re
+import threading
 
 import pytest
 import torch
@@ -23,6 +24,26 @@ REFUSED = {
 def off_again():
     yield
     glrast.debug(False)
+
+
+def test_with_blocks_of_two_threads_that_overlap_leave_nothing_on():
+    first_in, second_in, first_out = (threading.Event() for _ in range(3))
+
+    def first():
+        with glrast.debug():
+            first_in.set()
+            second_in.wait(10)
+        first_out.set()
+
+    thread = threading.Thread(target=first)
+    thread.start()
+    first_in.wait(10)
+    with glrast.debug():
+        second_in.set()
+        first_out.wait(10)
+        assert _debug.active  # the other's end is not this one's
+    thread.join()
+    assert not _debug.active
 
 
 @pytest.mark.parametrize("name", SCENES)
