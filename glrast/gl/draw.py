@@ -82,7 +82,7 @@ def draw(
         (gl.glEnable if culls_non_finite else gl.glDisable)(_CLIP_DISTANCE0)
         gl.glDepthFunc(_LESS)  # at equal depth the triangle drawn first stays: the lower index wins
         parts = _parts(batch)
-        buffers = _upload(context, parts[0], kind)
+        uploaded, buffers = parts[0], _upload(context, parts[0], kind)
         gl.step("after writing pos and tri to their buffers")
         step = _layers_per_chunk(context, format, height, width)
         for begin in range(0, N, step):
@@ -99,8 +99,8 @@ def draw(
                 gl.glViewport(*window.viewport)
             T = 0 if batch.indices is None else batch.indices.shape[1]
             for part in parts:
-                if len(parts) > 1:
-                    buffers = _upload(context, part, kind)
+                if part is not uploaded:
+                    uploaded, buffers = part, _upload(context, part, kind)
                     context.sharing.to_opengl()
                 of_part = part.images[begin : begin + step]
                 _submit(context, target, buffers, of_part, blocks, T, kind, defines, window)

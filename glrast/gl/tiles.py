@@ -23,7 +23,9 @@ _VIEWPORT = (
 )  # pixels, which every OpenGL 4.5 has; a power of two, as in shaders/rasterize.vert
 _CELL = _VIEWPORT // 2
 _LARGEST_TILE = 1 << 13  # 512 MiB of ids and depth; no larger than a cell
-_GRID = 256
+_GRID = (
+    256  # positions of a piece per pixel; kernels/rasterize_place.cuh and the shader say the same
+)
 
 
 @dataclass(frozen=True)
@@ -71,9 +73,8 @@ def draw_tiled(
 def _those(batch: Batch, which: torch.Tensor) -> Batch:
     """The batch with only some of its pieces [K], in the same order. Waits for a GPU."""
     kept = which.nonzero()[:, 0]
-    before = np.append(
-        0, which.cumsum(0).cpu().numpy()
-    )  # how many are kept of the pieces before each
+    # how many are kept of the pieces before each
+    before = np.append(0, which.cumsum(0).cpu().numpy())
     images, (first, count) = batch.images.copy(), batch.images[:, 2:].T
     images[:, 2], images[:, 3] = before[first], before[first + count] - before[first]
     pos = batch.pos[kept] if len(kept) else batch.pos[:1]  # a buffer must not be empty
