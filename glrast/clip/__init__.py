@@ -2,6 +2,7 @@
 
 from .camera import Camera, transform_points
 from .cube_map import cube_directions
+from .material import Material
 from .mesh import Mesh, load_mesh, save_mesh
 from .normals import face_normals, vertex_normals
 from .pose import from_blender, look_at, world_to_camera_from_opencv
@@ -25,6 +26,7 @@ from .weld import weld
 __all__ = [
     "Camera",
     "Frame",
+    "Material",
     "Mesh",
     "connected_components",
     "cube",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -10,8 +12,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from . import glb, obj, ply
 from ._arguments import as_tensor, positions, shape_text, triangles
+from .files import glb, obj, ply
+from .material import Material
 
 FORMATS = {".obj": obj, ".ply": ply, ".glb": glb}
 
@@ -29,7 +32,12 @@ class Mesh:
         normal: float32 [V,3].
         uv: float32 [U,2], (0,0) at the bottom left of the texture, with its own indices:
         uv_tri: int32 [T,3] into uv. A seam splits uv, never pos.
-        texture: float32 [Ht,Wt,C], 0..1, row 0 at the BOTTOM.
+        texture: float32 [Ht,Wt,C], 0..1, row 0 at the BOTTOM: short for one plain material with this
+            texture. Never beside `materials`.
+        materials: what the triangles look like where one plain texture does not say it.
+        material: int32 [T] into materials; None: all triangles have the first.
+        origin: x, y, z in float64 of the world's point that pos calls (0,0,0). Not zero where float32
+            could not hold the world's coordinates: `world = pos + origin`.
     """
 
     pos: Tensor
@@ -39,6 +47,9 @@ class Mesh:
     uv: Tensor | None = None
     uv_tri: Tensor | None = None
     texture: Tensor | None = None
+    materials: tuple[Material, ...] = ()
+    material: Tensor | None = None
+    origin: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
     def __post_init__(self) -> None:
         pos = positions("Mesh", self.pos).float()
@@ -62,13 +73,73 @@ class Mesh:
                     f"got {shape_text(uv_tri)}; give every triangle three uv indices."
                 )
             checked["uv_tri"] = uv_tri
+        checked["material"] = self._material_of(T)
         for name, value in checked.items():
             object.__setattr__(self, name, value)
+        object.__setattr__(self, "origin", self._origin())
+
+    def appearance(self) -> tuple[tuple[Material, ...], Tensor]:
+        """The materials, one at least, and which of them each triangle has, int64 [T]: `texture` alone is one too."""
+        materials = self.materials or (Material(texture=self.texture),)
+        if self.material is None:
+            return materials, torch.zeros(len(self.tri), dtype=torch.int64, device=self.tri.device)
+        return materials, self.material.long()
 
     def to(self, device: torch.device | str) -> Mesh:
         """The same mesh with its tensors on `device`."""
-        tensors = {f.name: getattr(self, f.name) for f in fields(self)}
-        return replace(self, **{k: x.to(device) for k, x in tensors.items() if x is not None})
+        return self._with_tensors(lambda x: x.to(device))
+
+    def _with_tensors(self, change: Callable[[Tensor], Tensor]) -> Mesh:
+        given = {f.name: getattr(self, f.name) for f in fields(self)}
+        changed: dict[str, Any] = {k: change(x) for k, x in given.items() if isinstance(x, Tensor)}
+        changed["materials"] = tuple(
+            m if m.texture is None else replace(m, texture=change(m.texture))
+            for m in self.materials
+        )
+        return replace(self, **changed)
+
+    def _material_of(self, T: int) -> Tensor | None:
+        """`material` as int32 [T], after a look at `materials`."""
+        materials = tuple(self.materials)
+        object.__setattr__(self, "materials", materials)
+        if not all(isinstance(m, Material) for m in materials):
+            raise TypeError(
+                "glrast.clip.Mesh: materials must be glrast.clip.Material; got "
+                f"{', '.join(type(m).__name__ for m in materials)}; make them so."
+            )
+        if materials and self.texture is not None:
+            raise ValueError(
+                "glrast.clip.Mesh: texture and materials must not both be given; got both; "
+                "give the texture to a material."
+            )
+        if self.material is None:
+            return None
+        index = as_tensor(self.material)
+        whole = not (index.dtype.is_floating_point or index.dtype == torch.bool)
+        fits = whole and index.shape == (T,)
+        if fits and T:
+            fits = 0 <= int(index.min()) and int(index.max()) < len(materials)
+        if not fits:
+            raise ValueError(
+                f"glrast.clip.Mesh: material must be integers [{T}] (T from tri) from 0 to "
+                f"{len(materials) - 1} (into materials); got {index.dtype} {shape_text(index)}; "
+                "give every triangle the number of its material."
+            )
+        return index.int()
+
+    def _origin(self) -> tuple[float, float, float]:
+        try:
+            x, y, z = (float(value) for value in self.origin)
+            fits = all(math.isfinite(value) for value in (x, y, z))
+        except (TypeError, ValueError):
+            x = y = z = 0.0
+            fits = False
+        if not fits:
+            raise ValueError(
+                "glrast.clip.Mesh: origin must be three finite numbers; "
+                f"got {self.origin!r}; pass (0, 0, 0) where pos is in the world's coordinates."
+            )
+        return x, y, z
 
     def _rows(
         self,
@@ -110,7 +181,10 @@ def load_mesh(path: str | Path, texture: bool = True) -> Mesh:
         )
     parts: dict[str, Any] = _format("load_mesh", path).read(path, texture)
     given = {name: x for name, x in parts.items() if x is not None}
-    return Mesh(**{name: as_tensor(x, device=_CPU) for name, x in given.items()})
+    for name, x in given.items():
+        if name not in ("materials", "origin"):
+            given[name] = as_tensor(x, device=_CPU)
+    return Mesh(**given)
 
 
 def save_mesh(path: str | Path, mesh: Mesh) -> None:
@@ -139,9 +213,8 @@ def save_mesh(path: str | Path, mesh: Mesh) -> None:
         raise ValueError(
             "glrast.clip.save_mesh: mesh.pos must be finite; got nan or inf; nothing was written."
         )
-    tensors = {f.name: getattr(mesh, f.name) for f in fields(mesh)}
-    plain = {name: x.detach().cpu() for name, x in tensors.items() if x is not None}
-    for name, content in writer.encode(replace(mesh, **plain), path.stem).items():
+    plain = mesh._with_tensors(lambda x: x.detach().cpu())
+    for name, content in writer.encode(plain, path.stem).items():
         _write(path.with_name(name), content)
 
 

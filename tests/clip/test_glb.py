@@ -1,4 +1,4 @@
-"""glrast/clip/glb.py: what glTF means by its numbers, and scenes of several nodes."""
+"""glrast/clip/files/glb.py: what glTF means by its numbers, and scenes of several nodes."""
 
 import json
 import re
@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from glrast.clip import Mesh, cube, icosphere, is_closed, load_mesh, save_mesh
-from glrast.clip.glb import linear_to_srgb, srgb_to_linear
+from glrast.clip.srgb import linear_to_srgb, srgb_to_linear
 from tests.clip.measures import volume
 
 trimesh = pytest.importorskip("trimesh", reason="glb goes through trimesh")

@@ -1,4 +1,4 @@
-"""glrast/clip/obj.py: what obj files in the wild hold."""
+"""glrast/clip/files/obj.py: what obj files in the wild hold."""
 
 import pytest
 import torch

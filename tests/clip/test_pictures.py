@@ -1,9 +1,9 @@
-"""glrast/clip/pictures.py"""
+"""glrast.clip.files.pictures.py"""
 
 import numpy as np
 import pytest
 
-from glrast.clip.pictures import to_picture, to_texture
+from glrast.clip.files.pictures import to_picture, to_texture
 
 image = pytest.importorskip("PIL.Image", reason="Pillow makes the pictures")
 

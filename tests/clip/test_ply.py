@@ -1,4 +1,4 @@
-"""glrast/clip/ply.py: what ply files in the wild hold."""
+"""glrast/clip/files/ply.py: what ply files in the wild hold."""
 
 from dataclasses import replace
 

@@ -10,7 +10,7 @@ import numpy as np
 from .pictures import open_picture, png_bytes, to_texture
 
 if TYPE_CHECKING:
-    from .mesh import Mesh
+    from ..mesh import Mesh
 
 
 # What a line may begin with: a file of other lines, and without a vertex, is no obj file.

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..srgb import linear_to_srgb, srgb_to_linear
+from ..weld import unique_rows
 from .pictures import to_picture, to_texture
-from .weld import unique_rows
 
 if TYPE_CHECKING:
-    from .mesh import Mesh
+    from ..mesh import Mesh
 
 _HEADER = struct.Struct("<4sIII4s")  # magic, version, length; length and kind of the first chunk
 
@@ -205,20 +206,6 @@ def unit_range(x: Any) -> np.ndarray:
     x = np.asarray(x)
     top = np.iinfo(x.dtype).max if x.dtype.kind in "ui" else 1
     return (x / top).astype(np.float32)
-
-
-def srgb_to_linear(x: np.ndarray) -> np.ndarray:
-    """IEC 61966-2-1, the first three columns; alpha is linear already."""
-    c = np.clip(x[:, :3].astype(np.float64), 0, 1)
-    c = np.where(c <= 0.04045, c / 12.92, ((c + 0.055) / 1.055) ** 2.4)
-    return np.concatenate([c, x[:, 3:]], 1).astype(np.float32)
-
-
-def linear_to_srgb(x: np.ndarray) -> np.ndarray:
-    """The way back."""
-    c = np.clip(x[:, :3].astype(np.float64), 0, 1)
-    c = np.where(c <= 0.04045 / 12.92, c * 12.92, 1.055 * c ** (1 / 2.4) - 0.055)
-    return np.concatenate([c, x[:, 3:]], 1).astype(np.float32)
 
 
 def need_trimesh(function: str) -> Any:

@@ -12,7 +12,7 @@ from .glb import join, need_trimesh, unit_range
 from .pictures import open_picture
 
 if TYPE_CHECKING:
-    from .mesh import Mesh
+    from ..mesh import Mesh
 
 
 def read(path: Path, texture: bool) -> dict[str, Any]:
