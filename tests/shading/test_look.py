@@ -20,16 +20,21 @@ def srgb(x):
 
 
 def squares(depths, materials, side=1.0, **fields):
-    """A mesh of squares [-side,side]^2 at z = depth (in clip space, so that -1 is nearest), each of its own material."""
+    """Squares [-side,side]^2 at z = depth (in clip space, so that -1 is nearest), each of its own material."""
     pos, tri = grid(1, 1)
     count = len(depths)
     all_pos = torch.cat([pos * side + torch.tensor([0.0, 0, z]) for z in depths])
     all_tri = torch.cat([tri + 4 * k for k in range(count)])
     uv = (pos[:, :2] + 1) / 2
     return Mesh(
-        all_pos, all_tri, uv=uv, uv_tri=tri.repeat(count, 1), materials=tuple(materials),
-        material=torch.arange(count).repeat_interleave(2) if len(materials) > 1 else None, **fields,
-    )  # fmt: skip
+        all_pos,
+        all_tri,
+        uv=uv,
+        uv_tri=tri.repeat(count, 1),
+        materials=tuple(materials),
+        material=torch.arange(count).repeat_interleave(2) if len(materials) > 1 else None,
+        **fields,
+    )
 
 
 def seen(mesh, device, size=SIZE, N=1):
@@ -71,11 +76,19 @@ def test_each_triangle_has_its_own_material(device):
     mesh = squares([0.0, 0.0, 0.0], materials)
     shift = torch.tensor([[-2 / 3, 0, 0], [0, 0, 0], [2 / 3, 0, 0]]).repeat_interleave(4, 0)
     mesh = Mesh(
-        mesh.pos * torch.tensor([1 / 3, 1, 1]) + shift, mesh.tri, uv=mesh.uv, uv_tri=mesh.uv_tri,
-        materials=mesh.materials, material=mesh.material,
-    )  # fmt: skip
+        mesh.pos * torch.tensor([1 / 3, 1, 1]) + shift,
+        mesh.tri,
+        uv=mesh.uv,
+        uv_tri=mesh.uv_tri,
+        materials=mesh.materials,
+        material=mesh.material,
+    )
     found = colors(mesh, device)
-    for columns, right in [(slice(0, 11), [1, 0, 0]), (slice(11, 22), [0, 1, 0]), (slice(22, 33), [1, 1, 1])]:  # fmt: skip
+    for columns, right in [
+        (slice(0, 11), [1, 0, 0]),
+        (slice(11, 22), [0, 1, 0]),
+        (slice(22, 33), [1, 1, 1]),
+    ]:
         assert np.abs(found[:, columns, :3] - right).max() < EXACT
 
 
@@ -87,7 +100,9 @@ def test_a_plain_white_mesh_is_lit_and_an_unlit_one_is_white(device, unlit, righ
     assert np.abs(colors(mesh, device)[8, 16] - [right, right, right, 1]).max() < EXACT
 
 
-@pytest.mark.parametrize("alpha, cutoff, shown", [(0.49, 0.5, 0), (0.5, 0.5, 1), (0.3, 0.25, 1), (0.2, 0.25, 0)])  # fmt: skip
+@pytest.mark.parametrize(
+    "alpha, cutoff, shown", [(0.49, 0.5, 0), (0.5, 0.5, 1), (0.3, 0.25, 1), (0.2, 0.25, 0)]
+)
 def test_a_mask_shows_what_reaches_the_cutoff(device, alpha, cutoff, shown):
     texture = torch.ones(3, 3, 4) * torch.tensor([1, 1, 1, alpha])
     mesh = squares([0.0], [Material(texture=texture, alpha="mask", cutoff=cutoff)])
@@ -99,7 +114,10 @@ def test_a_mask_shows_what_reaches_the_cutoff(device, alpha, cutoff, shown):
 def test_what_lies_behind_shows_through_what_is_cut_out(device):
     texture = torch.zeros(4, 32, 4)
     texture[..., 0], texture[:, 16:, 3] = 1, 1  # red; the left half is cut out
-    materials = [Material(texture=texture, alpha="mask", wrap=("clamp", "clamp")), Material(factor=(0, 1, 0, 1))]  # fmt: skip
+    materials = [
+        Material(texture=texture, alpha="mask", wrap=("clamp", "clamp")),
+        Material(factor=(0, 1, 0, 1)),
+    ]
     sight = seen(squares([-0.5, 0.5], materials), device, size=(16, 32))
     rgba = sight.rgba[0].cpu().numpy()
     assert np.abs(rgba[:, :15] - [0, 1, 0, 1]).max() < EXACT
@@ -172,7 +190,13 @@ def test_a_texture_repeated_over_a_tilted_face_has_no_seam_and_one_colour_on_its
     mesh = Mesh(pos, tri, uv=uv, uv_tri=tri, texture=texture)
     w = 2 + 0.9 * pos[:, :1] - 0.7 * pos[:, 1:2]
     pos_clip = torch.cat([pos[:, :2] * 2, pos[:, 2:], w], 1)[None]
-    rgba = look(glrast.Context(device), Paint(mesh.to(device)), pos_clip.to(device), EYE.to(device), (64, 65)).rgba  # fmt: skip
+    rgba = look(
+        glrast.Context(device),
+        Paint(mesh.to(device)),
+        pos_clip.to(device),
+        EYE.to(device),
+        (64, 65),
+    ).rgba
     inside = rgba[rgba[..., 3] > 0][:, :3].cpu().numpy()
     assert len(inside) > 500
     assert np.abs(inside - inside[0]).max() < 1e-3
@@ -187,7 +211,13 @@ def test_all_images_of_a_batch_see_the_same_and_an_empty_view_sees_nothing(devic
         assert rgba.shape == (3, *SIZE, 4)
         assert torch.equal(rgba[0], rgba[1]) and torch.equal(rgba[0], rgba[2])
         pos_clip = torch.tensor([5.0, 5, 0, 1]).expand(1, len(mesh.pos), 4).contiguous()
-        away = look(glrast.Context(device), Paint(mesh.to(device)), pos_clip.to(device), EYE.to(device), SIZE)  # fmt: skip
+        away = look(
+            glrast.Context(device),
+            Paint(mesh.to(device)),
+            pos_clip.to(device),
+            EYE.to(device),
+            SIZE,
+        )
         assert (away.rgba == 0).all() and (away.rast == 0).all()
 
 

@@ -59,7 +59,11 @@ def test_each_axis_wraps_in_its_own_way(wrap):
 def test_the_wrap_holds_at_every_mip_level(wrap):
     height, width, level = 16, 32, 2
     texture = np.random.default_rng(2).random((height, width, 3))
-    small = linear(texture).reshape(height >> level, 1 << level, width >> level, 1 << level, 3).mean((1, 3))  # fmt: skip
+    small = (
+        linear(texture)
+        .reshape(height >> level, 1 << level, width >> level, 1 << level, 3)
+        .mean((1, 3))
+    )
     uv = places()
     da = torch.zeros(len(uv), 4)
     da[:, 0], da[:, 3] = (1 << level) / width, (1 << level) / height
@@ -85,8 +89,11 @@ def test_a_repeated_texture_is_what_glrast_texture_wraps():
     texture = torch.rand(8, 8, 3)
     uv, uv_da = torch.rand(300, 2) * 2, torch.full((300, 4), 0.3)
     right = glrast.texture(
-        torch.tensor(linear(texture.numpy())).float()[None], uv[None, None], uv_da[None, None], boundary_mode="wrap"
-    )[0, 0]  # fmt: skip
+        torch.tensor(linear(texture.numpy())).float()[None],
+        uv[None, None],
+        uv_da[None, None],
+        boundary_mode="wrap",
+    )[0, 0]
     found = Texels(Material(texture=texture), alpha=False).at(uv, uv_da)
     assert float((found - right).abs().max()) < EXACT
 
