@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ._arguments import as_tensor, positions, shape_text, triangles
-from .files import glb, obj, ply
+from .files import glb, obj, ply, upright
 from .material import Material
 
 FORMATS = {".obj": obj, ".ply": ply, ".glb": glb}
@@ -187,7 +187,7 @@ def load_mesh(path: str | Path, texture: bool = True) -> Mesh:
     return Mesh(**given)
 
 
-def save_mesh(path: str | Path, mesh: Mesh) -> None:
+def save_mesh(path: str | Path, mesh: Mesh, up: str | None = None) -> None:
     """Write `mesh` as obj, ply or glb; the old file stays whole until the new one is complete.
 
     Args:
@@ -195,6 +195,8 @@ def save_mesh(path: str | Path, mesh: Mesh) -> None:
         mesh: obj keeps everything but alpha, the texture as NAME_texture.png beside NAME.mtl. ply
             keeps pos, tri, normal and colours in 8 bits. glb keeps everything, colours as floats
             and the texture in 8 bits, but has vertices split at uv seams.
+        up: of a glb: 'x', 'y', 'z', '-x', '-y' or '-z', the axis of `mesh` that points up. A glb's y does: the file
+            turns the mesh so, and other programs show it upright; `load_mesh` gives it back as it was.
     Note: glTF holds vertex colours linear; they pass through the sRGB curve on the way, so a
         viewer shows what glrast renders, and `load_mesh` gives back what was saved.
     """
@@ -213,8 +215,15 @@ def save_mesh(path: str | Path, mesh: Mesh) -> None:
         raise ValueError(
             "glrast.clip.save_mesh: mesh.pos must be finite; got nan or inf; nothing was written."
         )
+    up = upright.checked(up)
+    if up is not None and writer is not glb:
+        raise ValueError(
+            f"glrast.clip.save_mesh: up must be None for a file that does not say which axis points up; "
+            f"got {up!r} for {path.name}; save it as .glb, or turn mesh.pos."
+        )
     plain = mesh._with_tensors(lambda x: x.detach().cpu())
-    for name, content in writer.encode(plain, path.stem).items():
+    files = writer.encode(plain, path.stem) if up is None else glb.encode(plain, path.stem, up)
+    for name, content in files.items():
         _write(path.with_name(name), content)
 
 

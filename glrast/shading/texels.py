@@ -36,7 +36,7 @@ class Texels:
             if self._twice[1 - axis]:
                 texture = torch.cat([texture, texture.flip(axis)], axis)
         self._texture = texture[None].contiguous()
-        self._levels = _levels(self._texture)
+        self._levels = _levels(self._texture, whole=material.wrap == ("clamp", "clamp"))
 
     def at(self, uv: Tensor, uv_da: Tensor | None) -> Tensor:
         """[P,3] in linear light; with `alpha` [P,4].
@@ -125,11 +125,16 @@ def _widened(color: Tensor, alpha: bool) -> Tensor:
     return torch.cat([rgb, color[:, C - 1 :] if C == 2 else torch.ones_like(rgb[:, :1])], 1)
 
 
-def _levels(texture: Tensor):
-    """The mip levels of [1,Ht,Wt,C]: a handle; of sizes that are no powers of two the list, each half, rounded down."""
+def _levels(texture: Tensor, whole: bool):
+    """The mip levels of [1,Ht,Wt,C]: a handle; or, of a side that cannot be halved to 1, a list, each rounded down.
+
+    Args:
+        whole: stop before a side that cannot be halved. What clamps is an atlas as a rule, and texels of its coarse
+            levels mix charts that are far apart on the surface: `glrast fit` makes its sides so that they end in time.
+    """
     height, width = texture.shape[1:3]
-    if height & (height - 1) == 0 and width & (width - 1) == 0:
-        return glrast.texture_construct_mip(texture)
+    if whole or (height & (height - 1) == 0 and width & (width - 1) == 0):
+        return glrast.texture_construct_mip(texture, "auto")
     levels = []
     level = texture.permute(0, 3, 1, 2)
     while max(level.shape[2:]) > 1:

@@ -106,6 +106,17 @@ def test_a_checkerboard_from_afar_is_half_the_light():
         assert float((found - 0.5).abs().max()) < EXACT
 
 
+def test_an_atlas_is_halved_no_further_than_its_sides_can_be():
+    """What `glrast fit` writes: 12 texels a side have two levels, the last of 3 x 3 texels."""
+    charts = torch.zeros(12, 12, 3)
+    charts[:, 4:] = 1
+    texels = Texels(Material(texture=charts, wrap=("clamp", "clamp")), alpha=False)
+    found = texels.at(
+        torch.tensor([[1 / 6, 0.5], [5 / 6, 0.5]]), torch.eye(2).view(1, 4).expand(2, 4)
+    )
+    assert float((found - torch.tensor([[0.0], [1.0]])).abs().max()) < EXACT
+
+
 @pytest.mark.parametrize("wrap", WRAPS)
 @pytest.mark.parametrize("filter", ["linear", "nearest"])
 @pytest.mark.parametrize("border", [0.0, 0.25, 1.0, 2.0, -1.0])

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..material import Material
 from ..srgb import linear_to_srgb, srgb_to_linear
 from ..weld import unique_rows
+from . import upright
 from .pictures import to_picture, to_texture
 
 if TYPE_CHECKING:
@@ -33,10 +35,12 @@ def read(path: Path, texture: bool) -> dict[str, Any]:
         for edge in raw["graph"]:
             graph.update(**edge)
         parts = []
+        back = _taken_off(path.read_bytes())
         for node in graph.nodes_geometry:
             matrix, name = graph[node]
+            matrix = back @ np.asarray(matrix)
             if "faces" in raw["geometry"][name]:
-                parts.append(_part(raw["geometry"][name], np.asarray(matrix), texture))
+                parts.append(_part(raw["geometry"][name], matrix, texture))
     except Exception as error:  # whatever trips over a broken file
         wrong = _what_is_wrong(path.read_bytes()) or f"{type(error).__name__}: {error}"
         raise ValueError(
@@ -47,7 +51,7 @@ def read(path: Path, texture: bool) -> dict[str, Any]:
             f"glrast.clip.load_mesh: {path} must have triangles; found none; "
             "make a surface of it first."
         )
-    return join(path, parts)
+    return _as_marked(join(path, parts), _tree(path.read_bytes()))
 
 
 def _what_is_wrong(content: bytes) -> str:
@@ -73,7 +77,34 @@ def _what_is_wrong(content: bytes) -> str:
     return ""
 
 
-def encode(mesh: Mesh, stem: str) -> dict[str, bytes]:
+def _tree(content: bytes) -> dict[str, Any]:
+    return json.loads(content[_HEADER.size :][: _HEADER.unpack_from(content)[3]])
+
+
+def _as_marked(mesh: dict[str, Any], tree: dict[str, Any]) -> dict[str, Any]:
+    """What `_finish` wrote of the material is its again."""
+    unlit = "KHR_materials_unlit" in tree.get("extensionsUsed", [])
+    samplers = tree.get("samplers", [])
+    clamped = all(s.get("wrapS") == s.get("wrapT") == 33071 for s in samplers) and len(samplers) > 0
+    if unlit or clamped:
+        wrap = ("clamp", "clamp") if clamped else ("repeat", "repeat")
+        material = Material(texture=mesh.pop("texture", None), wrap=wrap, unlit=unlit)
+        mesh["materials"] = (material,)
+    return mesh
+
+
+def _taken_off(content: bytes) -> np.ndarray:
+    """[4,4], the way back from the turn that `encode` gave the whole scene."""
+    tree = _tree(content)
+    nodes = tree.get("nodes", [])
+    roots = tree.get("scenes", [{}])[tree.get("scene", 0)].get("nodes", [])
+    matrix = np.eye(4)
+    if len(roots) == 1 and upright.is_turn(nodes[roots[0]]):
+        matrix[:3, :3] = upright.turn(nodes[roots[0]]["extras"]["glrast"]["up"]).T
+    return matrix
+
+
+def encode(mesh: Mesh, stem: str, up: str | None = None) -> dict[str, bytes]:
     """The file's name and content."""
     trimesh = need_trimesh("save_mesh")
     vertex, faces, uv, picture = np.arange(len(mesh.pos)), mesh.tri.numpy(), None, None
@@ -84,7 +115,8 @@ def encode(mesh: Mesh, stem: str) -> dict[str, bytes]:
             faces.astype(np.int64) * U + mesh.uv_tri.numpy(), return_inverse=True
         )
         vertex, faces, uv = pair // U, inverse.reshape(-1, 3), mesh.uv.numpy()[pair % U]
-        picture = None if mesh.texture is None else to_picture(mesh.texture.numpy())
+        texture = mesh.appearance()[0][0].texture
+        picture = None if texture is None else to_picture(texture.numpy())
     # not metallic: glTF's default is, and shows black where nothing is reflected
     material = trimesh.visual.material.PBRMaterial(
         baseColorTexture=picture, metallicFactor=0.0, roughnessFactor=1.0
@@ -101,7 +133,9 @@ def encode(mesh: Mesh, stem: str) -> dict[str, bytes]:
         process=False,
     )
     content = trimesh.exchange.gltf.export_glb(
-        solid, include_normals=mesh.normal is not None, tree_postprocessor=_name_the_colours
+        solid,
+        include_normals=mesh.normal is not None,
+        tree_postprocessor=lambda tree: _finish(tree, mesh, up),
     )
     return {f"{stem}.glb": content}
 
@@ -191,6 +225,24 @@ def _rgb(part: dict[str, Any]) -> np.ndarray:
     if part.get("color") is not None:
         rgba[:, : part["color"].shape[1]] = part["color"]
     return rgba
+
+
+def _finish(tree: dict[str, Any], mesh: Mesh, up: str | None) -> None:
+    """What trimesh does not write."""
+    _name_the_colours(tree)
+    material = mesh.appearance()[0][0]
+    if material.unlit:
+        tree["extensionsUsed"] = ["KHR_materials_unlit"]
+        for written in tree["materials"]:
+            written["extensions"] = {"KHR_materials_unlit": {}}
+    if material.wrap == ("clamp", "clamp") and "textures" in tree:
+        tree["samplers"] = [{"magFilter": 9729, "minFilter": 9987, "wrapS": 33071, "wrapT": 33071}]
+        for written in tree["textures"]:
+            written["sampler"] = 0
+    if up is not None:
+        scene = tree["scenes"][tree.get("scene", 0)]
+        tree["nodes"].append(upright.node_of(up, scene["nodes"]))
+        scene["nodes"] = [len(tree["nodes"]) - 1]
 
 
 def _name_the_colours(tree: dict[str, Any]) -> None:
