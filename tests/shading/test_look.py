@@ -126,14 +126,16 @@ def test_what_lies_behind_shows_through_what_is_cut_out(device):
     assert np.abs(depth[:, :15] - 0.5).max() < EXACT and np.abs(depth[:, 17:] + 0.5).max() < EXACT
 
 
-def test_the_edge_of_a_cut_out_is_as_soft_as_its_part_of_the_pixel(device):
+@pytest.mark.parametrize("factor", [1.0, 0.8])
+def test_the_edge_of_a_cut_out_is_as_soft_as_its_part_of_the_pixel(device, factor):
     # alpha rises evenly by 0.2 a pixel and reaches the cutoff within column 8, at 0.3 of it
-    ramp = (torch.arange(64) - 8.3 + 0.0) * 0.2 + 0.5
     size = 64
+    ramp = (torch.arange(size) - 8.3) * 0.2 + 0.5
     texture = torch.ones(1, size, 4)
-    texture[0, :, 3] = (ramp + 0.1).clamp(0, 1)  # at the texel's centre
-    mesh = squares([0.0], [Material(texture=texture, alpha="mask", wrap=("clamp", "clamp"))])
-    alpha = colors(mesh, device, size=(8, size))[..., 3]
+    texture[0, :, 3] = ((ramp + 0.1) / factor).clamp(0, 1)  # at the texel's centre
+    wrap = ("clamp", "clamp")
+    material = Material(texture=texture, factor=(1, 1, 1, factor), alpha="mask", wrap=wrap)
+    alpha = colors(squares([0.0], [material]), device, size=(8, size))[..., 3]
     right = np.zeros(size)
     right[8], right[9:] = 0.7, 1
     assert np.abs(alpha - right).max() < 1e-3
@@ -209,7 +211,8 @@ def test_all_images_of_a_batch_see_the_same_and_an_empty_view_sees_nothing(devic
         mesh = squares([0.0, 0.4], [Material(texture=texture, alpha=alpha), Material()], side=0.7)
         rgba = seen(mesh, device, N=3).rgba
         assert rgba.shape == (3, *SIZE, 4)
-        assert torch.equal(rgba[0], rgba[1]) and torch.equal(rgba[0], rgba[2])
+        # lanes and what is left over of them round differently
+        assert float((rgba - rgba[:1]).abs().max()) < EXACT and float(rgba.max()) > 0.1
         pos_clip = torch.tensor([5.0, 5, 0, 1]).expand(1, len(mesh.pos), 4).contiguous()
         away = look(
             glrast.Context(device),
