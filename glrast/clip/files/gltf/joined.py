@@ -29,6 +29,7 @@ class Joined:
     uv_tri: list[np.ndarray | None] = field(default_factory=list)
     materials: list[Material] = field(default_factory=list)
     material: list[np.ndarray] = field(default_factory=list)
+    order: list[tuple[int, int, int]] = field(default_factory=list)  # of a chunk in the file
     vertices: int = 0
     uvs: int = 0
     _numbers: dict[tuple, int] = field(default_factory=dict)
@@ -43,12 +44,16 @@ class Joined:
                 look = self._without_texture(look, placed)
             self.material.append(np.full(len(tri), self._number(look.material)))
             self.tri.append(tri + self.vertices)
+            self.order.append((placed.placement, placed.instance, chunk.order))
         self.pos.append(placed.pos)
         self.normal.append(placed.normal)
         self.color.append(placed.color)
         self.vertices += len(placed.pos)
 
     def mesh(self) -> dict[str, Any]:
+        sorted_chunks = sorted(range(len(self.order)), key=self.order.__getitem__)
+        for rows in (self.tri, self.uv_tri, self.material):
+            rows[:] = [rows[i] for i in sorted_chunks]
         world = np.concatenate(self.pos)
         if world.size and np.abs(world).max() > np.finfo(np.float32).max:
             raise Broken("its positions are beyond what float32 can hold")
@@ -69,9 +74,9 @@ class Joined:
 
     def _uv_start(self, placed: Placed, look: Look) -> int | None:
         """Where the uv of the part's vertices begin among all; instances share theirs. None: it has none."""
-        flat = placed.rows is not None
+        own = None if placed.rows is None else (placed.placement, placed.instance)
         matrix = None if look.matrix is None else look.matrix.tobytes()
-        key = (id(placed.part), tuple(placed.weights), flat, look.texcoord, matrix)
+        key = (id(placed.part), tuple(placed.weights), own, look.texcoord, matrix)
         if key in self._uv_starts:
             return self._uv_starts[key]
         uv = placed.part.attribute(f"TEXCOORD_{look.texcoord}", placed.weights)
@@ -112,12 +117,11 @@ class Joined:
         return self._numbers[key]
 
     def _appearance(self) -> dict[str, Any]:
-        materials = tuple(self.materials)
-        if len(materials) > 1:
-            return {"materials": materials, "material": np.concatenate(self.material)}
-        if not materials[0].is_plain:
-            return {"materials": materials}
-        return {"texture": materials[0].texture}
+        first = self.materials[0]
+        if len(self.materials) > 1:
+            material = np.concatenate(self.material)
+            return {"materials": tuple(self.materials), "material": material}
+        return {"texture": first.texture} if first.is_plain else {"materials": (first,)}
 
     def _all_uv(self) -> dict[str, Any]:
         """uv and uv_tri; triangles without have (0,0)."""

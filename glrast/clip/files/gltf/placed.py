@@ -17,7 +17,7 @@ from .tree import Broken, Tree
 class Placed:
     """Vertices in the world: pos float64 [V,3], unit normals or None, color linear [V,3|4] or None;
     tri of each chunk, counter-clockwise from outside; `rows`, where it is no longer one to one, says which of
-    the part's vertices each is."""
+    the part's vertices each is. `placement` and `instance` are the file's order."""
 
     part: Part
     weights: list[float]
@@ -26,6 +26,8 @@ class Placed:
     color: np.ndarray | None
     tri: list[np.ndarray]
     rows: np.ndarray | None = None
+    placement: int = 0
+    instance: int = 0
 
 
 def place(part: Part, placement: Placement, nodes: Nodes, accessors: Accessors) -> Iterator[Placed]:
@@ -45,7 +47,7 @@ def place(part: Part, placement: Placement, nodes: Nodes, accessors: Accessors) 
     skin = None
     if placement.skin is not None:
         skin = _skinned(part, placement.skin, nodes, accessors)
-    for matrix in placement.matrices if skin is None else (skin,):
+    for instance, matrix in enumerate(placement.matrices if skin is None else (skin,)):
         linear = matrix[..., :3, :3]
         if matrix.ndim == 2:
             if np.linalg.matrix_rank(linear) < 2:
@@ -56,7 +58,9 @@ def place(part: Part, placement: Placement, nodes: Nodes, accessors: Accessors) 
         if not np.isfinite(pos).all():
             raise Broken(f"{part.where} lies beyond what numbers can say")
         turned = None if normal is None else _normals(normal.astype(np.float64), linear)
-        yield Placed(part, placement.weights, pos, turned, color, _facing(part, linear))
+        tri = _facing(part, linear)
+        order = {"placement": placement.order, "instance": instance}
+        yield Placed(part, placement.weights, pos, turned, color, tri, **order)
 
 
 def flat(placed: Placed) -> Placed:

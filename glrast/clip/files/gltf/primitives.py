@@ -25,10 +25,11 @@ _KINDS = {
 
 @dataclass
 class Chunk:
-    """Triangles of one material, [T,3] into the vertices of a part."""
+    """Triangles of one material, [T,3] into the vertices of a part; `order` is that of the primitive."""
 
     tri: np.ndarray
     material: Tree | None
+    order: int
 
 
 @dataclass
@@ -87,7 +88,7 @@ def parts_of(mesh: Tree, accessors: Accessors) -> list[Part]:
         index = _index(primitive, accessors, draco, part.count)
         tri = _triangles(primitive, mode, index, part.count, document.note)
         material = document.refer(primitive, "material", "materials")
-        part.chunks.append(Chunk(tri, material))
+        part.chunks.append(Chunk(tri, material, primitive.index))
     return list(shared.values())
 
 

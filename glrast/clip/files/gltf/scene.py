@@ -16,12 +16,13 @@ AFFINE = 1e-6  # what the last row of a node's matrix may differ from 0 0 0 1
 
 @dataclass
 class Placement:
-    """A mesh in the world: `matrices` [N,4,4] in float64, one unless it is instanced."""
+    """A mesh in the world: `matrices` [N,4,4] in float64, one unless it is instanced; `order` in the scene."""
 
     mesh: Tree
     matrices: np.ndarray
     weights: list[float]
     skin: Tree | None
+    order: int
 
 
 class Nodes:
@@ -102,8 +103,8 @@ def placements(document: Document, accessors: Accessors, nodes: Nodes) -> Iterat
     """What the scene shows; a file without nodes shows its meshes as they are."""
     if not nodes.nodes:
         for mesh in document.items("meshes"):
-            yield Placement(mesh, np.eye(4)[None], mesh.free_numbers("weights"), None)
-    for node in nodes.shown():
+            yield Placement(mesh, np.eye(4)[None], mesh.free_numbers("weights"), None, mesh.index)
+    for order, node in enumerate(nodes.shown()):
         mesh = document.refer(node, "mesh", "meshes")
         if mesh is None:
             continue
@@ -113,7 +114,7 @@ def placements(document: Document, accessors: Accessors, nodes: Nodes) -> Iterat
         instancing = node.extension("EXT_mesh_gpu_instancing")
         if instancing is not None:
             matrices = matrices @ _instances(instancing, accessors)
-        yield Placement(mesh, matrices, weights, skin)
+        yield Placement(mesh, matrices, weights, skin, order)
 
 
 def local_matrix(node: Tree) -> np.ndarray:

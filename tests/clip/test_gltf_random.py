@@ -1,0 +1,36 @@
+"""Files of randomly chosen features give the mesh that their numbers mean; broken ones an error that names them."""
+
+import warnings
+
+import numpy as np
+import pytest
+
+from glrast.clip import load_mesh
+from tests.clip.random_gltf import Maker
+from tests.clip.soup import distance, soup_of
+
+pytest.importorskip("PIL.Image", reason="Pillow makes the pictures")
+# float32 of coordinates up to 4e6 here; colours pass through the sRGB curve in float32 and back
+RELATIVE, SHADE = 1e-6, 1e-4
+
+
+def load(path):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # lines, points and what else was left out
+        return load_mesh(path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("block", range(10))
+def test_files_of_random_features_are_what_their_numbers_mean(tmp_path, block):
+    for seed in range(block * 50, block * 50 + 50):
+        path, expected = Maker(seed, tmp_path).make()
+        if len(expected.pos) == 0:
+            with pytest.raises(ValueError, match=rf"{seed}.* must have triangles; found none"):
+                load(path)
+            continue
+        found = soup_of(load(path))
+        assert len(found.pos) == len(expected.pos), path
+        away, shade = distance(found, expected)
+        assert away <= RELATIVE * np.abs(expected.pos).max() and shade <= SHADE, (path, away, shade)
+        assert found.look == expected.look, path
