@@ -29,7 +29,7 @@ def scene(make):
             rows[parent].setdefault("children", []).append(first + i)
     for i, row in enumerate(rows):
         soups.append(content(make, row, worlds[i], meshes))
-        if make.chance(0.1):
+        if make.chance(0.05):
             make.file.uses("KHR_node_visibility")
             row["extensions"] = row.get("extensions", {}) | {
                 "KHR_node_visibility": {"visible": False}
@@ -60,7 +60,7 @@ def visible(rows, first, roots, soups):
 
 def content(make, row, world, meshes):
     """Gives the node a mesh, perhaps with instances, weights, a skin; the soups that it shows."""
-    if make.chance(0.2):
+    if make.chance(0.1):
         row["camera"] = 0
         make.file.json["cameras"] = [
             {"type": "perspective", "perspective": {"yfov": 1, "znear": 1}}
