@@ -20,7 +20,7 @@ from glrast.fit.images import to_bytes
 from glrast.fit.loop import Fit
 from glrast.fit.losses import composite, mask_iou, psnr
 from glrast.fit.model import ColoredMesh, supersampled
-from glrast.fit.turntable import axis, nearest_axis, up_axis, write_turntable
+from glrast.fit.turntable import axis, up_axis, write_turntable
 
 # Each pixel of a judged image is the mean of 2 x 2: antialias smooths a silhouette where its edge
 # belongs to a triangle that some pixel's centre sees, and the triangles of a fit are small.
@@ -61,7 +61,7 @@ def write_report(out: Path, fit: Fit, data: Dataset, up: str | None = None) -> d
         device=device_name(fit.device),
     )
     direction = up_axis(data.train) if up is None else axis(up)
-    save_mesh(out / "mesh.glb", as_saved(mesh), up=nearest_axis(direction))
+    save_mesh(out / "mesh.glb", as_saved(mesh), up=direction.tolist())
     write_turntable(out / "turntable.gif", fit.ctx, mesh, direction, fit.device)
     write_losses(out / "loss.png", fit.losses, [stage.steps for stage in fit.stages])
     write_comparison(out / "compare.png", judgement)

@@ -58,12 +58,6 @@ def axis(name: str) -> Tensor:
     return -direction if name[0] == "-" else direction
 
 
-def nearest_axis(up: Tensor) -> str:
-    """The name of the axis, one of the world's six, that a direction [3] is nearest to."""
-    k = int(up.abs().argmax())
-    return ("-" if up[k] < 0 else "") + "xyz"[k]
-
-
 def orbit(pos: Tensor, up: Tensor) -> Tensor:
     """[FRAMES,4,4] world-to-clip matrices of cameras that just hold the vertices [V,3]."""
     up = up.double()

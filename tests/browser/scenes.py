@@ -18,7 +18,9 @@ NEAREST, LINEAR, TRILINEAR = 9728, 9729, 9987
 _TYPES = {1: "SCALAR", 2: "VEC2", 3: "VEC3", 4: "VEC4"}
 
 SQUARE = np.array([[-1, -1, 0], [1, -1, 0], [1, 1, 0], [-1, 1, 0]], np.float32)
-CORNERS = np.array([[0, 0], [1, 0], [1, 1], [0, 1]], np.float32)  # up, as an obj has it; glTF's v runs down
+CORNERS = np.array(
+    [[0, 0], [1, 0], [1, 1], [0, 1]], np.float32
+)  # up, as an obj has it; glTF's v runs down
 TWO = np.array([0, 1, 2, 0, 2, 3], np.uint32)
 FACES = {  # of a cube [-1,1]^3: where a square goes, by the axis of its normal
     "x": [[0, 0, 1], [1, 0, 0], [0, 1, 0]],
@@ -74,18 +76,26 @@ def cube_glb(folder: Path) -> str:
     """The same cube by factors, which are linear light."""
     parts, materials = [], []
     for k, turn in enumerate(FACES.values()):
-        materials.append({"pbrMetallicRoughness": {"baseColorFactor": [*np.eye(3)[k] * 0.6 + 0.02, 1.0]}})  # fmt: skip
+        materials.append(
+            {"pbrMetallicRoughness": {"baseColorFactor": [*np.eye(3)[k] * 0.6 + 0.02, 1.0]}}
+        )
         for sign in (1, -1):
             pos = (SQUARE + [0, 0, sign]) @ np.array(turn, float)
-            parts.append({"POSITION": pos, "indices": TWO if sign == 1 else TWO[::-1], "material": k})  # fmt: skip
+            parts.append(
+                {"POSITION": pos, "indices": TWO if sign == 1 else TWO[::-1], "material": k}
+            )
     return write_glb(folder / "cube.glb", parts, materials)
 
 
 def two_materials_obj(folder: Path) -> str:
     """A face with a picture beside one with a colour."""
     board(8).save(folder / "board.png")
-    (folder / "two.mtl").write_text("newmtl a\nKd 1 1 1\nmap_Kd board.png\nnewmtl b\nKd 0.9 0.5 0.1\n")  # fmt: skip
-    lines = ["mtllib two.mtl"] + [f"v {x:g} {y:g} 0" for x, y in [(-1.5, -1), (0, -1), (0, 1), (-1.5, 1), (1.5, -1), (1.5, 1)]]  # fmt: skip
+    (folder / "two.mtl").write_text(
+        "newmtl a\nKd 1 1 1\nmap_Kd board.png\nnewmtl b\nKd 0.9 0.5 0.1\n"
+    )
+    lines = ["mtllib two.mtl"] + [
+        f"v {x:g} {y:g} 0" for x, y in [(-1.5, -1), (0, -1), (0, 1), (-1.5, 1), (1.5, -1), (1.5, 1)]
+    ]
     lines += [f"vt {u * 2:g} {v * 2:g}" for u, v in CORNERS]
     lines += ["usemtl a", "f 1/1 2/2 3/3 4/4", "usemtl b", "f 2 5 6 3"]
     (folder / "two.obj").write_text("\n".join(lines) + "\n")
@@ -95,26 +105,48 @@ def two_materials_obj(folder: Path) -> str:
 def leaf(folder: Path) -> str:
     """A leaf cut out of a square, before a plain wall; its back can be seen too."""
     materials = [
-        {"pbrMetallicRoughness": {"baseColorTexture": {"index": 0}}, "alphaMode": "MASK", "alphaCutoff": 0.4, "doubleSided": True},
+        {
+            "pbrMetallicRoughness": {"baseColorTexture": {"index": 0}},
+            "alphaMode": "MASK",
+            "alphaCutoff": 0.4,
+            "doubleSided": True,
+        },
         {"pbrMetallicRoughness": {"baseColorFactor": [0.5, 0.35, 0.2, 1]}},
-    ]  # fmt: skip
+    ]
     tilted = SQUARE @ np.array([[0.8, 0, 0.6], [0, 1, 0], [-0.6, 0, 0.8]])
     parts = [
         {"POSITION": tilted, "TEXCOORD_0": down(CORNERS), "indices": TWO, "material": 0},
         {"POSITION": SQUARE * [0.9, 0.5, 1] - [0.4, 0.3, 1.2], "indices": TWO, "material": 1},
     ]
-    return write_glb(folder / "leaf.glb", parts, materials, [leaf_picture()], [{"wrapS": CLAMP, "wrapT": CLAMP, "magFilter": LINEAR, "minFilter": TRILINEAR}])  # fmt: skip
+    return write_glb(
+        folder / "leaf.glb",
+        parts,
+        materials,
+        [leaf_picture()],
+        [{"wrapS": CLAMP, "wrapT": CLAMP, "magFilter": LINEAR, "minFilter": TRILINEAR}],
+    )
 
 
 def wraps(folder: Path) -> str:
     """Six squares with uv from -1 to 2: each way at least once along each axis; the last with the nearest texel."""
-    ways = [(REPEAT, REPEAT), (MIRROR, MIRROR), (CLAMP, CLAMP), (REPEAT, CLAMP), (CLAMP, MIRROR), (MIRROR, REPEAT)]  # fmt: skip
-    samplers = [{"wrapS": s, "wrapT": t, "magFilter": LINEAR, "minFilter": TRILINEAR} for s, t in ways]  # fmt: skip
+    ways = [
+        (REPEAT, REPEAT),
+        (MIRROR, MIRROR),
+        (CLAMP, CLAMP),
+        (REPEAT, CLAMP),
+        (CLAMP, MIRROR),
+        (MIRROR, REPEAT),
+    ]
+    samplers = [
+        {"wrapS": s, "wrapT": t, "magFilter": LINEAR, "minFilter": TRILINEAR} for s, t in ways
+    ]
     samplers[5]["magFilter"] = NEAREST
     parts, materials = [], []
     for k in range(6):
         place = SQUARE * [0.48, 0.64, 1] + [k % 3 - 1, (k // 3) * 1.3 - 0.65, 0]
-        parts.append({"POSITION": place, "TEXCOORD_0": down(CORNERS * 3 - 1), "indices": TWO, "material": k})  # fmt: skip
+        parts.append(
+            {"POSITION": place, "TEXCOORD_0": down(CORNERS * 3 - 1), "indices": TWO, "material": k}
+        )
         materials.append({"pbrMetallicRoughness": {"baseColorTexture": {"index": k}}})
     return write_glb(folder / "wraps.glb", parts, materials, [board(8)], samplers)
 
@@ -124,15 +156,42 @@ def floor(folder: Path) -> str:
     pos = SQUARE[:, [0, 2, 1]] * [6, 1, -8] - [0, 0.5, 6]
     parts = [{"POSITION": pos, "TEXCOORD_0": CORNERS * 12, "indices": TWO, "material": 0}]
     materials = [{"pbrMetallicRoughness": {"baseColorTexture": {"index": 0}}}]
-    return write_glb(folder / "floor.glb", parts, materials, [board(32)], [{"wrapS": REPEAT, "wrapT": REPEAT, "magFilter": LINEAR, "minFilter": TRILINEAR}])  # fmt: skip
+    return write_glb(
+        folder / "floor.glb",
+        parts,
+        materials,
+        [board(32)],
+        [{"wrapS": REPEAT, "wrapT": REPEAT, "magFilter": LINEAR, "minFilter": TRILINEAR}],
+    )
 
 
 def product(folder: Path) -> str:
     """Picture x colours of the vertices x factor, with the vertices far apart."""
     color = np.array([[1, 0.1, 0.1], [0.1, 1, 0.2], [0.2, 0.1, 1], [1, 1, 1]], np.float32)
-    parts = [{"POSITION": SQUARE * 1.3, "TEXCOORD_0": down(CORNERS), "COLOR_0": color, "indices": TWO, "material": 0}]  # fmt: skip
-    materials = [{"pbrMetallicRoughness": {"baseColorTexture": {"index": 0}, "baseColorFactor": [0.9, 0.7, 0.5, 1]}}]  # fmt: skip
-    return write_glb(folder / "product.glb", parts, materials, [board(8)], [{"magFilter": LINEAR, "minFilter": TRILINEAR}])  # fmt: skip
+    parts = [
+        {
+            "POSITION": SQUARE * 1.3,
+            "TEXCOORD_0": down(CORNERS),
+            "COLOR_0": color,
+            "indices": TWO,
+            "material": 0,
+        }
+    ]
+    materials = [
+        {
+            "pbrMetallicRoughness": {
+                "baseColorTexture": {"index": 0},
+                "baseColorFactor": [0.9, 0.7, 0.5, 1],
+            }
+        }
+    ]
+    return write_glb(
+        folder / "product.glb",
+        parts,
+        materials,
+        [board(8)],
+        [{"magFilter": LINEAR, "minFilter": TRILINEAR}],
+    )
 
 
 def panes(folder: Path) -> str:
@@ -143,7 +202,9 @@ def panes(folder: Path) -> str:
         {"pbrMetallicRoughness": {"baseColorFactor": [0.7, 0.8, 0.2, 1]}},
     ]
     places = [[-0.3, 0.1, 1], [0.3, -0.2, 0.3], [0, 0, -0.6]]
-    parts = [{"POSITION": SQUARE * 0.7 + places[k], "indices": TWO, "material": k} for k in range(3)]  # fmt: skip
+    parts = [
+        {"POSITION": SQUARE * 0.7 + places[k], "indices": TWO, "material": k} for k in range(3)
+    ]
     return write_glb(folder / "panes.glb", parts, materials)
 
 
@@ -182,23 +243,33 @@ def write_glb(path: Path, parts, materials, pictures=(), samplers=()) -> str:
     def accessor(x: np.ndarray, kind: int) -> int:
         made = {"bufferView": view(x.tobytes()), "componentType": kind, "count": len(x)}
         made["type"] = _TYPES[x.shape[1] if x.ndim > 1 else 1]
-        accessors.append(made | {"min": x.min(0).reshape(-1).tolist(), "max": x.max(0).reshape(-1).tolist()})  # fmt: skip
+        accessors.append(
+            made | {"min": x.min(0).reshape(-1).tolist(), "max": x.max(0).reshape(-1).tolist()}
+        )
         return len(accessors) - 1
 
     for part in parts:
         names = [name for name in part if name.isupper() or "_0" in name]
         attributes = {name: accessor(np.asarray(part[name], np.float32), 5126) for name in names}
         index = accessor(np.asarray(part["indices"], np.uint32), 5125)
-        primitives.append({"attributes": attributes, "indices": index, "material": part["material"]})  # fmt: skip
+        primitives.append(
+            {"attributes": attributes, "indices": index, "material": part["material"]}
+        )
     images = []
     for picture in pictures:
         stream = io.BytesIO()
         picture.save(stream, format="png")
         images.append({"bufferView": view(stream.getvalue()), "mimeType": "image/png"})
     tree = {
-        "asset": {"version": "2.0"}, "scene": 0, "scenes": [{"nodes": [0]}], "nodes": [{"mesh": 0}],
-        "meshes": [{"primitives": primitives}], "materials": materials, "accessors": accessors, "bufferViews": views,
-    }  # fmt: skip
+        "asset": {"version": "2.0"},
+        "scene": 0,
+        "scenes": [{"nodes": [0]}],
+        "nodes": [{"mesh": 0}],
+        "meshes": [{"primitives": primitives}],
+        "materials": materials,
+        "accessors": accessors,
+        "bufferViews": views,
+    }
     if images:
         last = len(images) - 1
         tree["textures"] = [{"source": min(k, last), "sampler": k} for k in range(len(samplers))]
