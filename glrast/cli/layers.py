@@ -34,16 +34,16 @@ class View:
         sight = look(
             ctx, paint, self.pos_clip, camera.world_to_camera, camera.resolution, "color" in layers
         )
-        self.rast, self._rgba = sight.rast, sight.rgba
+        self.sight, self.rast = sight, sight.rast
         self.covered = bool((self.rast[..., 3] > 0).any())
 
     @cached_property
     def rgba(self) -> Tensor:
         """[1,H,W,4] colour multiplied by alpha, for the background has none; or, where all that is seen is opaque and
         nobody asks for colour, [1,H,W,1], alpha alone."""
-        image = (self.rast[..., 3:] > 0).float() if self._rgba is None else self._rgba
+        image = (self.rast[..., 3:] > 0).float() if self.sight.rgba is None else self.sight.rgba
         tri = self.paint.mesh.tri
-        return glrast.antialias(image, self.rast, self.pos_clip, tri, self.topology)
+        return self.sight.antialiased(image, self.pos_clip, tri, self.topology)
 
 
 @torch.no_grad()

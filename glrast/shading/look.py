@@ -21,12 +21,21 @@ class Sight:
 
     Args:
         rast, rast_db: [N,H,W,4], the first surface at each pixel's centre that is not cut out there.
+        behind: [N,H,W,4], where that one lets light through, the first one that does not; else 0. None: all is opaque.
         rgba: [N,H,W,4], colour (sRGB) multiplied by alpha, not antialiased at the silhouettes; None: nobody asked.
     """
 
     rast: Tensor
     rast_db: Tensor
+    behind: Tensor | None
     rgba: Tensor | None
+
+    def antialiased(self, image: Tensor, pos_clip: Tensor, tri: Tensor, topology=None) -> Tensor:
+        """`glrast.antialias` of an image [N,H,W,C] of what is seen, at the silhouettes in front and at those behind."""
+        image = glrast.antialias(image, self.rast, pos_clip, tri, topology)
+        if self.behind is None or not bool((self.behind[..., 3] > 0).any()):
+            return image
+        return glrast.antialias(image, self.behind, pos_clip, tri, topology)
 
 
 def look(
@@ -49,17 +58,20 @@ def look(
     if paint.opaque:
         rast, rast_db = glrast.rasterize(ctx, pos_clip, tri, resolution)
         rgba = paint.at(rast, rast_db, world_to_camera)[0] if color else None
-        return Sight(rast, rast_db, rgba)
+        return Sight(rast, rast_db, None, rgba)
     with glrast.DepthPeeler(ctx, pos_clip, tri, resolution) as peeler:
         rast, rast_db = peeler.rasterize_next_layer()
         front, front_db = torch.zeros_like(rast), torch.zeros_like(rast_db)
+        behind = torch.zeros_like(rast)
         rgba, through = torch.zeros_like(rast), torch.ones_like(rast[..., :1])
         while bool(((rast[..., 3:] > 0) & (through > _HIDDEN)).any()):
             straight, shown = paint.at(rast, rast_db, world_to_camera)
             alpha = straight[..., 3:]
             rgba = rgba + through * torch.cat([straight[..., :3] * alpha, alpha], -1)
-            through = through * (1 - alpha)
+            before, through = through, through * (1 - alpha)
             first = shown[..., None] & (front[..., 3:] == 0)
             front, front_db = torch.where(first, rast, front), torch.where(first, rast_db, front_db)
+            last = (before > _HIDDEN) & (through <= _HIDDEN) & ~first
+            behind = torch.where(last, rast, behind)
             rast, rast_db = peeler.rasterize_next_layer()
-    return Sight(front, front_db, rgba)
+    return Sight(front, front_db, behind, rgba)

@@ -31,7 +31,7 @@ FACES = {  # of a cube [-1,1]^3: where a square goes, by the axis of its normal
 
 def write_all(folder: Path) -> dict[str, tuple[str, np.ndarray]]:
     """Writes the files; {scene: (file name, camera to world)}."""
-    front, side = camera([0, 0, 4.2]), camera([2.2, 1.8, 3.4])
+    front, side = camera([0, 0, 4.2]), camera([3.4, 2.9, 5.2])
     scenes = {
         "cube_obj": (cube_obj(folder), side),
         "cube_glb": (cube_glb(folder), side),

@@ -229,3 +229,20 @@ def test_deep_stacks_end_when_nothing_behind_can_be_seen(device):
     materials = [Material(factor=(1, 1, 1, 0.1), alpha="blend")] * layers
     found = colors(squares(np.linspace(-0.9, 0.9, layers), materials), device)
     assert np.abs(found[..., 3] - (1 - 0.9**layers)).max() < EXACT
+
+
+def test_a_silhouette_behind_a_pane_is_as_soft_as_one_in_front(device):
+    """A red square of 0.55 of the image before nothing, or behind a blue pane that lets half the light through."""
+    height = width = 20  # its border runs through the middle of pixels
+    materials = [Material(factor=(0, 0, 1, 0.5), alpha="blend"), Material(factor=(1, 0, 0, 1))]
+    mesh = squares([-0.5, 0.5], materials)
+    pos = mesh.pos.clone()
+    pos[4:, :2] *= 0.55
+    mesh = Mesh(pos, mesh.tri, materials=mesh.materials, material=mesh.material)
+    sight = seen(mesh, device, size=(height, width))
+    pos_clip = torch.nn.functional.pad(pos, (0, 1), value=1)[None].to(device)
+    image = sight.antialiased(sight.rgba, pos_clip, mesh.tri.to(device))[0].cpu().numpy()
+    row = image[10]
+    assert np.abs(row[5:15] - [0.5, 0, 0.5, 1]).max() < EXACT
+    assert np.abs(row[[4, 15]] - [0.25, 0, 0.5, 0.75]).max() < 1e-3
+    assert np.abs(row[[3, 16]] - [0, 0, 0.5, 0.5]).max() < EXACT
