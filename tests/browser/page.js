@@ -5,8 +5,8 @@ import { MTLLoader } from 'three/addons/loaders/MTLLoader.js';
 import { OBJLoader } from 'three/addons/loaders/OBJLoader.js';
 
 // scene: file (glb or obj), mtl (of an obj, or null), camera ([4][4] camera to world, OpenGL's axes), fov_rad (across),
-// size [height, width], background [r,g,b] in bytes, turn ([4][4] put before the model, or null), samples.
-window.show = async ({ file, mtl, camera, fov_rad, size: [height, width], background, turn }) => {
+// size [height, width], background [r,g,b] in bytes.
+window.show = async ({ file, mtl, camera, fov_rad, size: [height, width], background }) => {
   const renderer = new THREE.WebGLRenderer({ antialias: true, preserveDrawingBuffer: true });
   renderer.setSize(width, height, false);
   renderer.toneMapping = THREE.NoToneMapping;
@@ -15,10 +15,7 @@ window.show = async ({ file, mtl, camera, fov_rad, size: [height, width], backgr
   scene.background = new THREE.Color(`rgb(${background.join(',')})`);
   const model = await load(file, mtl);
   model.traverse((part) => { if (part.isMesh) part.material = baseColor(part.material); });
-  const group = new THREE.Group();
-  if (turn) group.applyMatrix4(new THREE.Matrix4().set(...turn.flat()));
-  group.add(model);
-  scene.add(group);
+  scene.add(model);
   const fov = 2 * Math.atan(Math.tan(fov_rad / 2) * height / width) * 180 / Math.PI;
   const eye = new THREE.PerspectiveCamera(fov, width / height, 0.05, 100);
   new THREE.Matrix4().set(...camera.flat()).decompose(eye.position, eye.quaternion, eye.scale);
