@@ -27,8 +27,9 @@ ASPECT_TOLERANCE = 0.01
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `glrast render`."""
     parser.description = (
-        "Render a mesh from given cameras. Writes DIR/LAYER/NAME.FORMAT, top row first; colour and mask are "
-        "antialiased, depth (camera z in the scene's unit) and normals are those at each pixel's centre."
+        "Render a mesh with its materials from given cameras. Writes DIR/LAYER/NAME.FORMAT, top row first; colour "
+        "and mask are antialiased, depth (camera z in the scene's unit) and normals are those at each pixel's "
+        "centre, of the first surface that is not cut out there."
     )
     parser.add_argument("mesh", metavar="MESH", help="an obj, ply or glb file")
     parser.add_argument(
