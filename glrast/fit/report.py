@@ -61,7 +61,8 @@ def write_report(out: Path, fit: Fit, data: Dataset, up: str | None = None) -> d
         device=device_name(fit.device),
     )
     direction = up_axis(data.train) if up is None else axis(up)
-    save_mesh(out / "mesh.glb", as_saved(mesh), up=direction.tolist())
+    x, y, z = direction.tolist()
+    save_mesh(out / "mesh.glb", as_saved(mesh), up=(x, y, z))
     write_turntable(out / "turntable.gif", fit.ctx, mesh, direction, fit.device)
     write_losses(out / "loss.png", fit.losses, [stage.steps for stage in fit.stages])
     write_comparison(out / "compare.png", judgement)
