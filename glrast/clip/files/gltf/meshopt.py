@@ -67,12 +67,12 @@ def _attributes(data: bytes, count: int, stride: int) -> np.ndarray:
     tail = len(data) - max(stride + modes, _TAILS[version])
     first = len(data) - stride - modes
     channels = data[first + stride :] or bytes(stride // 4)
-    last = np.frombuffer(data, np.uint8, stride, first) if first > 0 else None
     block = min(8192 // stride & ~15, 256)
     # the headers alone take this: a count that cannot be meant reserves no memory
     least = -(-count // block) * (modes or stride)
-    if last is None or tail < 1 or least > len(data):
+    if tail < 1 or least > len(data):
         raise IndexError
+    last = np.frombuffer(data, np.uint8, stride, first)
     values = np.empty((count, stride), np.uint8)
     at = 1
     for start in range(0, count, block):
