@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 TOLERANCE = 1e-5  # of the box's diagonal: what float32 may round a coordinate by, without an origin
@@ -19,7 +21,7 @@ def split_origin(pos: np.ndarray) -> tuple[np.ndarray, tuple[float, float, float
     if len(pos) == 0:
         return pos.astype(np.float32).reshape(-1, 3), zero
     low, high = pos.min(0).astype(np.float64), pos.max(0).astype(np.float64)
-    diagonal = float(np.linalg.norm(high - low))
+    diagonal = math.hypot(*(high - low))
     largest = float(np.maximum(np.abs(low), np.abs(high)).max())
     # a point, and what is beyond float32's range, have no diagonal to compare with
     if largest > np.finfo(np.float32).max or diagonal == 0:

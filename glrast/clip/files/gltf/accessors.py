@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from . import meshopt
 from .container import Document
 from .tree import Broken, Tree
 
@@ -122,7 +123,12 @@ class Accessors:
 
     def _view(self, view: Tree) -> memoryview:
         if view.index not in self._views:
-            self._views[view.index] = self.document.slice(view)
+            extension = meshopt.extension_of(view)
+            if extension is None:
+                content = self.document.slice(view)
+            else:
+                content = meshopt.unpack(self.document.slice(extension), extension)
+            self._views[view.index] = content
         return self._views[view.index]
 
     def _check_unbacked(self, accessor: Tree, count: int) -> None:

@@ -51,9 +51,10 @@ class Joined:
         self.vertices += len(placed.pos)
 
     def mesh(self) -> dict[str, Any]:
-        sorted_chunks = sorted(range(len(self.order)), key=self.order.__getitem__)
-        for rows in (self.tri, self.uv_tri, self.material):
-            rows[:] = [rows[i] for i in sorted_chunks]
+        chunks = sorted(range(len(self.order)), key=self.order.__getitem__)
+        self.tri = [self.tri[i] for i in chunks]
+        self.uv_tri = [self.uv_tri[i] for i in chunks]
+        self.material = [self.material[i] for i in chunks]
         world = np.concatenate(self.pos)
         if world.size and np.abs(world).max() > np.finfo(np.float32).max:
             raise Broken("its positions are beyond what float32 can hold")

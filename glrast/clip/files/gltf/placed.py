@@ -59,8 +59,9 @@ def place(part: Part, placement: Placement, nodes: Nodes, accessors: Accessors) 
             raise Broken(f"{part.where} lies beyond what numbers can say")
         turned = None if normal is None else _normals(normal.astype(np.float64), linear)
         tri = _facing(part, linear)
-        order = {"placement": placement.order, "instance": instance}
-        yield Placed(part, placement.weights, pos, turned, color, tri, **order)
+        yield Placed(
+            part, placement.weights, pos, turned, color, tri, None, placement.order, instance
+        )
 
 
 def flat(placed: Placed) -> Placed:
