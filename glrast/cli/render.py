@@ -94,7 +94,7 @@ def _loaded(path: str, texture: bool) -> Mesh:
     try:
         return load_mesh(path, texture)
     except (OSError, ValueError) as error:
-        if "texture=False" not in str(error):
+        if "texture=False" not in str(error) or "--no-texture" in str(error):
             raise
         raise type(error)(f"{error} For `glrast render` that is --no-texture.") from error
 
