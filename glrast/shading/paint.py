@@ -35,7 +35,10 @@ class Paint:
         self.mesh = mesh
         self.materials, self._material = mesh.appearance()
         self.opaque = all(m.alpha == "opaque" for m in self.materials)
-        self._texels = [self._prepared(m) for m in self.materials]
+        prepared: dict[
+            tuple, Texels
+        ] = {}  # a picture that several materials share is prepared once
+        self._texels = [self._prepared(m, prepared) for m in self.materials]
         self._bare = mesh.color is None and all(
             texels is None and m.factor[:3] == (1, 1, 1) and not m.unlit
             for m, texels in zip(self.materials, self._texels)
@@ -81,10 +84,14 @@ class Paint:
             self._normal = vertex_normals(mesh.pos, mesh.tri) if given is None else given
         return functional.normalize(glrast.interpolate(self._normal, rast, mesh.tri)[0], dim=-1)
 
-    def _prepared(self, material: Material) -> Texels | None:
-        if material.texture is None or self.mesh.uv is None:
+    def _prepared(self, material: Material, known: dict[tuple, Texels]) -> Texels | None:
+        texture = material.texture
+        if texture is None or self.mesh.uv is None:
             return None
-        return Texels(material, alpha=not self.opaque)
+        key = texture.data_ptr(), texture.shape, texture.stride(), material.wrap, material.filter
+        if key not in known:
+            known[key] = Texels(material, alpha=not self.opaque)
+        return known[key]
 
     def _parts(self, triangle: Tensor) -> list[tuple[int, Tensor]]:
         """(number of a material, the pixels that have it), for the triangle of each pixel."""

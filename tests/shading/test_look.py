@@ -6,7 +6,8 @@ import torch
 
 import glrast
 from glrast.clip import Material, Mesh, grid
-from glrast.shading import Paint, look
+from glrast.shading import Paint, look, paint
+from glrast.shading.texels import Texels
 
 SIZE = 17, 33  # height, width
 EXACT = 3e-6
@@ -90,6 +91,18 @@ def test_each_triangle_has_its_own_material(device):
         (slice(22, 33), [1, 1, 1]),
     ]:
         assert np.abs(found[:, columns, :3] - right).max() < EXACT
+
+
+def test_a_picture_that_materials_share_is_prepared_once_for_each_way_to_read_it(monkeypatch):
+    made = []
+    monkeypatch.setattr(
+        paint, "Texels", lambda *given, **more: made.append(given) or Texels(*given, **more)
+    )
+    picture = torch.rand(4, 4, 3)
+    materials = [Material(texture=picture, factor=(k / 5, 1, 1, 1)) for k in range(5)]
+    materials += [Material(texture=picture, filter="nearest"), Material(texture=picture.flip(0))]
+    Paint(squares(range(7), materials))
+    assert len(made) == 3
 
 
 @pytest.mark.parametrize("unlit, right", [(False, 0.25 + 0.75 * 0.6), (True, 1.0)])
