@@ -110,10 +110,24 @@ def hierarchy(folder):
 
 
 def mirrored(folder):
-    file = of({}, nodes=[{"mesh": 0, "scale": [-1, 1, 1]}])
-    (found,) = corners(load(file, folder))
-    a, b, c = np.array(found)
-    assert np.cross(b - a, c - a)[2] == 1  # still seen from +z
+    file = GltfFile()
+    normal = file.accessor(np.array([[0, 0, 1]] * 3, "<f4"))
+    file = of({"file": file, "attributes": {"NORMAL": normal}}, nodes=[{"mesh": 0}])
+    for scale, up in (
+        ([-1, 1, 1], 1),
+        ([1, 1, -1], -1),
+        ([-2, -1, -1], -1),
+        ([-1, -3, 1], 1),
+        ([1, -1, 0], 1),
+    ):
+        file.json["nodes"][0]["scale"] = scale
+        mesh = load(file, folder)
+        a, b, c = np.array(corners(mesh)[0])
+        assert mesh.normal.tolist() == [[0, 0, up]] * 3 or scale[2] == 0
+        if scale[2]:  # flat, it has no inside; else its front stays its front
+            assert np.sign(np.cross(b - a, c - a)[2]) == up
+        else:
+            assert np.abs(mesh.normal[:, 2].numpy()).tolist() == [1, 1, 1]
 
 
 def used_twice(folder):
@@ -162,14 +176,20 @@ def skinned(folder):
     file.json["skins"] = [
         {"joints": [1, 2], "inverseBindMatrices": file.accessor(inverse.reshape(2, 16))}
     ]
-    attributes = {"JOINTS_0": joints, "WEIGHTS_0": weights}
+    normal = file.accessor(np.array([[0, 0, 1]] * 3, "<f4"))
+    attributes = {"JOINTS_0": joints, "WEIGHTS_0": weights, "NORMAL": normal}
     nodes = [
         {"mesh": 0, "skin": 0, "translation": [9, 9, 9]},  # has no say
         {"translation": [1, 0, 0]},
         {"translation": [0, 0, 4]},
     ]
-    found = corners(load(of({"file": file, "attributes": attributes}, nodes=nodes), folder))
-    assert found == [[[0, 0, 2], [1, 0, 2], [0, 1, 2]]]
+    file = of({"file": file, "attributes": attributes}, nodes=nodes)
+    assert corners(load(file, folder)) == [[[0, 0, 2], [1, 0, 2], [0, 1, 2]]]
+    for joint in (1, 2):  # half a turn around x
+        file.json["nodes"][joint]["rotation"] = [1, 0, 0, 0]
+    mesh = load(file, folder)
+    assert corners(mesh) == [[[0, 0, 2], [1, 0, 2], [0, -1, 2]]]
+    assert mesh.normal.tolist() == [[0, 0, -1]] * 3
 
 
 def morphed(folder):
