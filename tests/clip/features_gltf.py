@@ -242,6 +242,14 @@ def points(folder):
         assert corners(load_mesh(path)) == [TRIANGLE]
 
 
+def normals_of_no_number(folder):
+    file = GltfFile()
+    normal = file.accessor(np.array([[0, 0, 1], [np.nan, 0, 0], [0, 0, 1]], "<f4"))
+    path = of({"file": file, "attributes": {"NORMAL": normal}}).write(folder / "a.glb")
+    with pytest.warns(UserWarning, match=r"a\.glb has normals that are no numbers, which became 0"):
+        assert load_mesh(path).normal.tolist() == [[0, 0, 1], [0, 0, 0], [0, 0, 1]]
+
+
 def bare(folder):
     file = of({})
     file.json["meshes"][0]["primitives"].append({"attributes": {}})
@@ -272,4 +280,5 @@ FEATURES = [
     (FORMAT, "animations, cameras, lights, extras, unknown extensions that are not required", "ignored", others),
     (FORMAT, "points and lines beside triangles (a warning)", "ignored", points),
     (FORMAT, "primitives without positions (a warning)", "ignored", bare),
+    (FORMAT, "normals that are no numbers become 0 (a warning)", "ignored", normals_of_no_number),
 ]  # fmt: skip
