@@ -179,7 +179,7 @@ def pictures(folder):
             file.beside = (
                 {"my ü/pic 1.png": content} if "data:" not in row.get("uri", "data:") else {}
             )
-            for name, container in (("a.glb", "glb"), ("a.gltf", "inside")):
+            for name, container in (("a.glb", "glb"), ("a.gltf", "inside"))[: 1 + (mode == "P")]:
                 found = seen(file, folder, name=name, container=container)
                 assert close(found, [1, 0, 0, 1], 0.02 if kind == "JPEG" else 1e-5)
 
@@ -190,6 +190,14 @@ def webp(folder):
     other = file.add("images", {"bufferView": view, "mimeType": "image/webp"})
     file.json["textures"][0]["extensions"] = {"EXT_texture_webp": {"source": other}}
     assert close(seen(file, folder), [1, 0, 0, 1])
+    with pytest.MonkeyPatch.context() as without:  # a Pillow that cannot read it: the other source
+        without.setattr("glrast.clip.files.gltf.materials.decodes", lambda kind: False)
+        assert close(seen(file, folder), [0, 1, 0, 1])
+        del file.json["textures"][0]["source"]
+        with pytest.raises(
+            ValueError, match=r"textures\[0\] is WEBP \(EXT_texture_webp\) and has no other"
+        ):
+            seen(file, folder)
 
 
 def ktx_with_another(folder):

@@ -2,6 +2,7 @@
 
 import json
 import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -57,6 +58,18 @@ def broken_picture(folder):
     path = file.write(folder / "a.glb")
     with pytest.raises(
         ValueError, match=r"images\[0\] of .*a\.glb must be an image; .*texture=False"
+    ):
+        load_mesh(path)
+
+
+def huge_picture(folder):
+    file = textured([[RED]], [[0, 0]] * 3)
+    head = b"IHDR" + struct.pack(">IIBBBBB", 9000, 9000, 8, 0, 0, 0, 0)
+    content = b"\x89PNG\r\n\x1a\n\0\0\0\x0d" + head + struct.pack(">I", zlib.crc32(head))
+    file.json["images"] = [{"bufferView": file.view(content + b"\0\0\0\0IDAT\x35\xaf\x06\x1e")}]
+    path = file.write(folder / "a.glb")
+    with pytest.raises(
+        ValueError, match=r"images\[0\] of .*a\.glb must .* 9000 x 9000 pixels, more than"
     ):
         load_mesh(path)
 
@@ -158,6 +171,9 @@ def deep(folder):
     path.write_text('{"asset": {"version": "1.0"}}')
     with pytest.raises(ValueError, match=r"its asset.version must be 2.0; it is '1.0'"):
         load_mesh(path)
+    path.write_text('{"asset": {"version": "2.1", "minVersion": "2.1"}}')
+    with pytest.raises(ValueError, match=r"a\.gltf must be readable as glTF 2.0; it wants '2.1'"):
+        load_mesh(path)
 
 
 # -- written -----------------------------------------------------------------------------------------
@@ -253,6 +269,7 @@ FEATURES = [
     (FORMAT, "KHR_texture_basisu alone", "refused", ktx),
     (FORMAT, "pictures that are missing", "refused", missing_picture),
     (FORMAT, "pictures that are broken", "refused", broken_picture),
+    (FORMAT, "pictures of more than 8192 x 8192 pixels", "refused", huge_picture),
     (FORMAT, "buffers that are missing or on the network", "refused", missing_buffer),
     (FORMAT, "accessors beyond their buffer", "refused", beyond_the_buffer),
     (FORMAT, "accessors of any size without a buffer", "refused", no_bytes_behind),

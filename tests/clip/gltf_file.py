@@ -41,6 +41,8 @@ class GltfFile:
             "count": len(values),
             "type": KINDS[values.shape[1]],
         }
+        if np.isfinite(values).all():
+            row |= {"min": values.min(0).tolist(), "max": values.max(0).tolist()}
         stored = values.copy()
         if sparse is not None:
             stored[sparse] = 0

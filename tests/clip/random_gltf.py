@@ -82,10 +82,30 @@ class Maker:
 
         self.paints = [Paint()] + [self.paint() for _ in range(self.rng.integers(0, 4))]
         soups = scene(self)
+        self.refusal = self.spoil() if self.chance(0.1) else ""
         self.file.write(self.path, self.container)
         pos = np.concatenate([s.pos for s in soups]) if soups else np.zeros((0, 3, 3))
         rgba = np.concatenate([s.rgba for s in soups]) if soups else np.zeros((0, 3, 4))
         return self.path, Soup(pos, rgba, [look for s in soups for look in s.look])
+
+    def spoil(self):
+        """Makes it a file that must not load; the words that say why."""
+        tree, kind = self.file.json, self.of("extension", "circle", "parents", "version", "scene")
+        if kind == "extension":
+            self.file.uses("OWN_shape", required=True)
+            return "requires OWN_shape"
+        if kind == "circle":
+            first = len(tree["nodes"])
+            tree["nodes"] += [{"children": [first + 1]}, {"children": [first]}]
+            return "in a circle"
+        if kind == "parents":
+            tree["nodes"] += [{"children": [0]}, {"children": [0]}]
+            return "is the child of"
+        if kind == "version":
+            tree["asset"]["version"] = "1.0"
+            return "asset.version must be 2.0"
+        tree["scene"] = 99
+        return "scene is 99, but it has"
 
     # -- accessors -------------------------------------------------------------------------------
 

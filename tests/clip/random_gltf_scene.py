@@ -125,7 +125,7 @@ def primitive(make, targets, skinned):
         row["mode"] = mode
     accessor, pos = make.numbers(V, 3, POSITIONS)
     row["attributes"]["POSITION"] = accessor
-    make.file.uses("KHR_mesh_quantization")
+    make.file.uses("KHR_mesh_quantization", required=True)
     if make.chance(0.3):
         row["attributes"]["NORMAL"] = make.numbers(V, 3, ("f4", "i1n", "i2n"))[0]
     rgba = np.ones((V, 4))

@@ -52,6 +52,15 @@ def test_a_transparent_colour_of_a_png_is_transparent(tmp_path):
     assert texture.shape == (1, 2, 4) and texture[0, :, 3].tolist() == [1, 0]
 
 
+def test_alpha_of_palettes_and_of_multiplied_colours_is_kept():
+    palette = image.new("P", (2, 1))
+    palette.putpalette([255, 0, 0, 51, 0, 255, 0, 255], "RGBA")
+    palette.putpixel((1, 0), 1)
+    assert to_texture(palette)[0].tolist() == [[1, 0, 0, pytest.approx(0.2)], [0, 1, 0, 1]]
+    multiplied = image.new("RGBa", (1, 1), (51, 0, 0, 51))
+    assert to_texture(multiplied)[0, 0].tolist() == [1, 0, 0, pytest.approx(0.2)]
+
+
 @pytest.mark.slow
 def test_a_picture_of_too_many_pixels_is_refused_before_it_is_unpacked(tmp_path):
     size = 13_000

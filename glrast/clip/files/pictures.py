@@ -45,7 +45,8 @@ def to_texture(image: Any) -> np.ndarray:
     elif "transparency" in image.info:
         image = image.convert("RGBA")
     elif image.mode not in MODES.values():
-        image = image.convert("RGB")
+        # also a palette of four channels, and alpha that the colours were multiplied with
+        image = image.convert("RGBA" if getattr(image, "has_transparency_data", False) else "RGB")
     pixels = np.asarray(image)
     pixels = pixels.reshape(*pixels.shape[:2], -1)[::-1]
     texture = np.empty(pixels.shape, dtype=np.float32)  # the one copy in floats
@@ -83,6 +84,13 @@ def pillow(function: str) -> Any:
             "pip install glrast[fit]."
         ) from None
     return Image
+
+
+def decodes(kind: str) -> bool:
+    """Whether the Pillow that is installed reads pictures of this kind, e.g. WEBP."""
+    opener = pillow("load_mesh")
+    opener.init()
+    return kind in opener.OPEN
 
 
 def _opened(source: Any, key: str, name: str) -> Any:

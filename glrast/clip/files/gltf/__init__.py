@@ -33,9 +33,10 @@ from .write import encode
 
 __all__ = ["encode", "read"]
 
-# Corners of triangles and vertices of all instances together: 30 M cost 3 GB here. A file of some kB can ask
-# for any number, with instances of instances.
+# Corners of triangles and vertices of all instances together, of which 5 M cost 0.6 GB here. A file of some kB
+# can ask for any number: a mesh of a thousand vertices, a thousand times.
 PLACED_LIMIT = 100_000_000
+PLACED_SMALL, PLACED_EACH_BYTE = 5_000_000, 100
 
 
 def read(path: Path, texture: bool) -> dict[str, Any]:
@@ -81,6 +82,7 @@ def _read(document: Document, texture: bool) -> dict[str, Any]:
     found: list[Placed] = []
     parts: dict[int, list[Part]] = {}
     total = 0
+    limit = min(PLACED_LIMIT, PLACED_SMALL + PLACED_EACH_BYTE * document.weight())
     for placement in placements(document, accessors, nodes):
         mesh = placement.mesh
         if mesh.index not in parts:
@@ -88,10 +90,10 @@ def _read(document: Document, texture: bool) -> dict[str, Any]:
         for part in parts[mesh.index]:
             corners = sum(chunk.tri.size for chunk in part.chunks)
             total += (part.count + corners) * len(placement.matrices)
-            if total > PLACED_LIMIT:
+            if total > limit:
                 raise Refused(
-                    f"must have at most {PLACED_LIMIT} vertices and corners of triangles, all instances "
-                    f"counted; it has more, at {mesh.where}; split it."
+                    f"must have at most {limit} vertices and corners of triangles (a file of its size), "
+                    f"all instances counted; it has more, at {mesh.where}; split it."
                 )
             if corners:
                 found += place(part, placement, nodes, accessors)

@@ -33,6 +33,9 @@ class Document:
         if version is None or not version.text("version", "").startswith("2."):
             found = None if version is None else version.value.get("version")
             raise Broken(f"its asset.version must be 2.0; it is {found!r}")
+        least = version.text("minVersion", "2.0")
+        if least != "2.0":
+            raise Refused(f"must be readable as glTF 2.0; it wants {least!r}; export it as 2.0.")
         self._items: dict[str, list[Tree]] = {}
         self._buffers: dict[int, memoryview] = {}
 
@@ -64,13 +67,13 @@ class Document:
                 weight += min(buffer.whole("byteLength"), self.file_of(buffer).stat().st_size)
         return weight
 
-    def slice(self, view: Tree, size_key: str = "byteLength") -> memoryview:
+    def slice(self, view: Tree) -> memoryview:
         """The bytes that a bufferView, or an extension made like one, means."""
         buffer = self.refer(view, "buffer", "buffers")
         if buffer is None:
             raise Broken(f"{view.place('buffer')} is missing")
         content = self._buffer(buffer)
-        start, size = view.whole("byteOffset", 0), view.whole(size_key)
+        start, size = view.whole("byteOffset", 0), view.whole("byteLength")
         if start + size > len(content):
             raise Broken(
                 f"{view.where} ends at byte {start + size} of {buffer.where}, which has {len(content)}"
@@ -160,7 +163,9 @@ def _parsed(text: bytes | memoryview) -> Any:
         raise ValueError(f"{word} is no number of JSON")
 
     try:
-        return json.loads(bytes(text).decode("utf-8-sig"), parse_constant=refuse)
+        # some writers fill the chunk up with zeros instead of blanks
+        words = bytes(text).rstrip(b"\0").decode("utf-8-sig")
+        return json.loads(words, parse_constant=refuse)
     except ValueError as error:
         raise Broken(f"its JSON cannot be read ({str(error)[:120]})") from None
     except RecursionError:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ...material import Material
-from ..pictures import picture_in, picture_of, to_texture
+from ..pictures import decodes, picture_in, picture_of, to_texture
 from .container import Document
 from .extensions import PICTURES
 from .tree import Broken, Refused, Tree
@@ -19,8 +19,13 @@ from .tree import Broken, Refused, Tree
 _WRAPS = {10497: "repeat", 33648: "mirror", 33071: "clamp"}
 _FILTERS = {9728: "nearest", 9729: "linear"}
 _ALPHAS = {"OPAQUE": "opaque", "MASK": "mask", "BLEND": "blend"}
-# extensions that name another picture, the smallest first; then the texture's own
-_SOURCES = ("EXT_texture_avif", "EXT_texture_webp", "", "MSFT_texture_dds")
+# extensions that name another picture, with Pillow's name of its kind; "" is the texture's own
+_SOURCES = {
+    "EXT_texture_avif": "AVIF",
+    "EXT_texture_webp": "WEBP",
+    "": "PNG",
+    "MSFT_texture_dds": "DDS",
+}
 
 
 @dataclass(frozen=True)
@@ -124,13 +129,13 @@ class Looks:
 
     def _source(self, texture: Tree) -> Tree:
         """The image of a texture: of several sources the first that can be decoded here."""
-        for name in _SOURCES:
+        for name, kind in _SOURCES.items():
             owner = texture.extension(name) if name else texture
             image = None if owner is None else self.document.refer(owner, "source", "images")
-            if image is not None:
+            if image is not None and (not name or decodes(kind)):
                 return image
-        for name, words in PICTURES.items():
-            if texture.extension(name) is not None:
+        for name, words in (PICTURES | _SOURCES).items():
+            if name and texture.extension(name) is not None:
                 raise Refused(
                     f"must have pictures of a kind that is read here; {texture.where} is "
                     f"{words} ({name}) and has no other source; convert it to PNG, JPEG or WebP, "
