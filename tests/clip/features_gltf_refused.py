@@ -251,13 +251,18 @@ def write_up(folder):
         ((0, 0, 2), "x", "z", "-y"),
     ):  # fmt: skip
         mesh = Mesh(square().pos + torch.tensor([0.0, 1, 2]), square().tri, origin=(5.0, 6.0, 7.0))
-        _, back = written(mesh, folder, up=up)
+        tree, back = written(mesh, folder, up=up)
         world = mesh.pos + torch.tensor(mesh.origin).float()
         wanted = [
             (-1 if axis[0] == "-" else 1) * world[:, "xyz".index(axis[-1])] for axis in (x, y, z)
         ]
-        found = back.pos + torch.tensor(back.origin).float()
-        assert torch.equal(found, torch.stack(wanted, 1)), up
+        # what other programs see: the node's matrix, stored by columns, of the positions
+        node = torch.tensor(tree["nodes"][0].get("matrix", torch.eye(4).reshape(-1).tolist()))
+        place = node.reshape(4, 4).T
+        moved = mesh.pos @ place[:3, :3].T + place[:3, 3]
+        moved = moved if "matrix" in tree["nodes"][0] else world
+        assert torch.equal(moved, torch.stack(wanted, 1)), up
+        assert torch.equal(back.pos + torch.tensor(back.origin).float(), world), up
     with pytest.raises(ValueError, match=r"save_mesh: up must be one of x, y, .*got 'w'"):
         save_mesh(folder / "a.glb", square(), up="w")
     with pytest.raises(ValueError, match=r"save_mesh: up must be None but for glb; got 'z'"):
@@ -286,5 +291,5 @@ FEATURES = [
     (WRITTEN, "materials: factor, texture (PNG), sampler, alpha mode and cut-off, unlit; sorted by them", "written",
      write_materials),
     (WRITTEN, "an origin in float64, as the node's translation", "written", write_origin),
-    (WRITTEN, "y upwards: save_mesh(up=...) turns the node", "written", write_up),
+    (WRITTEN, "y upwards: save_mesh(up=...) turns the node, load_mesh takes it back", "written", write_up),
 ]  # fmt: skip
