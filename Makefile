@@ -13,7 +13,7 @@ PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 # PyTorch's idle threads would spin and take a core from llvmpipe: on a busy machine the demo took six times as long.
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: demo test quick lint types bench gpu-check container-check build clean setup
+.PHONY: demo test quick lint types bench gpu-check container-check browser-check build clean setup
 
 demo: $(READY)
 	$(BIN)/glrast fit demo --out out/demo
@@ -43,6 +43,11 @@ gpu-check:
 # The Dockerfile and this file's set-up, on machines that have nothing (needs root or subordinate ids; no daemon).
 container-check: $(READY)
 	TORCH='$(TORCH)' $(BIN)/python tools/container_check.py
+
+# Models in three.js, in a browser without a screen, against `glrast render`; PICTURES= names a folder that keeps both.
+browser-check: $(READY)
+	sh tools/browser-packages.sh
+	GLRAST_BROWSER_PICTURES='$(PICTURES)' $(BIN)/python -m pytest tests/browser
 
 setup: $(READY)
 

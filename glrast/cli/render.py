@@ -13,6 +13,7 @@ import torch
 
 import glrast
 from glrast.clip import Camera, Mesh, load_cameras, load_mesh, transform_points
+from glrast.shading import Paint
 
 from ..fit.atomic import replacing
 from .device import chosen
@@ -26,8 +27,9 @@ ASPECT_TOLERANCE = 0.01
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `glrast render`."""
     parser.description = (
-        "Render a mesh from given cameras. Writes DIR/LAYER/NAME.FORMAT, top row first; colour and mask are "
-        "antialiased, depth (camera z in the scene's unit) and normals are those at each pixel's centre."
+        "Render a mesh with its materials from given cameras. Writes DIR/LAYER/NAME.FORMAT, top row first; colour "
+        "and mask are antialiased, depth (camera z in the scene's unit) and normals are those at each pixel's "
+        "centre, of the first surface that is not cut out there."
     )
     parser.add_argument("mesh", metavar="MESH", help="an obj, ply or glb file")
     parser.add_argument(
@@ -51,13 +53,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--normal-space", choices=("camera", "world"), default="camera",
         help="camera: x right, y up, z to the viewer (default); world: the mesh's own axes",
     )  # fmt: skip
+    parser.add_argument(
+        "--no-texture", dest="texture", action="store_false",
+        help="the mesh without its pictures, e.g. where one is missing",
+    )  # fmt: skip
     parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda or cuda:N")
 
 
 def run(args: argparse.Namespace) -> int:
     """Render all frames, one after the other; every file appears whole or not at all."""
     check_writer(args.format)
-    mesh = load_mesh(args.mesh)
+    mesh = _loaded(args.mesh, args.texture)
     if not len(mesh.tri):
         raise ValueError(
             f"glrast render: MESH must have a triangle; {args.mesh} has none; export it again with its faces."
@@ -66,12 +72,12 @@ def run(args: argparse.Namespace) -> int:
     ctx = glrast.Context(chosen("render", args.device))
     out = _folder(Path(args.out), args.layers)
     mesh = mesh.to(ctx.device)
-    topology = glrast.antialias_construct_topology_hash(mesh.tri)
+    paint, topology = Paint(mesh), glrast.antialias_construct_topology_hash(mesh.tri)
     unit = _depth_unit(mesh, cameras)
     empty = []
     for camera in cameras:
-        view = View(ctx, mesh, camera.to(ctx.device), topology, args.normal_space)
-        for layer, image in shade(view, args.layers).items():
+        view = View(ctx, paint, camera.to(ctx.device), topology, args.normal_space, args.layers)
+        for layer, image in shade(view).items():
             with replacing(out / layer / f"{camera.name}.{args.format}") as temporary:
                 write(temporary, layer, image, args.format, unit)
         if not view.covered:
@@ -81,6 +87,16 @@ def run(args: argparse.Namespace) -> int:
             temporary.write_text(json.dumps(_depth_note(unit), indent=1) + "\n")
     _report(args, mesh, cameras, empty, out)
     return 0
+
+
+def _loaded(path: str, texture: bool) -> Mesh:
+    """The mesh; where only its pictures are the trouble, the error names the switch that does without."""
+    try:
+        return load_mesh(path, texture)
+    except (OSError, ValueError) as error:
+        if "texture=False" not in str(error) or "--no-texture" in str(error):
+            raise
+        raise type(error)(f"{error} For `glrast render` that is --no-texture.") from error
 
 
 def load_views(file: str, resolution: tuple[int, int] | int | None) -> list[Camera]:
