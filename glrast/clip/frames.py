@@ -87,6 +87,11 @@ class Drafts:
         """Where the cameras stand, float64 [N,3]."""
         return torch.from_numpy(self.poses[:, :3, 3])
 
+    @property
+    def backward(self) -> Tensor:
+        """The axes that point away from what the cameras see, float64 [N,3]."""
+        return torch.from_numpy(self.poses[:, :3, 2])
+
     def frames(self, near: float | None, far: float | None, shift: Tensor) -> list[Frame]:
         """The frames with cameras, `shift` (float64 [3]) subtracted from where they stand."""
         poses = self.poses.copy()

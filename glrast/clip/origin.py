@@ -15,12 +15,12 @@ import torch
 from torch import Tensor
 
 from .camera_file import NAME
-from .planes import spread
+from .planes import focus_distance, spread
 
 SPACING = 2.0**-23  # of float32, relative
-# What a coordinate may be rounded by, as a share of the distance between cameras. A data set's pictures show
-# about that distance: 1e-6 is a thousandth of a pixel, 1e-5 begins to be seen in gradients.
-FINE, COARSE = 1e-6, 1e-5
+# What a coordinate may be rounded by, as a share of the scene's size: 1e-6 is a thousandth of a pixel, 1e-5
+# begins to be seen in gradients. Cameras that look at nothing in common may stand much closer than what they see.
+FINE, COARSE, COARSE_UNKNOWN = 1e-6, 1e-5, 1e-3
 ALONE = (
     1e5  # a single camera has no distance to compare with; from here on float32 knows centimetres
 )
@@ -31,7 +31,7 @@ def choose_origin(centres: Tensor) -> tuple[float, float, float]:
 
     Round numbers: whole ones, or for scenes smaller than 1 multiples of a power of two.
     """
-    if not _lost(centres, FINE):
+    if not _lost(centres, FINE, 0.0):
         return 0.0, 0.0, 0.0
     extent = spread(centres)
     step = 2.0 ** math.floor(math.log2(extent)) if 0 < extent < 1 else 1.0
@@ -40,9 +40,12 @@ def choose_origin(centres: Tensor) -> tuple[float, float, float]:
     return x, y, z
 
 
-def warn_of_lost_digits(path: Path, centres: Tensor) -> None:
-    """One warning where float32 moves these cameras [N,3] (float64, origin subtracted) by what a picture shows."""
-    if not _lost(centres, COARSE):
+def warn_of_lost_digits(path: Path, centres: Tensor, backward: Tensor) -> None:
+    """One warning where float32 moves these cameras by what a picture shows: centres (float64, origin subtracted) and
+    backward axes [N,3]."""
+    looked_at = focus_distance(centres, backward)
+    size = 0.0 if looked_at is None else float(looked_at.median())
+    if not _lost(centres, COARSE_UNKNOWN if looked_at is None else COARSE, size):
         return
     largest = float(centres.abs().max())
     warnings.warn(
@@ -67,6 +70,7 @@ def checked_origin(value: Any) -> Tensor:
     return torch.tensor([x, y, z], dtype=torch.float64, device="cpu")
 
 
-def _lost(centres: Tensor, share: float) -> bool:
-    largest, extent = float(centres.abs().max()), spread(centres)
+def _lost(centres: Tensor, share: float, size: float) -> bool:
+    """Whether float32 rounds the coordinates by more than this share of the scene: `size`, or the cameras' extent."""
+    largest, extent = float(centres.abs().max()), max(spread(centres), size)
     return largest * SPACING > share * extent if extent > 0 else largest > ALONE

@@ -21,6 +21,7 @@ MARGIN = 0.01  # the planes keep this share of their distance from the mesh
 LEAST_NEAR = 1e-6
 # Vertices in front within this ratio need no closer look: their depth is precise enough.
 SHALLOW = 1e-3
+SHARED = 0.9  # of the cameras must have the common point in front of them
 CHUNK = 1 << 20  # vertices or triangles at a time, to bound memory
 
 
@@ -67,25 +68,34 @@ def guess_planes(centres: Tensor, backward: Tensor) -> tuple[float, float] | Non
     where the scene is: with E the largest distance of two cameras and c those to the world's origin, near =
     min(E, median c) / 100 and far = 100 max(E, c). None where that is 0.
     """
-    axes = torch.nn.functional.normalize(backward, dim=1)
-    # the point nearest to all lines c + s a: sum (1 - a a^T) (x - c) = 0
-    across = (
-        torch.eye(3, dtype=axes.dtype, device=axes.device) - axes[:, :, None] * axes[:, None, :]
-    )
-    system, right = across.sum(0), (across @ centres[:, :, None]).sum(0)
-    # the least eigenvalue over N is the mean square sine between the axes: 1e-4 is 0.6 degrees
-    if float(torch.linalg.eigvalsh(system)[0]) >= 1e-4 * len(centres):
-        to_focus = torch.linalg.solve(system, right)[:, 0] - centres
-        distance = to_focus.norm(dim=1)
-        before = (to_focus * axes).sum(1) < 0
-        if float(before.double().mean()) >= 0.9 and float(distance.median()) > 0:
-            return float(distance.median()) / 100, 10 * float(distance.max())
+    looked_at = focus_distance(centres, backward)
+    if looked_at is not None:
+        return float(looked_at.median()) / 100, 10 * float(looked_at.max())
     extent = spread(centres)
     distance = centres.norm(dim=1)
     scales = [x for x in (extent, float(distance.median())) if x > 0]
     if not scales:
         return None
     return min(scales) / 100, 100 * max(extent, float(distance.max()))
+
+
+def focus_distance(centres: Tensor, backward: Tensor) -> Tensor | None:
+    """How far each camera is from the point nearest to all optical axes, [N]; None where they share none in front."""
+    axes = torch.nn.functional.normalize(backward, dim=1)
+    # the point nearest to all lines c + s a: sum (1 - a a^T) (x - c) = 0
+    across = (
+        torch.eye(3, dtype=axes.dtype, device=axes.device) - axes[:, :, None] * axes[:, None, :]
+    )
+    # from the first camera: far coordinates would cost digits
+    away = centres - centres[0]
+    system, right = across.sum(0), (across @ away[:, :, None]).sum(0)
+    # the least eigenvalue over N is the mean square sine between the axes: 1e-4 is 0.6 degrees
+    if float(torch.linalg.eigvalsh(system)[0]) < 1e-4 * len(centres):
+        return None
+    to_focus = torch.linalg.solve(system, right)[:, 0] - away
+    distance, before = to_focus.norm(dim=1), (to_focus * axes).sum(1) < 0
+    shared = float(before.double().mean()) >= SHARED and float(distance.median()) > 0
+    return distance if shared else None
 
 
 def spread(centres: Tensor) -> float:

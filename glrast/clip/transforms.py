@@ -67,5 +67,5 @@ def load_cameras(
     drafts = read_frames(path, data, chosen, resolution, need_images, missing)
     if drafts.skipped:
         warnings.warn(f"{NAME}: {path}: {drafts.skipped}", stacklevel=2)
-    warn_of_lost_digits(path, drafts.centres - shift)
+    warn_of_lost_digits(path, drafts.centres - shift, drafts.backward)
     return drafts.frames(near, far, shift)

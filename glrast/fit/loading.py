@@ -50,8 +50,9 @@ def _views(
     draft: Drafts, resolution: int, invert: bool, origin: tuple[float, float, float]
 ) -> Views:
     shift = torch.tensor(origin, dtype=torch.float64)
-    backward = torch.from_numpy(draft.poses[:, :3, 2])
-    frames = draft.frames(*(guess_planes(draft.centres - shift, backward) or ANY_PLANES), shift)
+    frames = draft.frames(
+        *(guess_planes(draft.centres - shift, draft.backward) or ANY_PLANES), shift
+    )
     pictures = _pictures(frames, resolution, invert)
     for frame, picture in zip(frames, pictures, strict=True):
         if picture.shape != pictures[0].shape:
