@@ -20,10 +20,12 @@ from .picture_file import ALPHA, LOSSY, open_picture, turned
 
 HALF = 128  # of 255: from here on a pixel counts as covered
 FEW = 32  # distinct values: a label map has few, a soft mask many
-# What compression may do to a colour, in levels of 255.
-CLEAN, NOISY = 3, 48
+MANY = 300  # colours: a soft edge of one hue has 256
+# What compression may do to a colour, in levels of 255; at edges, where colour has half the pixels, more.
+CLEAN, NOISY, NOISY_SHARE = 3, 48, 0.02
 # A mask drawn on the picture at another scale; closer to 1 it is one cut differently.
 LEAST_SCALE = 1.05
+ASPECT = 0.05  # and so many pixels that its aspect can be told
 INVERSE = {6: 8, 8: 6}  # of EXIF orientations; the others are their own
 
 
@@ -53,11 +55,8 @@ def fit_to(path: Path, mask: np.ndarray, picture: Path, head: Head, orientation:
     Raises: ValueError where the mask has neither the picture's size nor its aspect at another scale.
     """
     height, width = size = head.size if orientation == 1 else head.turned
-    if (
-        not _fits(mask.shape, size)
-        and head.turned != head.size
-        and _fits(mask.shape, (width, height))
-    ):
+    quarter = head.turned != head.size
+    if quarter and not _fits(mask.shape, size) and _fits(mask.shape, (width, height)):
         # one of the two was saved by a program that turns pictures by their EXIF orientation, the other was not
         back = INVERSE.get(head.orientation, head.orientation)
         mask = np.asarray(turned(Image.fromarray(mask), orientation if orientation != 1 else back))
@@ -79,11 +78,9 @@ def _fits(mask: tuple[int, ...], size: tuple[int, int]) -> bool:
     if mask == size:
         return True
     (h, w), (height, width) = mask, size
-    scale = max(w / width, h / height)
-    return (
-        abs(h * width - w * height) <= (width + height) / 2
-        and not 1 / LEAST_SCALE < scale < LEAST_SCALE
-    )
+    off = abs(h * width - w * height)
+    scaled = not any(1 / LEAST_SCALE < s < LEAST_SCALE for s in (h / height, w / width))
+    return scaled and off <= (width + height) / 2 and off <= ASPECT * h * width
 
 
 def _format(path: Path) -> str | None:
@@ -104,9 +101,17 @@ def _grey(path: Path, image: Image.Image, lossy: bool) -> np.ndarray:
         values, whole = values.astype(np.uint8), 255
     half = (whole + 1) // 2
     faint, strong = int(counts[1:half].sum()), int(counts[half:].sum())
-    if not strong or (len(used) <= FEW and faint > strong):
+    labels = len(used) <= FEW and 10 * faint > strong and _flat(values, half) > faint / 2
+    if not strong or labels:
         raise _unclear(path, "values", [str(v) for v in used], f"up to {used[-1]} of {whole}")
     return values
+
+
+def _flat(values: np.ndarray, half: int) -> int:
+    """How many pixels below `half` but not 0 equal the next ones: areas have them, soft edges hardly."""
+    here = values[:-1, :-1]
+    same = (here == values[1:, :-1]) & (here == values[:-1, 1:])
+    return int((same & (here > 0) & (here < half)).sum())
 
 
 def _counts(values: np.ndarray) -> np.ndarray:
@@ -148,32 +153,27 @@ def _object(index: np.ndarray, labels: np.ndarray, colours: np.ndarray, grey: bo
 
 def _colour(path: Path, image: Image.Image, lossy: bool) -> np.ndarray:
     """The brightness of the one hue that lies on black; grey is the hue without colour."""
-    noise = NOISY if lossy else CLEAN
+    # more colours than a drawing has come from compression, though the file may be a PNG by now
+    noisy = lossy or image.getcolors(MANY) is None
+    noise = NOISY if noisy else CLEAN
     red, green, blue = image.split()
-    chroma = max(_largest(ImageChops.difference(red, other)) for other in (green, blue))
+    chroma = max(np.asarray(ImageChops.difference(red, c)).max() for c in (green, blue))
     if chroma <= noise:
         return _grey(path, red, lossy)
     bright = ImageChops.lighter(ImageChops.lighter(red, green), blue)
-    brightest = np.asarray(bright) >= 0.9 * _largest(bright)
-    pixels = np.asarray(image)
-    hue = pixels[brightest].mean(axis=0)
-    values = np.asarray(bright)
+    values, pixels = np.asarray(bright), np.asarray(image)
+    top = int(values.max())
+    hue = pixels[values >= 0.9 * top].mean(axis=0)
+    strange = 0
     for rows in np.array_split(np.arange(len(pixels)), max(1, pixels.size >> 22)):
         expected = values[rows, :, None] * (hue / hue.max()).astype(np.float32)
-        if len(rows) and np.abs(pixels[rows] - expected).max() > noise:
-            colours = image.getcolors(FEW)
-            found = [str(c) for _, c in sorted(colours, reverse=True)] if colours else []
-            raise _unclear(path, "colours", found, "colours of more than one hue, or none on black")
-    scaled = (
-        np.minimum(np.arange(256) * 255.0 / max(float(hue.max()), 1.0), 255)
-        .round()
-        .astype(np.uint8)
-    )
-    return _grey(path, Image.fromarray(scaled[values]), lossy)
-
-
-def _largest(image: Image.Image) -> int:
-    return int(np.asarray(image).max())
+        strange += int((np.abs(pixels[rows] - expected).max(axis=2) > noise).sum())
+    if strange > (NOISY_SHARE * values.size if noisy else 0):
+        colours = sorted(image.getcolors(MANY) or [], reverse=True)
+        found = [str(colour) for _, colour in colours]
+        raise _unclear(path, "colours", found, "colours of more than one hue, or none on black")
+    scaled = (np.arange(256) * (255.0 / top)).clip(max=255).round()
+    return _grey(path, Image.fromarray(scaled.astype(np.uint8)[values]), lossy)
 
 
 def _unclear(path: Path, what: str, found: list[str], summary: str) -> ValueError:
