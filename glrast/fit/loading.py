@@ -27,7 +27,9 @@ COVERED = 0.9
 
 def load_views(drafts: list[Drafts], resolution: int, invert_masks: bool) -> list[Views]:
     """The views of several files, in the coordinates of one origin, which the cameras of all of them choose."""
-    origin = choose_origin(torch.cat([draft.centres for draft in drafts]))
+    origin = choose_origin(
+        torch.cat([draft.centres for draft in drafts]), torch.cat([d.backward for d in drafts])
+    )
     loaded = [_views(draft, resolution, invert_masks, origin) for draft in drafts]
     first = loaded[0]
     met = planes_of_masks(first.rgba[..., 3], first.world_to_camera, first.projection)

@@ -37,11 +37,11 @@ def open_picture(path: Path, longest: int | None = None, palette: bool = False) 
             "file, or put the image there."
         )
     try:
-        image = Image.open(path)
-        frames = getattr(image, "n_frames", 1)
-        if frames == 1 or image.format in WITH_PREVIEW:
-            _draft(image, longest)
-            image.load()
+        with Image.open(path) as image:
+            frames = getattr(image, "n_frames", 1)
+            if frames == 1 or image.format in WITH_PREVIEW:
+                _draft(image, longest)
+                image.load()
     except Exception as error:
         if isinstance(error, UnidentifiedImageError) and path.suffix.lower() in FLOATING:
             raise _refused(path, "a picture of floating point numbers") from None

@@ -76,13 +76,21 @@ def test_a_single_camera_is_warned_of_where_float32_knows_no_centimetres(tmp_pat
 
 def test_the_chosen_origin_is_round_and_near_the_cameras():
     eyes = torch.tensor(EYES, dtype=torch.float64)
-    assert choose_origin(eyes) == (0.0, 0.0, 0.0)
-    x, y, z = choose_origin(eyes + torch.tensor(UTM, dtype=torch.float64))
+    assert choose_origin(eyes, eyes) == (0.0, 0.0, 0.0)
+    x, y, z = choose_origin(eyes + torch.tensor(UTM, dtype=torch.float64), eyes)
     assert all(v == round(v) for v in (x, y, z))
     assert max(abs(x - UTM[0]), abs(y - UTM[1]), abs(z - UTM[2])) <= 4
-    small = choose_origin(eyes * 1e-6 + 1.0)
+    small = choose_origin(eyes * 1e-6 + 1.0, eyes)
     assert all(math.isclose(v, 1.0, abs_tol=5e-6) for v in small)
     assert all((v * 2**24).is_integer() for v in small)
+
+
+def test_cameras_that_look_outwards_or_side_by_side_keep_small_coordinates():
+    row = torch.tensor([[0.0, 0, 60], [0.2, 0, 60]], dtype=torch.float64)
+    assert choose_origin(row, torch.tensor([[0.0, 0, 1]] * 2, dtype=torch.float64)) == (0, 0, 0)
+    eyes = torch.tensor(EYES, dtype=torch.float64)
+    far = eyes + torch.tensor(UTM, dtype=torch.float64)
+    assert choose_origin(far, -eyes) != (0, 0, 0) and choose_origin(far[:1], eyes[:1]) != (0, 0, 0)
 
 
 @pytest.mark.parametrize("origin", [(1, 2), "abc", (1, 2, math.nan), None, (1, 2, "x")])
