@@ -165,13 +165,6 @@ def checked_cameras(
     views, lenses = world_to_camera.unbind(0), projection.unbind(0)
     for view, lens, size, name in zip(views, lenses, sizes, names, strict=True):
         camera = object.__new__(Camera)
-        fields = (
-            ("world_to_camera", view),
-            ("projection", lens),
-            ("resolution", size),
-            ("name", name),
-        )
-        for field, value in fields:
-            object.__setattr__(camera, field, value)
+        vars(camera).update(world_to_camera=view, projection=lens, resolution=size, name=name)
         cameras.append(camera)
     return cameras

@@ -169,15 +169,15 @@ def file_text(settings: dict[str, Any], key: str) -> str:
     if not isinstance(text, str) or not text or "\0" in text:
         raise Problem(f"{key} must be the path of a file; got {short(text)}; write it as text.")
     text = text.replace("\\", "/")
-    name = os.path.basename(text)
-    if name in ("", ".", ".."):
+    if text.rpartition("/")[2] in ("", ".", ".."):
         raise Problem(f"{key} must be the path of a file; got {short(text)}; name the file.")
-    longest = max(len(os.fsencode(part)) for part in text.split("/"))
-    if longest > LONGEST_NAME:
-        raise Problem(
-            f"{key} must be the path of a file; got a name of {longest} bytes, and no file has more "
-            f"than {LONGEST_NAME}: {short(text)}; correct it."
-        )
+    if len(text) > LONGEST_NAME or not text.isascii():  # else no part of it is too long
+        longest = max(len(os.fsencode(part)) for part in text.split("/"))
+        if longest > LONGEST_NAME:
+            raise Problem(
+                f"{key} must be the path of a file; got a name of {longest} bytes, and no file has more "
+                f"than {LONGEST_NAME}: {short(text)}; correct it."
+            )
     return text
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from .camera_file import NAME, Problem, file_text, required
-from .image_file import find_image, read_head, same_aspect, turn
+from .image_file import Folder, read_head, same_aspect, turn
 from .lens import KEYS, Lens, read_lens, stated_size
 
 
@@ -44,12 +44,8 @@ class FrameReader:
         need_images: bool,
         find_mask: Callable[[str], str | None] | None,
     ):
-        self.path, self.folder, self.resolution, self.need_images = (
-            path,
-            str(path.parent),
-            resolution,
-            need_images,
-        )
+        self.path, self.folder = path, Folder(str(path.parent))
+        self.resolution, self.need_images = resolution, need_images
         self.shared = {key: value for key, value in data.items() if key != "frames"}
         self.find_mask = find_mask
         self.known: dict[Any, Lens] = {}
@@ -58,12 +54,12 @@ class FrameReader:
     def read(self, entry: dict[str, Any]) -> FrameFiles | Absent:
         settings = self.shared | entry
         required(settings, "file_path", "the image's path")
-        image, there = find_image(self.folder, file_text(settings, "file_path"))
+        image, there = self.folder.find(file_text(settings, "file_path"))
         if self.need_images and not there:
             return Absent("file_path", image)
         mask, mask_there = None, True
         if settings.get("mask_path"):
-            mask, mask_there = find_image(self.folder, file_text(settings, "mask_path"))
+            mask, mask_there = self.folder.find(file_text(settings, "mask_path"))
             if self.need_images and not mask_there:
                 return Absent("mask_path", mask)
         elif self.find_mask:
@@ -71,7 +67,7 @@ class FrameReader:
         size, orientation, exif = self._size(
             settings, image if there else None, mask if mask_there else None
         )
-        lens = self._lens(settings, size or self.resolution)
+        lens = self._lens(entry, settings, size or self.resolution)
         stated = (lens.height, lens.width)
         size = size or self.resolution or stated
         if not same_aspect(size, stated):
@@ -99,8 +95,11 @@ class FrameReader:
         exif = f" (as stored; its EXIF orientation is {head.orientation})"
         return (head.size if orientation == 1 else head.turned), orientation, exif
 
-    def _lens(self, settings: dict[str, Any], size: tuple[int, int] | None) -> Lens:
-        key = (size, *(settings.get(name) for name in KEYS))
+    def _lens(
+        self, entry: dict[str, Any], settings: dict[str, Any], size: tuple[int, int] | None
+    ) -> Lens:
+        own = not KEYS.isdisjoint(entry)
+        key = (size, *(settings.get(name) for name in KEYS)) if own else size
         try:
             if key in self.known:
                 return self.known[key]

@@ -31,14 +31,27 @@ class Head:
         return (width, height) if self.orientation in QUARTER_TURNS else (height, width)
 
 
-def find_image(folder: str, text: str) -> tuple[str, bool]:
-    """The file that `text` names, perhaps without its suffix, and whether it is there."""
-    exact = os.path.join(folder, text)
-    candidates = [exact, *(exact + suffix for suffix in SUFFIXES)]
-    for candidate in candidates:
-        if os.path.isfile(candidate):
-            return candidate, True
-    return candidates[0 if os.path.splitext(exact)[1] else 1], False
+class Folder:
+    """The files below a folder. What each of its folders holds is asked once: a million frames may name a file."""
+
+    def __init__(self, folder: str):
+        self.folder = folder
+        self._names: dict[str, set[str]] = {}
+
+    def find(self, text: str) -> tuple[str, bool]:
+        """The image that `text` names, perhaps without its suffix, and whether it is there."""
+        exact = os.path.join(self.folder, text)
+        parent, name = os.path.split(exact)
+        if parent not in self._names:
+            try:
+                self._names[parent] = set(os.listdir(parent))
+            except OSError:
+                self._names[parent] = set()
+        names = self._names[parent]
+        for suffix in ("", *SUFFIXES):
+            if name + suffix in names and os.path.isfile(exact + suffix):
+                return exact + suffix, True
+        return exact if os.path.splitext(name)[1] else exact + SUFFIXES[0], False
 
 
 def read_head(path: str, key: str = "file_path") -> Head:

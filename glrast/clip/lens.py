@@ -14,10 +14,20 @@ from .camera_file import Problem, number, short
 PINHOLES = ("PINHOLE", "SIMPLE_PINHOLE", "OPENCV", "SIMPLE_RADIAL", "RADIAL", "PERSPECTIVE")
 DISTORTION = ("k1", "k2", "k3", "k4", "k5", "k6", "p1", "p2")
 LARGEST_SIDE = 1e6  # pixels: no picture is larger, a slip of the keyboard is
-KEYS = (
-    *("w", "h", "fl_x", "fl_y", "cx", "cy", "camera_angle_x", "camera_angle_y"),
-    *("camera_model", "is_fisheye", *DISTORTION),
-)
+KEYS = frozenset(
+    (
+        "w",
+        "h",
+        "fl_x",
+        "fl_y",
+        "cx",
+        "cy",
+        "camera_angle_x",
+        "camera_angle_y",
+        "camera_model",
+        "is_fisheye",
+    )
+).union(DISTORTION)
 
 
 class Lens(NamedTuple):
