@@ -12,6 +12,8 @@ import os
 from dataclasses import dataclass
 from functools import cache
 
+from . import scope
+
 _EXTENSIONS, _VENDOR = 0x3055, 0x3053
 _PLATFORM_DEVICE = 0x313F
 _OPENGL_API = 0x30A2
@@ -147,8 +149,10 @@ class Context:
         self.device = device
         self.process = os.getpid()
         self.display = display_of(_PLATFORM_DEVICE, device.handle, None)
+        scope.keep_drivers_local()  # the vendor's library is here by now, and its driver is not
         if not self.display or not egl.eglInitialize(self.display, None, None):
             raise _fail(f"eglInitialize on EGL device {device.index}")
+        scope.set_apart()
         previous_api = egl.eglQueryAPI()
         if not egl.eglBindAPI(_OPENGL_API):
             raise _fail("eglBindAPI(EGL_OPENGL_API)")
