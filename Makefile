@@ -1,9 +1,10 @@
 # make demo   fit a mesh to the built-in images        make test   run the tests
-# Both set up what they need: system packages (apt), .venv, the package. TORCH= names the torch requirement,
-# PYTHON= the interpreter (3.10 or newer).
+# Both set up what they need: system packages (apt), .venv, the package. PYTHON= names the interpreter (3.10 or newer),
+# TORCH= the torch requirement, TORCH_INDEX= where pip finds it; without either tools/install-torch.sh chooses.
 
 PYTHON ?= python3
-TORCH ?= torch
+TORCH ?=
+TORCH_INDEX ?=
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
@@ -51,7 +52,7 @@ $(READY): pyproject.toml kernels/CMakeLists.txt $(wildcard kernels/*.cu kernels/
 	sh tools/system-packages.sh $(PYTHON)
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install -q --upgrade pip
-	$(BIN)/pip install -q '$(TORCH)'
+	sh tools/install-torch.sh $(BIN)/python '$(TORCH)' '$(TORCH_INDEX)'
 	$(BIN)/pip install -q -e '.[fit,test]'
 	touch $(READY)
 

@@ -27,7 +27,7 @@ from pathlib import Path
 _log = logging.getLogger("glrast")
 
 
-class _Found(ctypes.Structure):  # Dl_info
+class _Found(ctypes.Structure):  # what dladdr says: Dl_info
     _fields_ = [
         ("file", ctypes.c_char_p),
         ("base", ctypes.c_void_p),
@@ -50,35 +50,31 @@ def keep_drivers_local() -> int:
 
 def global_llvm() -> str | None:
     """The file whose LLVM every library that is loaded from now on sees; None where there is none."""
-    process = ctypes.CDLL(None)
-    try:
-        symbol = process.LLVMContextCreate
-    except AttributeError:
-        return None
-    found = _Found()
-    process.dladdr.argtypes = [ctypes.c_void_p, ctypes.POINTER(_Found)]
-    if not process.dladdr(ctypes.cast(symbol, ctypes.c_void_p), ctypes.byref(found)):
-        return "an unknown file"
-    return os.fsdecode(found.file or b"an unknown file")
+    return _file_of("LLVMContextCreate")
 
 
 def set_apart() -> bool:
     """Where an LLVM is global already, load Triton's library so that it prefers its own symbols; True if that was done.
 
-    It is not imported: when PyTorch imports it, the library is there, bound. A preloaded malloc forbids it, for memory
-    that one allocator gave would go back to another.
+    It is not imported: when PyTorch imports it, the library is there, bound. Under another malloc than the C library's
+    that cannot be: what one allocator gave would go back to the other.
     """
-    if os.environ.get("LD_PRELOAD") or global_llvm() is None:
+    llvm = global_llvm()
+    library = triton_library() if llvm else None
+    if library is None or _is_loaded(library):
         return False
-    library = triton_library()
-    if library is None:
+    if not Path(_file_of("malloc") or "").name.startswith("libc"):
+        _log.warning("%s is global: import triton before whatever opened it, or it may crash", llvm)
         return False
     try:
         ctypes.CDLL(str(library), mode=os.RTLD_NOW | os.RTLD_LOCAL | os.RTLD_DEEPBIND)
-    except (OSError, AttributeError) as error:  # a broken Triton fails when it is imported, as it would have
+    except (
+        OSError,
+        AttributeError,
+    ) as error:  # a broken Triton fails when it is imported, as it would have
         _log.info("%s was not loaded: %s", library, error)
         return False
-    _log.info("loaded %s with symbols of its own: %s is global", library, global_llvm())
+    _log.info("loaded %s with symbols of its own: %s is global", library, llvm)
     return True
 
 
@@ -91,3 +87,22 @@ def triton_library() -> Path | None:
     folders = (spec.submodule_search_locations if spec else None) or []
     found = [file for folder in folders for file in sorted(Path(folder).glob("_C/libtriton*.so"))]
     return found[0] if found else None
+
+
+def _file_of(symbol: str) -> str | None:
+    """The file that gives the process's global `symbol`."""
+    process, found = ctypes.CDLL(None), _Found()
+    if not hasattr(process, symbol):
+        return None
+    address = ctypes.cast(getattr(process, symbol), ctypes.c_void_p)
+    process.dladdr.argtypes = [ctypes.c_void_p, ctypes.POINTER(_Found)]
+    process.dladdr(address, ctypes.byref(found))
+    return os.fsdecode(found.file or b"an unknown file")
+
+
+def _is_loaded(library: Path) -> bool:
+    try:
+        ctypes.CDLL(str(library), mode=os.RTLD_LAZY | os.RTLD_NOLOAD)
+    except (OSError, AttributeError):
+        return False
+    return True
