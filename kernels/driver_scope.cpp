@@ -16,6 +16,10 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#ifndef RTLD_DEEPBIND
+#define RTLD_DEEPBIND 0  // glibc's alone
+#endif
+
 namespace {
 
 // The libraries that open drivers. NVIDIA's are not among them: they bring no LLVM, and are left as they are.
@@ -39,9 +43,19 @@ bool is_driver(const char* path) {
     return strstr(name, "_dri.so") || !strncmp(name, "libgallium", 10);
 }
 
+bool is_global(const char* symbol, const char* in) {
+    Dl_info found;
+    void* address = dlsym(RTLD_DEFAULT, symbol);
+    return address && dladdr(address, &found) && !strncmp(base_name(found.dli_fname), in, strlen(in));
+}
+
+// Another library has made its LLVM global (TensorFlow does): a driver opened now would take functions from it, unless
+// it prefers its own. Not under a malloc of another library than libc: the driver would then mix the two.
+bool must_prefer_its_own() { return is_global("LLVMContextCreate", "") && is_global("malloc", "libc"); }
+
 // A tail call, so that dlopen sees its real caller, by whose run path it looks for names without a slash.
 void* open_locally(const char* path, int mode) {
-    if (is_driver(path)) mode &= ~RTLD_GLOBAL;
+    if (is_driver(path)) mode = (mode & ~RTLD_GLOBAL) | (must_prefer_its_own() ? RTLD_DEEPBIND : 0);
     return dlopen(path, mode);
 }
 
