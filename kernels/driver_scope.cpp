@@ -43,6 +43,7 @@ bool is_driver(const char* path) {
     return strstr(name, "_dri.so") || !strncmp(name, "libgallium", 10);
 }
 
+// Whether `symbol` is global, in a file whose name begins so.
 bool is_global(const char* symbol, const char* in) {
     Dl_info found;
     void* address = dlsym(RTLD_DEFAULT, symbol);
@@ -51,7 +52,7 @@ bool is_global(const char* symbol, const char* in) {
 
 // Another library has made its LLVM global (TensorFlow does): a driver opened now would take functions from it, unless
 // it prefers its own. Not under a malloc of another library than libc: the driver would then mix the two.
-bool must_prefer_its_own() { return is_global("LLVMContextCreate", "") && is_global("malloc", "libc"); }
+bool must_prefer_its_own() { return is_global("_ZN4llvm11LLVMContextC1Ev", "") && is_global("malloc", "libc"); }
 
 // A tail call, so that dlopen sees its real caller, by whose run path it looks for names without a slash.
 void* open_locally(const char* path, int mode) {

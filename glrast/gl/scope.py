@@ -50,7 +50,7 @@ def keep_drivers_local() -> int:
 
 def global_llvm() -> str | None:
     """The file whose LLVM every library that is loaded from now on sees; None where there is none."""
-    return _file_of("LLVMContextCreate")
+    return _file_of("_ZN4llvm11LLVMContextC1Ev")  # llvm::LLVMContext(), which nothing does without
 
 
 def set_apart() -> bool:
