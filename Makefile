@@ -47,13 +47,14 @@ container-check: $(READY)
 
 setup: $(READY)
 
-# The kernels are compiled on installation, so a changed kernel installs again.
+# The kernels are compiled on installation, so a changed kernel installs again. The PyTorch that is there is asked for:
+# else pip would exchange it for another where a requirement of ours and of PyTorch contradict each other.
 $(READY): pyproject.toml kernels/CMakeLists.txt $(wildcard kernels/*.cu kernels/*.cuh kernels/*.cpp kernels/*.h)
 	sh tools/system-packages.sh $(PYTHON)
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install -q --upgrade pip
 	sh tools/install-torch.sh $(BIN)/python '$(TORCH)' '$(TORCH_INDEX)'
-	$(BIN)/pip install -q -e '.[fit,test]'
+	$(BIN)/pip install -q -e '.[fit,test]' "$$(sh tools/install-torch.sh $(BIN)/python --installed)"
 	touch $(READY)
 
 clean:

@@ -3,6 +3,7 @@ script that writes down what it was asked for, and the machine is made of files.
 
 import http.server
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -16,7 +17,7 @@ UNREACHABLE = "http://127.0.0.1:9/cpu"  # the discard port, where nobody listens
 PYTHON = """#!/bin/sh
 case "$*" in
     "-m pip install -q "*) shift 4; echo "$@" >> {folder}/asked ;;
-    *importlib.metadata*) [ -e {folder}/has-torch ] ;;
+    *importlib.metadata*) [ -e {folder}/has-torch ] && echo torch==2.14.1+cu130 ;;
     *) exec {python} -I -S "$@" ;;
 esac
 """
@@ -65,6 +66,23 @@ def test_a_pytorch_that_is_there_stays(machine):
     (machine / "has-torch").touch()
     assert install(machine) == ("", "")
     assert install(machine, "torch==2.13.0") == ("torch==2.13.0", "")  # unless another is asked for
+
+
+def test_the_requirement_that_keeps_the_installed_one_is_printed(machine):
+    assert start(machine, "--installed").returncode != 0
+    (machine / "has-torch").touch()
+    assert install(machine, "--installed") == ("", "torch==2.14.1+cu130")
+    made = (SCRIPT.parent.parent / "Makefile").read_text()
+    assert """-e '.[fit,test]' "$$(sh tools/install-torch.sh $(BIN)/python --installed)\"""" in made
+
+
+def test_no_extra_contradicts_the_default_wheel_of_pytorch():
+    """torch 2.14.1 asks for cuda-bindings of CUDA 13: pip exchanged it for a CPU build when the tests asked for < 13."""
+    text = (SCRIPT.parent.parent / "pyproject.toml").read_text()
+    asked = re.findall(r'"cuda-bindings([^;"]*)[;"]', text)
+    assert len(asked) == 2
+    for versions in asked:
+        assert "<" not in versions and "==" not in versions and ">=12.9.4" in versions
 
 
 def test_without_a_driver_the_cpu_build_is_taken_and_the_line_says_so(machine, index):

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Install PyTorch: what was asked for, else the build that this machine can use, and say in one line which.
 # usage: install-torch.sh PYTHON [REQUIREMENT [INDEX]]
+#        install-torch.sh PYTHON --installed        prints the requirement that the installed one meets, and no other
 # pip's default build for Linux brings gigabytes of CUDA; without an NVIDIA driver nothing can use them.
 set -eu
 python=$1
@@ -17,13 +18,16 @@ has_driver() {
         nvidia-smi -L >/dev/null 2>&1 ||
         PATH="$PATH:/sbin:/usr/sbin" ldconfig -p 2>/dev/null | grep -q 'libcuda\.so\.1'
 }
+installed() { "$python" -c 'from importlib.metadata import version; print("torch==" + version("torch"))' 2>/dev/null; }
 reaches() { "$python" -c 'import sys, urllib.request as u; u.urlopen(sys.argv[1], timeout=10)' "$1/torch/" 2>/dev/null; }
 
-if [ -n "$index" ]; then # in place of pip's own index: beside it, the newer version would win, whatever its build
+if [ "$requirement" = --installed ]; then
+    installed
+elif [ -n "$index" ]; then # in place of pip's own index: beside it, the newer version would win, whatever its build
     install --index-url "$index" "${requirement:-torch}"
 elif [ -n "$requirement" ]; then
     install "$requirement"
-elif "$python" -c 'from importlib.metadata import version; version("torch")' 2>/dev/null; then
+elif installed >/dev/null; then
     : # an earlier choice stays
 elif has_driver; then
     say "there is an NVIDIA driver, so pip's default build, with CUDA"
