@@ -77,7 +77,7 @@ def test_the_requirement_that_keeps_the_installed_one_is_printed(machine):
 
 
 def test_no_extra_contradicts_the_default_wheel_of_pytorch():
-    """torch 2.14.1 asks for cuda-bindings of CUDA 13: pip exchanged it for a CPU build when the tests asked for < 13."""
+    """torch 2.14.1 asks for cuda-bindings of CUDA 13: when the tests asked for < 13, pip took a CPU build instead."""
     text = (SCRIPT.parent.parent / "pyproject.toml").read_text()
     asked = re.findall(r'"cuda-bindings([^;"]*)[;"]', text)
     assert len(asked) == 2

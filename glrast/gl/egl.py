@@ -37,7 +37,9 @@ _ERRORS = {
     0x3004: "EGL_BAD_ATTRIBUTE: the driver has no OpenGL 4.5 core profile",
     0x3005: "EGL_BAD_CONFIG",
     0x3006: "EGL_BAD_CONTEXT",
-    0x3008: "EGL_BAD_DISPLAY",
+    0x3008: "EGL_BAD_DISPLAY: another library of this process has ended the display of the device, which all share "
+    "(eglTerminate; PyVista and pyrender do it when they close a renderer): close theirs after the last use of glrast, "
+    "or before glrast.Context",
     0x3009: "EGL_BAD_MATCH: the driver has no OpenGL 4.5 core profile",
 }
 
