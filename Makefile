@@ -1,9 +1,10 @@
 # make demo   fit a mesh to the built-in images        make test   run the tests
-# Both set up what they need: system packages (apt), .venv, the package. TORCH= names the torch requirement,
-# PYTHON= the interpreter (3.10 or newer).
+# Both set up what they need: system packages (apt), .venv, the package. PYTHON= names the interpreter (3.10 or newer),
+# TORCH= the torch requirement, TORCH_INDEX= where pip finds it; without either tools/install-torch.sh chooses.
 
 PYTHON ?= python3
-TORCH ?= torch
+TORCH ?=
+TORCH_INDEX ?=
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
@@ -51,13 +52,14 @@ browser-check: $(READY)
 
 setup: $(READY)
 
-# The kernels are compiled on installation, so a changed kernel installs again.
+# The kernels are compiled on installation, so a changed kernel installs again. The PyTorch that is there is asked for:
+# else pip would exchange it for another where a requirement of ours and of PyTorch contradict each other.
 $(READY): pyproject.toml kernels/CMakeLists.txt $(wildcard kernels/*.cu kernels/*.cuh kernels/*.cpp kernels/*.h)
 	sh tools/system-packages.sh $(PYTHON)
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install -q --upgrade pip
-	$(BIN)/pip install -q '$(TORCH)'
-	$(BIN)/pip install -q -e '.[fit,test]'
+	sh tools/install-torch.sh $(BIN)/python '$(TORCH)' '$(TORCH_INDEX)'
+	$(BIN)/pip install -q -e '.[fit,test]' "$$(sh tools/install-torch.sh $(BIN)/python --installed)"
 	touch $(READY)
 
 clean:
