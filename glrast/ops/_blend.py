@@ -11,7 +11,8 @@ import torch
 from torch.autograd.function import once_differentiable
 
 from ..launch import launch, launch_scatter
-from ._library import operator, save, saved
+from ._library import operator
+from ._saved import save, saved
 
 
 def blended(color, rast, pos, tri, opposite, boost: float) -> torch.Tensor:
@@ -35,7 +36,7 @@ class _Antialias(torch.autograd.Function):
     def forward(ctx, color, rast, pos, tri, opposite, boost, inner):
         run = _inner_forward if inner else antialias_forward
         out, flags, alpha = run(color, rast, pos, tri, opposite)
-        save(ctx, color, rast, pos, tri, flags, alpha)
+        save(ctx, color=color, rast=rast, pos=pos, tri=tri, flags=flags, alpha=alpha)
         ctx.boost, ctx.inner = boost, inner
         return out
 

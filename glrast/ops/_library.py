@@ -43,28 +43,6 @@ def operator(schema: str, implementation: Callable, fake: Callable) -> Callable[
     return called
 
 
-def save(ctx, *tensors: torch.Tensor | None) -> None:
-    """save_for_backward, with the shapes: see `saved`."""
-    ctx.save_for_backward(*tensors)
-    ctx.shapes = [None if t is None else t.shape for t in tensors]
-
-
-def saved(ctx, function: str) -> tuple:
-    """What `save` was given. `tensor.data = other` changes a tensor without PyTorch's noticing: RuntimeError then,
-    for a kernel would read beyond its end."""
-    tensors = ctx.saved_tensors
-    if torch.compiler.is_compiling():
-        return tensors
-    for tensor, shape in zip(tensors, ctx.shapes):
-        if tensor is not None and (tensor.shape != shape or not tensor.is_contiguous()):
-            raise RuntimeError(
-                f"glrast.{function} (backward): its tensors must stay as they were in the forward pass; one of shape "
-                f"{list(shape)} is now of shape {list(tensor.shape)} and strides {list(tensor.stride())}: "
-                "do not assign to `.data` before backward"
-            )
-    return tensors
-
-
 def _are_plain(arguments) -> bool:
     for argument in arguments:
         kind = type(argument)

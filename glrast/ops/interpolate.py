@@ -7,7 +7,8 @@ from torch.autograd.function import once_differentiable
 
 from .. import _check
 from ..launch import constant, launch, launch_scatter
-from ._library import operator, save, saved
+from ._library import operator
+from ._saved import save, saved
 
 
 def interpolate(
@@ -80,7 +81,7 @@ class _Interpolate(torch.autograd.Function):
     @staticmethod
     def forward(ctx, attr, rast, tri, rast_db, diff):
         out, out_da = _forward_operator(attr, rast, tri, rast_db, diff)
-        save(ctx, attr, rast, tri, rast_db)
+        save(ctx, attr=attr, rast=rast, tri=tri, rast_db=rast_db)
         ctx.diff = diff
         ctx.set_materialize_grads(False)
         if not diff:

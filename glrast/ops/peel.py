@@ -51,7 +51,9 @@ def peel(
         [2.0, 1.0]
     """
     layers = []
-    with DepthPeeler(ctx, pos, tri, resolution, ranges, grad_db, cull) as peeler:
+    if max_layers is not None:
+        max_layers = _check.whole("peel", "max_layers", max_layers, 0, "None or ")
+    with _All(ctx, pos, tri, resolution, ranges, grad_db, cull) as peeler:
         while max_layers is None or len(layers) < max_layers:
             rast, rast_db = peeler.rasterize_next_layer()
             if not (rast.detach()[..., 3] != 0).any():
@@ -77,6 +79,8 @@ class DepthPeeler:
     Source: Everitt 2001, Interactive Order-Independent Transparency.
     """
 
+    _function = "DepthPeeler"  # what messages call it
+
     def __init__(
         self,
         ctx: Context,
@@ -87,23 +91,25 @@ class DepthPeeler:
         grad_db: bool = True,
         cull: str = "none",
     ):
-        given = checked("DepthPeeler", ctx, pos, tri, resolution, ranges, cull)
+        grad_db = _check.flag(self._function, "grad_db", grad_db)
+        given = checked(self._function, ctx, pos, tri, resolution, ranges, cull)
         self._pos, self._tri, self._ranges, self._height, self._width = given
         self._ctx, self._grad_db, self._cull = ctx, grad_db and ctx.output_db, cull
+        self._state = self._seen()
         self._peeling: _Peeling | None = None
         self._finished = False
 
     def __enter__(self) -> DepthPeeler:
         if self._finished:
             raise RuntimeError(
-                "glrast.DepthPeeler: this peeler is finished; make a new one to start again"
+                f"glrast.{self._function}: this peeler is finished; make a new one to start again"
             )
         if self._ctx.peeler is not None:
             raise RuntimeError(
-                "glrast.DepthPeeler: ctx is being peeled by another DepthPeeler; leave its `with` first, or use "
+                f"glrast.{self._function}: ctx is being peeled by another DepthPeeler; leave its `with` first, or use "
                 "another Context (they are cheap)"
             )
-        self._peeling = _Peeling(self._ctx.handle)
+        self._peeling = _Peeling(self._ctx.handle, self._function)
         self._ctx.peeler = self
         return self
 
@@ -130,12 +136,22 @@ class DepthPeeler:
             raise RuntimeError(
                 "glrast.DepthPeeler: rasterize_next_layer must be called inside `with DepthPeeler(...) as peeler:`"
             )
+        if self._seen() != self._state:
+            raise RuntimeError(
+                "glrast.DepthPeeler: pos and tri must stay as they were until the last layer; they were changed in "
+                "place: pass a clone, or make a new DepthPeeler"
+            )
         ctx = self._ctx
         drawing = (ctx.handle, self._height, self._width, ctx.program, self._cull, ctx.output_db)
         arguments = (self._pos, self._tri, self._ranges, *drawing, self._peeling)
         # Where nobody has compiled anything, the compiler is not even imported.
         step = _next_layer_uncompiled() if "torch._dynamo" in sys.modules else _next_layer
         return step(arguments, self._grad_db)
+
+    def _seen(self) -> tuple:
+        """What a change in place of pos or tri changes; nothing where PyTorch does not count them."""
+        counted = (t for t in (self._pos, self._tri) if not t.is_inference())
+        return () if torch.compiler.is_compiling() else tuple(map(_check.unchanged, counted))
 
 
 def _next_layer(arguments: tuple, grad_db: bool) -> tuple[torch.Tensor, torch.Tensor]:
@@ -148,6 +164,12 @@ def _next_layer(arguments: tuple, grad_db: bool) -> tuple[torch.Tensor, torch.Te
         else:
             layer = drawn(*arguments)
     return _Layer.apply(pos, tri, layer, grad_db)
+
+
+class _All(DepthPeeler):
+    """The peeler of `peel`, which is named where it was called wrongly."""
+
+    _function = "peel"
 
 
 @cache
@@ -163,10 +185,11 @@ _MOST_EMPTY = 8  # index sets of all images may hold so many times the triangles
 class _Peeling:
     """What is known of the last layer: ids and depths in OpenGL textures, and the nearest depth in each tile."""
 
-    def __init__(self, handle: int):
+    def __init__(self, handle: int, function: str = "DepthPeeler"):
         from ..gl.context import by_handle
         from ..gl.peeled import Peeled
 
+        self.function = function  # for messages
         self.targets = Peeled(by_handle(handle))
         self.nearest: torch.Tensor | None = (
             None  # [N,tiles,tiles], 0 to 1; 2 where the layer is empty
@@ -196,7 +219,7 @@ class _Peeling:
 
         most = context.limits["size"]
         _check.value(
-            "DepthPeeler", "resolution", f"at most {most} on a side on this OpenGL driver",
+            self.function, "resolution", f"at most {most} on a side on this OpenGL driver",
             max(height, width) <= most, f"{height} x {width}", "peel it in parts",
         )  # fmt: skip
         if self.drawn is None:

@@ -8,7 +8,8 @@ from torch.autograd.function import once_differentiable
 from .. import _check
 from ..context import Context
 from ..launch import launch_scatter
-from ._library import operator, save, saved
+from ._library import operator
+from ._saved import save, saved
 
 CULLED = ("none", "back", "front")
 
@@ -54,6 +55,7 @@ def rasterize(
 
     Source: Laine et al. 2020, Modular Primitives for High-Performance Differentiable Rendering, section 3.1.
     """
+    grad_db = _check.flag("rasterize", "grad_db", grad_db)
     pos, tri, ranges, height, width = checked("rasterize", ctx, pos, tri, resolution, ranges, cull)
     if ctx.peeler is not None:
         raise RuntimeError(
@@ -92,10 +94,10 @@ def checked(function: str, ctx, pos, tri, resolution, ranges, cull: str):
             f"glrast.{function}: ctx must be a glrast.Context; got {type(ctx).__name__}"
         )
     _check.not_swapped(function, pos, tri)
-    pos = _check.floats(function, "pos", pos, device=ctx.device)
+    pos = _check.positions(function, pos, device=ctx.device)
     tri = _check.triangles(function, tri, device=ctx.device)
     height, width = _check.resolution(function, resolution)
-    _check.value(function, "cull", "'none', 'back' or 'front'", cull in CULLED, repr(cull))
+    _check.choice(function, "cull", cull, CULLED)
     if ranges is None:
         hint = "([V,4] needs ranges; for one image use pos[None])"
         _check.shape(function, "pos", pos, "[N,V,4]", pos.ndim == 3 and pos.shape[2] == 4, hint)
@@ -107,10 +109,18 @@ def checked(function: str, ctx, pos, tri, resolution, ranges, cull: str):
 
 
 def _ranges(function: str, ranges) -> torch.Tensor:
-    given = ranges if isinstance(ranges, torch.Tensor) else torch.as_tensor(ranges, device="cpu")
-    whole = not given.is_floating_point() or given.numel() == 0
-    _check.value(function, "ranges", "integers", whole, str(given.dtype))
-    _check.value(function, "ranges", "integers", not given.is_complex(), str(given.dtype))
+    try:
+        given = (
+            ranges if isinstance(ranges, torch.Tensor) else torch.as_tensor(ranges, device="cpu")
+        )
+    except (TypeError, ValueError, RuntimeError, OverflowError) as error:
+        raise TypeError(
+            f"glrast.{function}: ranges must be [N,2] integers, a tensor or a list of rows (first triangle, count); "
+            f"got {type(ranges).__name__}: {error}"
+        ) from error
+    _check.tensor(function, "ranges", given)
+    whole = not (given.is_floating_point() or given.is_complex() or given.dtype == torch.bool)
+    _check.value(function, "ranges", "integers", whole or given.numel() == 0, str(given.dtype))
     given = given.to("cpu", torch.int64)
     if given.numel() == 0:
         given = given.reshape(0, 2)
@@ -134,7 +144,7 @@ def remember(ctx, pos, tri, drawn, grad_db: bool):
     """What the gradient of one image (rast, rast_db, ids) needs, kept on its autograd node; returns rast, rast_db."""
     rast, rast_db, ids = drawn
     # The ids, not rast: clients edit rast in place (shift ids, flip), and it is four times as large.
-    save(ctx, pos, tri, ids)
+    save(ctx, pos=pos, tri=tri, ids=ids)
     ctx.grad_db = grad_db
     if not ctx.grad_db:
         ctx.mark_non_differentiable(rast_db)

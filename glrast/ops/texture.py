@@ -10,8 +10,9 @@ from torch.autograd.function import once_differentiable
 from .. import _check
 from ..launch import launch
 from . import _mipmap
-from ._library import operator, save, saved
+from ._library import operator
 from ._mipmap import Mipmap
+from ._saved import save, saved
 
 # In the order of the enums of kernels/texture_footprint.cuh.
 FILTERS = ("nearest", "linear", "linear-mipmap-nearest", "linear-mipmap-linear")
@@ -63,11 +64,10 @@ def texture(
 
     Source: Laine et al. 2020, section 3.4; the level of detail is the exact longer axis of the footprint.
     """
-    cube = boundary_mode == "cube"
+    boundary_mode = _check.choice("texture", "boundary_mode", boundary_mode, BOUNDARIES)
+    boundary, cube = BOUNDARIES.index(boundary_mode), boundary_mode == "cube"
     tex = _check.floats("texture", "tex", tex)
-    device = tex.device
-    uv = _check.floats("texture", "uv", uv, device=device)
-    boundary = _choice("boundary_mode", boundary_mode, BOUNDARIES)
+    uv = _check.floats("texture", "uv", uv, device=tex.device)
     _mipmap.check_texture("texture", tex, cube)
     extent = 3 if cube else 2
     _check.shape("texture", "uv", uv, f"[N,H,W,{extent}]", uv.ndim == 4 and uv.shape[3] == extent)
@@ -83,21 +83,12 @@ def texture(
     return _Texture.apply(tex, packed, uv, uv_da, bias, last, built, filter, boundary)
 
 
-def _choice(name: str, given, known: tuple[str, ...]) -> int:
-    expected = ", ".join(map(repr, known[:-1])) + f" or {known[-1]!r}"
-    _check.value("texture", name, expected, given in known, repr(given))
-    return known.index(given)
-
-
 def _filter(filter_mode, uv, uv_da, bias):
     """The filter's number; uv_da and bias checked, None where the filter does not use them."""
+    _check.choice("texture", "filter_mode", filter_mode, ("auto", *FILTERS))
     if filter_mode == "auto":
         plain = uv_da is None and bias is None
         filter_mode = "linear" if plain else "linear-mipmap-linear"
-    _check.value(
-        "texture", "filter_mode", "'auto', " + ", ".join(map(repr, FILTERS)),
-        filter_mode in FILTERS, repr(filter_mode),
-    )  # fmt: skip
     filter = FILTERS.index(filter_mode)
     if filter < _MIPMAP_NEAREST:
         return filter, None, None
@@ -157,7 +148,7 @@ class _Texture(torch.autograd.Function):
     @staticmethod
     def forward(ctx, tex, mip, uv, uv_da, bias, last, built, filter, boundary):
         out = _forward_operator(tex, mip, uv, uv_da, bias, last, filter, boundary)
-        save(ctx, tex, mip, uv, uv_da, bias)
+        save(ctx, tex=tex, mip=mip, uv=uv, uv_da=uv_da, mip_level_bias=bias)
         ctx.modes = last, filter, boundary, built
         ctx.set_materialize_grads(False)
         return out

@@ -6,6 +6,7 @@ import torch
 
 from ..launch import launch
 from ._library import operator
+from ._saved import save, saved
 
 
 def transform(matrix: torch.Tensor, points: torch.Tensor) -> torch.Tensor:
@@ -22,13 +23,13 @@ def transform(matrix: torch.Tensor, points: torch.Tensor) -> torch.Tensor:
 class _Transform(torch.autograd.Function):
     @staticmethod
     def forward(ctx, matrix, points):
-        ctx.save_for_backward(matrix, points)
+        save(ctx, matrix=matrix, points=points)
         out = _forward_operator(matrix.contiguous(), points.contiguous())
         return out[0] if matrix.ndim == points.ndim == 2 else out
 
     @staticmethod
     def backward(ctx, grad):
-        matrix, points = ctx.saved_tensors
+        matrix, points = saved(ctx, "clip.transform_points")
         grad_matrix = grad_points = None
         if ctx.needs_input_grad[0]:
             columns = [(grad * points[..., k : k + 1]).sum(-2) for k in range(3)]
