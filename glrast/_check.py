@@ -103,12 +103,17 @@ def _laid_out(function: str, name: str, value: torch.Tensor) -> torch.Tensor:
 def address(value: torch.Tensor) -> int | None:
     """Where a tensor's first element lies; None for what only stands for a tensor: fake ones, those that a compiler
     traces and those inside torch.func's transforms."""
-    if torch.compiler.is_compiling() or _in_transform() or value.device.type == "meta":
+    if torch.compiler.is_compiling() or in_transform() or value.device.type == "meta":
         return None
     return value.data_ptr() if type(value) in (torch.Tensor, torch.nn.Parameter) else None
 
 
-_in_transform = getattr(torch._C, "_are_functorch_transforms_active", lambda: True)
+def is_mapped(value: torch.Tensor) -> bool:
+    """Does a tensor stand for a batch that torch.vmap maps over? Its numbers cannot be asked for."""
+    return in_transform() and torch._C._functorch.is_batchedtensor(value)
+
+
+in_transform = getattr(torch._C, "_are_functorch_transforms_active", lambda: True)
 
 
 def triangles(function: str, value, *, device: torch.device | None = None) -> torch.Tensor:

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from .. import _debug
+from ._function import one_by_one
 
 _LIBRARY = torch.library.Library("glrast", "FRAGMENT")
 
@@ -37,9 +38,15 @@ def operator(schema: str, implementation: Callable, fake: Callable) -> Callable[
             return defined(*arguments)
         return checked(*arguments)
 
+    def mapped(info, in_dims, *arguments):
+        results, dims = one_by_one(name, defined, info.batch_size, in_dims, arguments)
+        return (results, dims) if len(defined._schema.returns) > 1 else (results[0], dims[0])
+
     for key in ("CPU", "CUDA"):
         _LIBRARY.impl(name, checked, key)
     torch.library.register_fake(f"glrast::{name}", fake, lib=_LIBRARY)
+    if hasattr(torch.library, "register_vmap"):  # from PyTorch 2.5 on
+        torch.library.register_vmap(f"glrast::{name}", mapped, lib=_LIBRARY)
     return called
 
 
@@ -47,7 +54,9 @@ def _are_plain(arguments) -> bool:
     for argument in arguments:
         kind = type(argument)
         if kind is _TENSOR or kind is _PARAMETER:
-            if argument.is_neg():  # the dispatcher makes it an ordinary one
+            # The dispatcher makes ordinary ones of them: lazily negated, batched (is_grads_batched), or left over
+            # from a transform that has ended (torch.func.vjp).
+            if argument.is_neg() or _is_batched(argument) or _is_wrapped(argument):
                 return False
         elif kind is list:
             if not _are_plain(argument):
@@ -76,5 +85,8 @@ try:
         torch.autograd._profiler_enabled,  # pyright: ignore[reportPrivateImportUsage]
         torch.jit.is_tracing,  # pyright: ignore[reportPrivateImportUsage]
     )
+    _is_batched = torch._C._functorch.is_legacy_batchedtensor
+    _is_wrapped = torch._C._functorch.is_functorch_wrapped_tensor
 except AttributeError:  # another PyTorch: the dispatcher always decides
     _WATCHERS = (lambda: True,)
+    _is_batched = _is_wrapped = torch.is_tensor

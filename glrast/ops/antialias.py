@@ -130,7 +130,7 @@ class Topology:
         """Compared on the CPU; on a GPU only the shape is, since a comparison would wait for it."""
         if tri.shape != self.tri.shape or tri.device != self.tri.device:
             return False
-        if torch.compiler.is_compiling() or tri.device.type != "cpu":
+        if torch.compiler.is_compiling() or tri.device.type != "cpu" or _check.is_mapped(tri):
             return True
         state = None if tri.is_inference() else _check.unchanged(tri)
         known, then = self._known
@@ -205,7 +205,7 @@ def _topology(given: torch.Tensor, tri: torch.Tensor, handle: Topology | None) -
 def _remembered_topology(given: torch.Tensor, tri: torch.Tensor) -> Topology:
     """Made once for a tri that stays as it is. The CPU compares; on a GPU that would wait, so there PyTorch's count of
     changes in place decides (which writing through `tri.data` escapes)."""
-    if torch.compiler.is_compiling() or torch._C._is_tracing():
+    if torch.compiler.is_compiling() or torch._C._is_tracing() or _check.is_mapped(given):
         return Topology(
             tri
         )  # in the graph: what is remembered would be a constant of it, right or wrong

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.autograd.function import once_differentiable
 
 from .. import _check, _debug
 from ..context import Context
 from ..launch import launch
+from ._function import call, once_differentiable, refuse_vmap
 from .rasterize import checked, gradient, remember
 
 
@@ -53,6 +53,8 @@ def peel(
     layers = []
     if max_layers is not None:
         max_layers = _check.whole("peel", "max_layers", max_layers, 0, "None or ")
+    if any(isinstance(t, torch.Tensor) and _check.is_mapped(t) for t in (pos, tri)):
+        refuse_vmap("peel")
     with _All(ctx, pos, tri, resolution, ranges, grad_db, cull) as peeler:
         while max_layers is None or len(layers) < max_layers:
             rast, rast_db = peeler.rasterize_next_layer()
@@ -143,10 +145,10 @@ class DepthPeeler:
             )
         ctx = self._ctx
         drawing = (ctx.handle, self._height, self._width, ctx.program, self._cull, ctx.output_db)
-        arguments = (self._pos, self._tri, self._ranges, *drawing, self._peeling)
+        drawing = (self._ranges, *drawing, self._peeling)
         # Where nobody has compiled anything, the compiler is not even imported.
         step = _next_layer_uncompiled() if "torch._dynamo" in sys.modules else _next_layer
-        return step(arguments, self._grad_db)
+        return step(self._pos, self._tri, drawing, self._grad_db)
 
     def _seen(self) -> tuple:
         """What a change in place of pos or tri changes; nothing where PyTorch does not count them."""
@@ -154,16 +156,8 @@ class DepthPeeler:
         return () if torch.compiler.is_compiling() else tuple(map(_check.unchanged, counted))
 
 
-def _next_layer(arguments: tuple, grad_db: bool) -> tuple[torch.Tensor, torch.Tensor]:
-    from ._drawn import drawn
-
-    pos, tri, *_ = arguments
-    with torch.no_grad():
-        if _debug.active:
-            layer = _debug.run("peel", ["pos", "tri"], drawn, arguments)
-        else:
-            layer = drawn(*arguments)
-    return _Layer.apply(pos, tri, layer, grad_db)
+def _next_layer(pos, tri, drawing: tuple, grad_db: bool) -> tuple[torch.Tensor, torch.Tensor]:
+    return call(_Layer, pos, tri, drawing, grad_db)
 
 
 class _All(DepthPeeler):
@@ -284,11 +278,28 @@ class _Peeling:
 
 
 class _Layer(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx, pos, tri, drawn, grad_db):
-        return remember(ctx, pos, tri, drawn, grad_db)
+    function, results, one_after_another = "DepthPeeler", 2, True
 
     @staticmethod
-    @once_differentiable
+    def forward(ctx, *inputs):
+        outputs = _Layer.compute(*inputs)
+        ctx.mark_non_differentiable(*_Layer.keep(ctx, inputs, outputs))
+        return outputs[:2]
+
+    @staticmethod
+    def compute(pos, tri, drawing, grad_db):
+        from ._drawn import drawn
+
+        arguments = (pos, tri, *drawing)
+        if _debug.active:
+            return _debug.run("peel", ["pos", "tri"], drawn, arguments)
+        return drawn(*arguments)
+
+    @staticmethod
+    def keep(ctx, inputs, outputs):
+        return remember(ctx, inputs[0], inputs[1], outputs, grad_db=inputs[-1])
+
+    @staticmethod
+    @once_differentiable("DepthPeeler")
     def backward(ctx, grad_rast, grad_db):
         return gradient(ctx, grad_rast, grad_db), None, None, None

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import torch
-from torch.autograd.function import once_differentiable
 
 from .. import _check
 from ..context import Context
 from ..launch import launch_scatter
+from ._function import call, once_differentiable
 from ._library import operator
 from ._saved import save, saved
 
@@ -63,7 +63,7 @@ def rasterize(
             "`with` of its DepthPeeler"
         )
     drawing = (ctx.handle, height, width, ctx.program, cull, ctx.output_db)
-    return _Rasterize.apply(pos, tri, ranges, drawing, grad_db and ctx.output_db)
+    return call(_Rasterize, pos, tri, ranges, drawing, grad_db and ctx.output_db)
 
 
 def triangle_id(rast: torch.Tensor) -> torch.Tensor:
@@ -130,26 +130,36 @@ def _ranges(function: str, ranges) -> torch.Tensor:
 
 
 class _Rasterize(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx, pos, tri, ranges, drawing, grad_db):
-        return remember(ctx, pos, tri, _forward_operator(pos, tri, ranges, *drawing), grad_db)
+    function, results = "rasterize", 2
 
     @staticmethod
-    @once_differentiable
+    def forward(ctx, *inputs):
+        outputs = _Rasterize.compute(*inputs)
+        ctx.mark_non_differentiable(*_Rasterize.keep(ctx, inputs, outputs))
+        return outputs[:2]
+
+    @staticmethod
+    def compute(pos, tri, ranges, drawing, grad_db):
+        return _forward_operator(pos, tri, ranges, *drawing)
+
+    @staticmethod
+    def keep(ctx, inputs, outputs):
+        return remember(ctx, inputs[0], inputs[1], outputs, grad_db=inputs[-1])
+
+    @staticmethod
+    @once_differentiable("rasterize")
     def backward(ctx, grad_rast, grad_db):
         return gradient(ctx, grad_rast, grad_db), None, None, None, None
 
 
 def remember(ctx, pos, tri, drawn, grad_db: bool):
-    """What the gradient of one image (rast, rast_db, ids) needs, kept on its autograd node; returns rast, rast_db."""
-    rast, rast_db, ids = drawn
+    """What the gradient of one image (rast, rast_db, ids) needs, kept on its autograd node; the results without one."""
+    _, rast_db, ids = drawn
     # The ids, not rast: clients edit rast in place (shift ids, flip), and it is four times as large.
     save(ctx, pos=pos, tri=tri, ids=ids)
     ctx.grad_db = grad_db
-    if not ctx.grad_db:
-        ctx.mark_non_differentiable(rast_db)
     ctx.set_materialize_grads(False)
-    return rast, rast_db
+    return () if grad_db else (rast_db,)
 
 
 def gradient(ctx, grad_rast, grad_db):

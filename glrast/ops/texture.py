@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from torch.autograd.function import once_differentiable
 
 from .. import _check
 from ..launch import launch
 from . import _mipmap
+from ._function import call, once_differentiable
 from ._library import operator
 from ._mipmap import Mipmap
 from ._saved import save, saved
@@ -76,11 +76,11 @@ def texture(
     _check.shape("texture", "tex", tex, f"of 1 or N={N} images (from uv)", fits)
     filter, uv_da, bias = _filter(filter_mode, uv, uv_da, mip_level_bias)
     if filter < _MIPMAP_NEAREST:
-        return _Texture.apply(tex, None, uv, None, None, 0, False, filter, boundary)
+        return call(_Texture, tex, None, uv, None, None, 0, False, filter, boundary)
     last, packed, built = _levels(tex, mip, max_mip_level)
     if last == 0:
-        return _Texture.apply(tex, None, uv, None, None, 0, False, _LINEAR, boundary)
-    return _Texture.apply(tex, packed, uv, uv_da, bias, last, built, filter, boundary)
+        return call(_Texture, tex, None, uv, None, None, 0, False, _LINEAR, boundary)
+    return call(_Texture, tex, packed, uv, uv_da, bias, last, built, filter, boundary)
 
 
 def _filter(filter_mode, uv, uv_da, bias):
@@ -145,16 +145,28 @@ def _sizes(shape: Sequence[int]) -> str:
 
 
 class _Texture(torch.autograd.Function):
+    function, results = "texture", 1
+
     @staticmethod
-    def forward(ctx, tex, mip, uv, uv_da, bias, last, built, filter, boundary):
-        out = _forward_operator(tex, mip, uv, uv_da, bias, last, filter, boundary)
+    def forward(ctx, *inputs):
+        outputs = _Texture.compute(*inputs)
+        _Texture.keep(ctx, inputs, outputs)
+        return outputs[0]
+
+    @staticmethod
+    def compute(tex, mip, uv, uv_da, bias, last, built, filter, boundary):
+        return (_forward_operator(tex, mip, uv, uv_da, bias, last, filter, boundary),)
+
+    @staticmethod
+    def keep(ctx, inputs, outputs):
+        tex, mip, uv, uv_da, bias, last, built, filter, boundary = inputs
         save(ctx, tex=tex, mip=mip, uv=uv, uv_da=uv_da, mip_level_bias=bias)
         ctx.modes = last, filter, boundary, built
         ctx.set_materialize_grads(False)
-        return out
+        return ()
 
     @staticmethod
-    @once_differentiable
+    @once_differentiable("texture")
     def backward(ctx, grad_out):
         if grad_out is None:
             return (None,) * 9
