@@ -110,7 +110,7 @@ def address(value: torch.Tensor) -> int | None:
 
 def is_mapped(value: torch.Tensor) -> bool:
     """Does a tensor stand for a batch that torch.vmap maps over? Its numbers cannot be asked for."""
-    return in_transform() and torch._C._functorch.is_batchedtensor(value)
+    return in_transform() and torch._C._functorch.is_batchedtensor(value)  # pyright: ignore[reportAttributeAccessIssue]
 
 
 in_transform = getattr(torch._C, "_are_functorch_transforms_active", lambda: True)

@@ -52,7 +52,13 @@ class Camera:
     @property
     def centre(self) -> Tensor:
         """[3], the position of the camera in the world."""
-        return torch.linalg.inv(self.world_to_camera.double())[:3, 3].float()
+        inverse, failed = torch.linalg.inv_ex(self.world_to_camera.double())
+        if failed:
+            raise ValueError(
+                "glrast.clip.Camera: world_to_camera must be invertible for centre; "
+                f"got {self.world_to_camera.tolist()}; look_at or from_blender make one."
+            )
+        return inverse[:3, 3].float()
 
     def at_resolution(self, height: int, width: int) -> Camera:
         """The same view with another number of pixels: the projection does not depend on it."""

@@ -85,8 +85,8 @@ try:
         torch.autograd._profiler_enabled,  # pyright: ignore[reportPrivateImportUsage]
         torch.jit.is_tracing,  # pyright: ignore[reportPrivateImportUsage]
     )
-    _is_batched = torch._C._functorch.is_legacy_batchedtensor
-    _is_wrapped = torch._C._functorch.is_functorch_wrapped_tensor
+    _is_batched = torch._C._functorch.is_legacy_batchedtensor  # pyright: ignore[reportAttributeAccessIssue]
+    _is_wrapped = torch._C._functorch.is_functorch_wrapped_tensor  # pyright: ignore[reportAttributeAccessIssue]
 except AttributeError:  # another PyTorch: the dispatcher always decides
     _WATCHERS = (lambda: True,)
     _is_batched = _is_wrapped = torch.is_tensor
