@@ -71,14 +71,16 @@ def plain(
             f"got {type(value).__name__}; {error}"
         ) from error
     kind = "nested" if x.is_nested else "quantized" if x.is_quantized else None
+    if isinstance(value, (Tensor, np.ndarray)) and "complex" in str(value.dtype):
+        kind = "complex"
     if x.layout != torch.strided and kind is None:
         kind = str(x.layout).removeprefix("torch.")
     if kind is None and x.device.type == "meta":
         kind = "meta"
     if kind is not None:
         raise TypeError(
-            f"glrast.clip.{function}: {name} must be a dense tensor in memory; got a {kind} one; "
-            f"convert it with {_PLAIN.get(kind, f'{name}.to_dense()')}."
+            f"glrast.clip.{function}: {name} must be a dense tensor of real numbers in memory; got a {kind} one; "
+            f"take {_PLAIN.get(kind, f'{name}.to_dense()')}."
         )
     return x
 
@@ -86,6 +88,7 @@ def plain(
 _PLAIN = {
     "nested": "torch.nested.to_padded_tensor, or call with each part",
     "quantized": "dequantize()",
+    "complex": ".real, if that is what you mean",
     "meta": "torch.empty_like(it, device='cpu'), and give it values",
 }
 

@@ -34,9 +34,11 @@ def operator(schema: str, implementation: Callable, fake: Callable) -> Callable[
         return implementation(*arguments)
 
     def called(*arguments):
-        if _is_watched() or not _are_plain(arguments):
-            return defined(*arguments)
-        return checked(*arguments)
+        if not _is_watched() and _are_plain(arguments):
+            return checked(*arguments)
+        if not torch.compiler.is_compiling():
+            _check_fakes(name, names, arguments)
+        return defined(*arguments)
 
     def mapped(info, in_dims, *arguments):
         results, dims = one_by_one(name, defined, info.batch_size, in_dims, arguments)
@@ -64,6 +66,23 @@ def _are_plain(arguments) -> bool:
         elif kind not in _PLAIN:
             return False
     return True
+
+
+def _check_fakes(operator: str, names: list[str], arguments) -> None:
+    """Fake tensors, which have shapes only, know nothing of real ones unless their mode allows it."""
+    tensors = [(n, a) for n, a in zip(names, arguments) if isinstance(a, torch.Tensor)]
+    fakes = [n for n, a in tensors if type(a).__name__ == "FakeTensor" and not _allows_real(a)]
+    real = [n for n, a in tensors if type(a) in (_TENSOR, _PARAMETER)]
+    if fakes and real:
+        raise TypeError(
+            f"glrast.{operator.removesuffix('_backward')}: {fakes[0]} must be a real tensor like {real[0]}, or all be "
+            f"fake; got a FakeTensor: convert {real[0]} with its mode's from_tensor, or make the mode with "
+            "allow_non_fake_inputs=True"
+        )
+
+
+def _allows_real(fake) -> bool:
+    return getattr(fake.fake_mode, "allow_non_fake_inputs", True)
 
 
 def _is_watched() -> bool:
