@@ -103,9 +103,12 @@ def _laid_out(function: str, name: str, value: torch.Tensor) -> torch.Tensor:
 def address(value: torch.Tensor) -> int | None:
     """Where a tensor's first element lies; None for what only stands for a tensor: fake ones, those that a compiler
     traces and those inside torch.func's transforms."""
-    if torch.compiler.is_compiling() or in_transform() or value.device.type == "meta":
+    if torch.compiler.is_compiling() or in_transform() or type(value) not in _PLAIN:
         return None
-    return value.data_ptr() if type(value) in (torch.Tensor, torch.nn.Parameter) else None
+    return value.data_ptr()
+
+
+_PLAIN = (torch.Tensor, torch.nn.Parameter)
 
 
 def is_mapped(value: torch.Tensor) -> bool:
@@ -184,6 +187,8 @@ def value(
 
 def choice(function: str, name: str, given, known: tuple[str, ...]) -> str:
     """`given` if it is one of these words."""
+    if type(given) is str and given in known:
+        return given
     expected = ", ".join(map(repr, known[:-1])) + f" or {known[-1]!r}"
     value(function, name, expected, isinstance(given, str) and given in known, repr(given))
     return str(given)
@@ -191,6 +196,8 @@ def choice(function: str, name: str, given, known: tuple[str, ...]) -> str:
 
 def flag(function: str, name: str, given) -> bool:
     """True or False, also as numpy or a comparison of tensors gives them."""
+    if given is True or given is False:
+        return given
     if isinstance(given, (torch.Tensor, np.ndarray)) and math.prod(given.shape) == 1:
         given = given.item()
     if not isinstance(given, (bool, np.bool_)) and not (isinstance(given, int) and given in (0, 1)):
@@ -200,6 +207,8 @@ def flag(function: str, name: str, given) -> bool:
 
 def number(function: str, name: str, given) -> float:
     """A finite number; a tensor or array of one element is one."""
+    if type(given) is float and math.isfinite(given):  # nearly always
+        return given
     if isinstance(given, (torch.Tensor, np.ndarray)) and math.prod(given.shape) == 1:
         given = given.item()
     if isinstance(given, (bool, np.bool_)) or not isinstance(given, numbers.Real):

@@ -49,7 +49,7 @@ class _Antialias(torch.autograd.Function):
     def keep(ctx, inputs, outputs):
         color, rast, pos, tri, _, ctx.boost, ctx.inner = inputs
         _, flags, alpha = outputs
-        save(ctx, color=color, rast=rast, pos=pos, tri=tri, flags=flags, alpha=alpha)
+        save(ctx, flags, alpha, color=color, rast=rast, pos=pos, tri=tri)
         return ()
 
     @staticmethod

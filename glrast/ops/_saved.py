@@ -7,75 +7,74 @@ other numbers, or beyond the end of what is left.
 
 from __future__ import annotations
 
-import weakref
-from typing import NamedTuple
-
 import torch
 
 from .. import _check
 
-
-class _State(NamedTuple):
-    """One tensor as the forward pass saw it."""
-
-    name: str
-    shape: torch.Size
-    contiguous: bool
-    dtype: torch.dtype
-    device: torch.device
-    address: int | None
-    tensor: (
-        weakref.ref
-    )  # hooks and checkpoints hand another tensor to backward, elsewhere in memory
+_PLAIN = (torch.Tensor, torch.nn.Parameter)
 
 
-def save(ctx, **tensors: torch.Tensor | None) -> None:
-    """save_for_backward by name, with what `saved` compares."""
-    ctx.save_for_backward(*tensors.values())
-    ctx.states = () if torch.compiler.is_compiling() else _states(tensors)
+def save(ctx, *made: torch.Tensor, **tensors: torch.Tensor | None) -> None:
+    """save_for_backward of tensors by name, with what `saved` compares; then of those that forward itself has made,
+    which nobody else has."""
+    ctx.save_for_backward(*tensors.values(), *made)
+    if torch.compiler.is_compiling():
+        return
+    ctx.names = tuple(tensors)
+    ctx.hooked = _check.in_transform() or _is_hooked()
+    ctx.marks = tuple(None if t is None else _mark(t, ctx.hooked) for t in tensors.values())
 
 
 def saved(ctx, function: str) -> tuple:
     """What `save` was given; RuntimeError if it has changed without PyTorch's noticing."""
     tensors = ctx.saved_tensors
-    if not torch.compiler.is_compiling():
-        for state, tensor in zip(ctx.states, tensors):
-            if state is not None:
-                _check_unchanged(function, state, tensor)
+    if torch.compiler.is_compiling() or not hasattr(ctx, "marks"):
+        return tensors
+    for name, mark, tensor in zip(ctx.names, ctx.marks, tensors):
+        if mark is not None and _mark(tensor, ctx.hooked) != mark:
+            _look(function, name, mark, tensor, ctx.hooked)
     return tensors
 
 
-def _states(tensors: dict) -> tuple[_State | None, ...]:
-    return tuple(None if t is None else _state(name, t) for name, t in tensors.items())
+def _mark(tensor: torch.Tensor, hooked: bool) -> tuple:
+    """What stays as it is as long as nobody goes behind PyTorch's back. Asked of every tensor: so in one look."""
+    if hooked or type(tensor) not in _PLAIN:
+        return tensor.shape, tensor.dtype, tensor.is_contiguous()
+    bytes = tensor.untyped_storage().nbytes()
+    return tensor.shape, tensor.dtype, tensor.is_contiguous(), tensor.data_ptr(), bytes
 
 
-def _state(name: str, t: torch.Tensor) -> _State:
-    address = _check.address(t)
-    return _State(name, t.shape, t.is_contiguous(), t.dtype, t.device, address, weakref.ref(t))
+def _is_hooked() -> bool:
+    """Whether what backward is given is another tensor, elsewhere in memory: hooks and checkpoints do that."""
+    try:
+        top = torch._C._autograd._top_saved_tensors_default_hooks  # pyright: ignore[reportAttributeAccessIssue]
+        return top(True) is not None
+    except (AttributeError, TypeError):  # another PyTorch
+        return True
 
 
-def _check_unchanged(function: str, state: _State, tensor: torch.Tensor) -> None:
-    alike = tensor.shape == state.shape and tensor.dtype == state.dtype
-    if not alike or tensor.device != state.device or tensor.is_contiguous() < state.contiguous:
-        _refuse(function, state, f"is now {_described(tensor)}")
-    at = None if state.address is None else _check.address(tensor)
-    if at is None:
+def _look(function: str, name: str, mark: tuple, tensor: torch.Tensor, hooked: bool) -> None:
+    """The marks differ: an error, if it matters."""
+    shape, dtype, contiguous, *place = mark
+    alike = tensor.shape == shape and tensor.dtype == dtype
+    if not alike or tensor.is_contiguous() < contiguous:
+        strides = "" if tensor.is_contiguous() else f" with strides {list(tensor.stride())}"
+        found = (
+            f"{_check.dtype_text(tensor.dtype)} {list(tensor.shape)}{strides} on {tensor.device}"
+        )
+        _refuse(function, name, shape, dtype, f"is now {found}")
+    if hooked or type(tensor) not in _PLAIN:
         return
-    if at != state.address and state.tensor() is tensor:
-        _refuse(function, state, "has been given other memory")
-    if state.contiguous and not _check.is_stored(tensor):
-        _refuse(function, state, f"has only {tensor.untyped_storage().nbytes()} bytes left")
+    if contiguous and not _check.is_stored(tensor):
+        left = f"has only {tensor.untyped_storage().nbytes()} bytes left"
+        _refuse(function, name, shape, dtype, left)
+    if place and tensor.data_ptr() != place[0]:
+        _refuse(function, name, shape, dtype, "has been given other memory")
 
 
-def _refuse(function: str, state: _State, found: str) -> None:
-    was = f"{_check.dtype_text(state.dtype)} {list(state.shape)} on {state.device}"
+def _refuse(function: str, name: str, shape: torch.Size, dtype: torch.dtype, found: str) -> None:
     raise RuntimeError(
-        f"glrast.{function} (backward): its tensors must stay as they were in the forward pass; {state.name} was "
-        f"{was} and {found}: do not assign to `.data` before backward, nor call what does: module.half(), .double(), "
-        ".to(), tensor.set_()"
+        f"glrast.{function} (backward): its tensors must stay as they were in the forward pass; {name} was "
+        f"{_check.dtype_text(dtype)} {list(shape)} and {found}: do not assign to `.data` before backward, nor "
+        "call what does: module.half(), .double(), .to(), tensor.set_()"
     )
-
-
-def _described(tensor: torch.Tensor) -> str:
-    strides = "" if tensor.is_contiguous() else f" with strides {list(tensor.stride())}"
-    return f"{_check.dtype_text(tensor.dtype)} {list(tensor.shape)}{strides} on {tensor.device}"

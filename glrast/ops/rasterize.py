@@ -156,7 +156,7 @@ def remember(ctx, pos, tri, drawn, grad_db: bool):
     """What the gradient of one image (rast, rast_db, ids) needs, kept on its autograd node; the results without one."""
     _, rast_db, ids = drawn
     # The ids, not rast: clients edit rast in place (shift ids, flip), and it is four times as large.
-    save(ctx, pos=pos, tri=tri, ids=ids)
+    save(ctx, ids, pos=pos, tri=tri)
     ctx.grad_db = grad_db
     ctx.set_materialize_grads(False)
     return () if grad_db else (rast_db,)
