@@ -16,6 +16,7 @@ import torch
 from .launch import stream_number
 
 _LARGEST_EXTENT = 1 << 20
+_ALIGNED = 4  # bytes: float32 and int32, which kernels read
 _HALVES = {torch.float16: 11, torch.bfloat16: 8}  # bits of their mantissas
 _PLACED = {torch.float16: 0.5, torch.bfloat16: 4}
 _INTEGERS = (torch.int32, torch.int64, torch.int16, torch.uint8)
@@ -87,10 +88,9 @@ def _outside() -> int:
 def _laid_out(function: str, name: str, value: torch.Tensor) -> torch.Tensor:
     """The tensor as kernels read it: contiguous, at an address that its type allows, and all in memory."""
     value = value.contiguous()
-    at = address(value)
-    if at is None:
+    if type(value) not in _PLAIN or in_transform() or torch.compiler.is_compiling():
         return value
-    if at % value.itemsize:
+    if value.data_ptr() % _ALIGNED:
         return value.clone()
     if not is_stored(value):
         raise RuntimeError(
@@ -284,8 +284,8 @@ def dtype_text(dtype: torch.dtype) -> str:
 
 def is_stored(value: torch.Tensor) -> bool:
     """Does the memory of a contiguous tensor reach to its end? Not after untyped_storage().resize_()."""
-    end = (value.storage_offset() + value.numel()) * value.itemsize
-    return not value.numel() or end <= value.untyped_storage().nbytes()
+    count, bytes = value.numel(), value.untyped_storage().nbytes()
+    return not count or (value.storage_offset() + count) * value.itemsize <= bytes
 
 
 def _dtype(value: torch.Tensor) -> str:

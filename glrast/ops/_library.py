@@ -27,6 +27,7 @@ def operator(schema: str, implementation: Callable, fake: Callable) -> Callable[
     _LIBRARY.define(schema)
     defined = getattr(torch.ops.glrast, name).default
     names = [argument.name for argument in defined._schema.arguments]
+    are_plain = _are_ordinary if name.endswith("_backward") else _are_plain
 
     def checked(*arguments):
         if _debug.active:
@@ -34,7 +35,7 @@ def operator(schema: str, implementation: Callable, fake: Callable) -> Callable[
         return implementation(*arguments)
 
     def called(*arguments):
-        if not _is_watched() and _are_plain(arguments):
+        if not _is_watched() and are_plain(arguments):
             return checked(*arguments)
         if not torch.compiler.is_compiling():
             _check_fakes(name, names, arguments)
@@ -56,9 +57,7 @@ def _are_plain(arguments) -> bool:
     for argument in arguments:
         kind = type(argument)
         if kind is _TENSOR or kind is _PARAMETER:
-            # The dispatcher makes ordinary ones of them: lazily negated, batched (is_grads_batched), or left over
-            # from a transform that has ended (torch.func.vjp).
-            if argument.is_neg() or _is_batched(argument) or _is_wrapped(argument):
+            if argument.is_neg():  # the dispatcher makes it an ordinary one
                 return False
         elif kind is list:
             if not _are_plain(argument):
@@ -66,6 +65,15 @@ def _are_plain(arguments) -> bool:
         elif kind not in _PLAIN:
             return False
     return True
+
+
+def _are_ordinary(arguments) -> bool:
+    """Of a backward, which may also be given batches (is_grads_batched), and what is left over from a transform that
+    has ended (torch.func.vjp)."""
+    for argument in arguments:
+        if type(argument) is _TENSOR and (_is_batched(argument) or _is_wrapped(argument)):
+            return False
+    return _are_plain(arguments)
 
 
 def _check_fakes(operator: str, names: list[str], arguments) -> None:

@@ -21,8 +21,10 @@ def save(ctx, *made: torch.Tensor, **tensors: torch.Tensor | None) -> None:
     if torch.compiler.is_compiling():
         return
     ctx.names = tuple(tensors)
-    ctx.hooked = _check.in_transform() or _is_hooked()
-    ctx.marks = tuple(None if t is None else _mark(t, ctx.hooked) for t in tensors.values())
+    plain = all([type(t) in _PLAIN or t is None for t in tensors.values()])
+    ctx.hooked = not plain or _check.in_transform() or _is_hooked()
+    mark = _layout if ctx.hooked else _mark
+    ctx.marks = [None if t is None else mark(t) for t in tensors.values()]
 
 
 def saved(ctx, function: str) -> tuple:
@@ -30,18 +32,20 @@ def saved(ctx, function: str) -> tuple:
     tensors = ctx.saved_tensors
     if torch.compiler.is_compiling() or not hasattr(ctx, "marks"):
         return tensors
-    for name, mark, tensor in zip(ctx.names, ctx.marks, tensors):
-        if mark is not None and _mark(tensor, ctx.hooked) != mark:
-            _look(function, name, mark, tensor, ctx.hooked)
+    mark = _layout if ctx.hooked else _mark
+    for name, before, tensor in zip(ctx.names, ctx.marks, tensors):
+        if before is not None and mark(tensor) != before:
+            _look(function, name, before, tensor)
     return tensors
 
 
-def _mark(tensor: torch.Tensor, hooked: bool) -> tuple:
-    """What stays as it is as long as nobody goes behind PyTorch's back. Asked of every tensor: so in one look."""
-    if hooked or type(tensor) not in _PLAIN:
-        return tensor.shape, tensor.dtype, tensor.is_contiguous()
-    bytes = tensor.untyped_storage().nbytes()
-    return tensor.shape, tensor.dtype, tensor.is_contiguous(), tensor.data_ptr(), bytes
+def _layout(t: torch.Tensor) -> tuple:
+    return t.shape, t.dtype, t.is_contiguous()
+
+
+def _mark(t: torch.Tensor) -> tuple:
+    """What stays as it is as long as nobody goes behind PyTorch's back."""
+    return t.shape, t.dtype, t.is_contiguous(), t.data_ptr(), t.untyped_storage().nbytes()
 
 
 def _is_hooked() -> bool:
@@ -53,7 +57,7 @@ def _is_hooked() -> bool:
         return True
 
 
-def _look(function: str, name: str, mark: tuple, tensor: torch.Tensor, hooked: bool) -> None:
+def _look(function: str, name: str, mark: tuple, tensor: torch.Tensor) -> None:
     """The marks differ: an error, if it matters."""
     shape, dtype, contiguous, *place = mark
     alike = tensor.shape == shape and tensor.dtype == dtype
@@ -63,12 +67,12 @@ def _look(function: str, name: str, mark: tuple, tensor: torch.Tensor, hooked: b
             f"{_check.dtype_text(tensor.dtype)} {list(tensor.shape)}{strides} on {tensor.device}"
         )
         _refuse(function, name, shape, dtype, f"is now {found}")
-    if hooked or type(tensor) not in _PLAIN:
+    if not place:
         return
     if contiguous and not _check.is_stored(tensor):
         left = f"has only {tensor.untyped_storage().nbytes()} bytes left"
         _refuse(function, name, shape, dtype, left)
-    if place and tensor.data_ptr() != place[0]:
+    if tensor.data_ptr() != place[0]:
         _refuse(function, name, shape, dtype, "has been given other memory")
 
 

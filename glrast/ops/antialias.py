@@ -29,7 +29,7 @@ def antialias(
     Args:
         color: float32 [N,H,W,C], any C: what was shaded from `rast`, background filled in.
         rast: [N,H,W,4] from `rasterize` with the same pos and tri.
-        pos: clip positions [N,V,4], [1,V,4] (one set for all images) or [V,4].
+        pos: float32 clip positions [N,V,4], [1,V,4] (one set for all images) or [V,4], as `rasterize` got them.
         tri: int32 or int64 [T,3]; neighbours are found by vertex index, so duplicated vertices are open edges.
         topology_hash: from `antialias_construct_topology_hash(tri)`; without it the neighbours are found here and
             remembered for as long as this tri lives unchanged.
@@ -48,8 +48,11 @@ def antialias(
     Raises:
         TypeError, ValueError: wrong types, shapes, devices; a topology_hash of another tri.
 
-    Note: the gradient sees silhouettes only (or also intersections and creases, see discontinuities), nothing
-        narrower than a pixel, and no motion across the image's border. Edges flatter than 45 degrees move
+    Note: coverage stays in [0,1]: a pixel gives away no more than itself. Of triangles that reach behind the camera the
+        part before it counts.
+        The gradient sees silhouettes only (or also intersections and creases, see discontinuities), nothing
+        narrower than a pixel (of fine closed meshes that is most of it, docs/accuracy.md), and no motion across the
+        image's border. Edges flatter than 45 degrees move
         pixels vertically, steeper ones horizontally. Apply masks after, not before: a blended pixel needs both sides.
 
     Source: Laine et al. 2020, section 3.5.

@@ -32,7 +32,7 @@ def peel(
 
     Args:
         ctx, pos, tri, resolution, ranges, grad_db, cull: as for `rasterize`.
-        max_layers: stop after so many; None: go on until nothing is left.
+        max_layers: stop after so many, a whole number from 0; None: go on until nothing is left.
 
     Returns: [(rast, rast_db), ...] as `DepthPeeler.rasterize_next_layer` gives them, without empty layers.
 

@@ -48,7 +48,11 @@ def rasterize(
         orientation from the pixel gives no gradient there.
 
     Raises:
-        TypeError, ValueError: wrong types, shapes, devices. RuntimeError: a DepthPeeler is at work on ctx.
+        TypeError, ValueError: wrong types, shapes, devices. RuntimeError: a DepthPeeler is at work on ctx; in
+        backward, pos or tri was replaced through `.data` (module.half() does that); second and forward-mode derivatives.
+
+    Warns: pos in half precision, which autocast makes of a matrix product: its vertices are some pixels of 1024 off.
+        glrast.clip.transform_points computes in float32.
 
     Note: triangles with zero area, an index outside [0,V) or a non-finite vertex draw nothing. At equal
         depth the lower triangle index wins. The gradient knows nothing of silhouettes: use `antialias`.

@@ -191,3 +191,34 @@ def test_gradient_of_a_floor_is_the_difference_of_supersampled_images(motion, be
     difference = supersample.finite_difference_image(render, pos, direction, 0.02)
     wanted, found = (difference * weight).sum().item(), (grad * direction).sum().item()
     assert abs(wanted) > 10 and abs(found - wanted) < LARGE * abs(wanted) + 0.5
+
+
+# ---- what the method does not see --------------------------------------------------------------------------
+
+
+def growth(triangles, size):
+    """d(area)/d(scale) of an icosphere, by antialias over a difference of masks at 8 times the resolution."""
+    level = {80: 1, 320: 2, 1280: 3, 5120: 4}[triangles]
+    points, tri = glrast.clip.icosphere(level)
+    camera = glrast.clip.perspective(0.8, 1.0, 0.1, 10) @ glrast.clip.look_at((0, 0, 3), (0, 0, 0))
+    context = glrast.Context("cpu")
+
+    def mask(scale, size):
+        pos = glrast.clip.transform_points(camera, points * scale)[None]
+        rast, _ = glrast.rasterize(context, pos, tri, (size, size))
+        return glrast.antialias((rast[..., 3:] > 0).float(), rast, pos, tri)
+
+    scale = torch.ones((), requires_grad=True)
+    (grad,) = torch.autograd.grad(mask(scale, size).sum(), scale)
+    with torch.no_grad():
+        wanted = (mask(1.02, 8 * size).sum() - mask(0.98, 8 * size).sum()) / 0.04 / 64
+    return float(grad / wanted)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("triangles, ratio", [(80, 0.49), (320, 0.64), (1280, 0.07), (5120, 0.04)])
+def test_finer_meshes_lose_the_gradient_of_their_silhouette(measured, triangles, ratio):
+    """docs/accuracy.md says so, with these figures: triangles at a silhouette are narrower than a pixel."""
+    found = growth(triangles, 128)
+    measured(f"d(area)/d(scale), {triangles} triangles at 128 pixels: {found:.2f} of the true one")
+    assert abs(found - ratio) < 0.05
