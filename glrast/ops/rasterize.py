@@ -48,8 +48,9 @@ def rasterize(
         orientation from the pixel gives no gradient there.
 
     Raises:
-        TypeError, ValueError: wrong types, shapes, devices. RuntimeError: a DepthPeeler is at work on ctx; in
-        backward, pos or tri was replaced through `.data` (module.half() does that); second and forward-mode derivatives.
+        TypeError, ValueError: wrong types, shapes, devices.
+        RuntimeError: a DepthPeeler is at work on ctx; in backward, pos or tri was replaced through `.data` (as
+        module.half() does); second and forward-mode derivatives.
 
     Warns: pos in half precision, which autocast makes of a matrix product: its vertices are some pixels of 1024 off.
         glrast.clip.transform_points computes in float32.
