@@ -125,6 +125,8 @@ class Topology:
         """`opposite`, made for culled meshes when one is first drawn."""
         if cull == "none":
             return self.opposite
+        if _check.in_transform():
+            return opposite_vertices(self.tri, culled=True)
         if self._opposite_culled is None:
             self._opposite_culled = opposite_vertices(self.tri, culled=True)
         return self._opposite_culled
@@ -208,10 +210,10 @@ def _topology(given: torch.Tensor, tri: torch.Tensor, handle: Topology | None) -
 def _remembered_topology(given: torch.Tensor, tri: torch.Tensor) -> Topology:
     """Made once for a tri that stays as it is. The CPU compares; on a GPU that would wait, so there PyTorch's count of
     changes in place decides (which writing through `tri.data` escapes)."""
-    if torch.compiler.is_compiling() or torch._C._is_tracing() or _check.is_mapped(given):
-        return Topology(
-            tri
-        )  # in the graph: what is remembered would be a constant of it, right or wrong
+    if torch.compiler.is_compiling() or torch._C._is_tracing() or _check.in_transform():
+        # In the graph: what is remembered would be a constant of it, right or wrong; and what a transform of torch.func
+        # makes is of no use after it.
+        return Topology(tri)
     version = None
     if not given.is_inference():
         version = (*_check.unchanged(given), stream_number(tri.device))

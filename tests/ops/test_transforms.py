@@ -191,3 +191,17 @@ def test_layers_are_not_mapped_over(context, scene):
         with pytest.raises(RuntimeError, match=f"glrast.{name}: torch.vmap cannot map over layers"):
             torch.vmap(function)(torch.stack([pos, pos]))
     assert glrast.rasterize(context, pos, tri, ODD)[0].any()  # ctx is free again
+
+
+def test_what_a_transform_makes_is_not_remembered_after_it(context, scene):
+    pos, tri, _ = (t.clone() for t in scene)  # nobody has drawn this tri
+    handle = glrast.antialias_construct_topology_hash(tri)
+    rast, _ = glrast.rasterize(context, pos, tri, ODD)
+    color = (rast[..., 3:] > 0).float()
+    for more in (dict(), dict(topology_hash=handle, cull="back"), dict(cull="back")):
+
+        def loss(pos, more=more):
+            return glrast.antialias(color, rast, pos, tri, **more).square().sum()
+
+        inside = torch.func.grad(loss)(pos)
+        assert torch.equal(inside, gradient(loss, pos))
