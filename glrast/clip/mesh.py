@@ -166,18 +166,21 @@ def load_mesh(path: str | Path, texture: bool = True) -> Mesh:
 
     Args:
         path: the ending tells the format.
-        texture: False leaves out uv and texture, e.g. where a file has several textures.
-    Returns: `Mesh`. Polygons are cut into fans. Vertices keep the file's order and indices, but
-        for glb and ply with uv: there a seam splits vertices, and those equal in everything but
-        uv are joined again. An obj that gives a vertex several normals has normal=None.
-    Raises: FileNotFoundError, ValueError (what is wrong with the file, in obj with the line),
-        ImportError where trimesh is needed (ply, glb) and missing.
+        texture: False leaves out uv and textures, e.g. where a picture is missing; colours of materials stay.
+    Returns: `Mesh`. Polygons are cut into triangles, convex ones as fans from their first corner. Vertices
+        keep the file's order and indices, but for glb and ply with uv: there a seam splits vertices, and
+        those equal in everything but uv are joined again. An obj that gives a vertex several normals has
+        normal=None. A file whose materials say no more than one texture has `texture`, else `materials`.
+    Raises: FileNotFoundError (the file, or a picture that it names), ValueError (what is wrong with the file,
+        in obj with the line), ImportError where trimesh is needed (glb) and missing.
+    Note: what is left out of an obj or ply, and what a file names that is not there but for pictures, is told
+        by a warning.
     """
     path = Path(path)
-    if not path.is_file():
-        what = "is a folder" if path.is_dir() else "does not exist"
+    wrong = _why_no_file(path)
+    if wrong:
         raise FileNotFoundError(
-            f"glrast.clip.load_mesh: path must be a file; {path} {what}; check the path."
+            f"glrast.clip.load_mesh: path must be a file; {path} {wrong}; check the path."
         )
     parts: dict[str, Any] = _format("load_mesh", path).read(path, texture)
     given = {name: x for name, x in parts.items() if x is not None}
@@ -192,9 +195,10 @@ def save_mesh(path: str | Path, mesh: Mesh) -> None:
 
     Args:
         path: the ending tells the format. Its folder must exist.
-        mesh: obj keeps everything but alpha, the texture as NAME_texture.png beside NAME.mtl. ply
-            keeps pos, tri, normal and colours in 8 bits. glb keeps everything, colours as floats
-            and the texture in 8 bits, but has vertices split at uv seams.
+        mesh: obj keeps everything but the alpha of vertex colours, textures as NAME_texture.png beside
+            NAME.mtl. ply keeps all but the factors of materials, with colours in 8 bits and uv at corners.
+            glb keeps everything, colours as floats and the texture in 8 bits, but has vertices split at uv
+            seams. What the look of a material would lose in obj or ply is refused by name.
     Note: glTF holds vertex colours linear; they pass through the sRGB curve on the way, so a
         viewer shows what glrast renders, and `load_mesh` gives back what was saved.
     """
@@ -204,7 +208,7 @@ def save_mesh(path: str | Path, mesh: Mesh) -> None:
         raise ValueError(
             "glrast.clip.save_mesh: mesh must have a triangle; got none; nothing was written."
         )
-    if not path.parent.is_dir():
+    if not _is_folder(path.parent):
         raise FileNotFoundError(
             f"glrast.clip.save_mesh: path must lie in a folder; "
             f"{path.parent} is none; make it first."
@@ -218,6 +222,23 @@ def save_mesh(path: str | Path, mesh: Mesh) -> None:
         _write(path.with_name(name), content)
 
 
+def _why_no_file(path: Path) -> str:
+    """What stands at `path` instead of a file; "" for a file."""
+    try:
+        if path.is_file():
+            return ""
+        return "is a folder" if path.is_dir() else "does not exist"
+    except OSError as error:  # a name that no file can have
+        return f"cannot be one ({error.strerror})"
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
+
+
 def _format(function: str, path: Path) -> Any:
     if path.suffix.lower() not in FORMATS:
         raise ValueError(
@@ -228,7 +249,7 @@ def _format(function: str, path: Path) -> Any:
 
 
 def _write(path: Path, content: bytes) -> None:
-    draft = path.with_name(f".{path.name}.{os.getpid()}.part")
+    draft = path.with_name(f".{path.name[:48]}.{os.getpid()}.part")  # names have an end
     try:
         draft.write_bytes(content)
         os.replace(draft, path)
