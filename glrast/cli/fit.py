@@ -130,6 +130,9 @@ def _begin(fit: "Fit", checkpoint: Path, resume: bool, say: Callable[[str], None
     elif checkpoint.exists():
         say(f"Starting over; {checkpoint} will be replaced (--resume would continue it).")
     fit.begin()
+    doubts = fit.consensus.said(fit.views.names)
+    if doubts:
+        say(doubts)
 
 
 @contextmanager

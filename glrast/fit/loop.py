@@ -19,8 +19,9 @@ from glrast.clip import laplacian
 from glrast.fit.atlas import Atlas
 from glrast.fit.bake import padded, textured
 from glrast.fit.checkpoint import require_same, save_checkpoint
+from glrast.fit.consensus import Consensus
 from glrast.fit.dataset import Views
-from glrast.fit.hull import visual_hull
+from glrast.fit.hull import carved, settled
 from glrast.fit.large_steps import AdamUniform
 from glrast.fit.losses import image_losses, smoothness_loss, texture_variation_loss
 from glrast.fit.model import ColoredMesh, Model, render
@@ -53,7 +54,9 @@ class Fit:
     size: float  # diagonal of the hull's box: the unit of edges and moves. Set by begin or restore
     model: Model  # these three: by each stage
     pictures: Views
+    doubts: list[Tensor | None]  # of each view the pixels [H,W] not to learn from, if any
     laplacian: Tensor
+    consensus: Consensus  # by begin or restore
 
     def __init__(
         self,
@@ -96,14 +99,19 @@ class Fit:
     def begin(self) -> None:
         """From the masks to the first stage: hull, mesh of the first edge length, mean colour."""
         started = time.perf_counter()
-        pos, tri = visual_hull(
-            self.views.rgba[..., 3].float() / 255.0, self.views.world_to_clip, self.views.names
-        )
+        self._settle()
+        views = self.views
+        pos, tri = carved(self.consensus.inside, views.world_to_clip, views.names)
         self.size = float((pos.max(dim=0).values - pos.min(dim=0).values).norm())
         total = self.views.rgba.sum(dim=(0, 1, 2), dtype=torch.float64)
-        color = (total[:3] / total[3]).float().expand(len(pos), 3)
+        color = (total[:3] / total[3].clamp_min(1)).float().expand(len(pos), 3)
         self._begin_stage(ColoredMesh(pos, tri, color).to(self.device))
         self.seconds += time.perf_counter() - started
+
+    def _settle(self) -> None:
+        """The vote on the masks: it follows from the views alone, so a resumed run holds it anew."""
+        alpha = self.views.rgba[..., 3].float() / 255.0
+        self.consensus = settled(alpha, self.views.world_to_clip, self.views.names)
 
     def _begin_stage(self, mesh: ColoredMesh) -> None:
         if self.stage.edge:
@@ -118,6 +126,10 @@ class Fit:
         """What follows from the model and the stage alone, so that a resumed run makes it anew."""
         self.model = model
         self.pictures = self.views.reduced(-(-max(self.views.resolution) // self.stage.shrink))
+        self.doubts = [
+            self.consensus.distrusted_pixels(index, rgba[..., 3])
+            for index, rgba in enumerate(self.pictures.rgba)
+        ]
         self.laplacian = laplacian(model.tri, len(model.u))
         self.move = AdamUniform([model.u], lr=0.0)
         self.paint = torch.optim.Adam([model.color], lr=0.0)
@@ -161,12 +173,22 @@ class Fit:
             self.pictures.resolution,
             model.topology_hash,
         )
-        image_loss, mask_loss = image_losses(rgba, target, background)
+        trusted = self._trusted(index)
+        image_loss, mask_loss = image_losses(rgba, target, background, trusted)
         if model.atlas is None:
             rough = COLOR_SMOOTHNESS_WEIGHT * smoothness_loss(model.color, self.laplacian)
         else:
             rough = TEXTURE_VARIATION_WEIGHT * texture_variation_loss(model.color)
         return image_loss + MASK_WEIGHT * mask_loss + rough
+
+    def _trusted(self, index: Tensor) -> Tensor | None:
+        """[n,H,W,1], 1 where the pictures of the views are to be believed; None: everywhere."""
+        doubts = [self.doubts[i] for i in index.tolist()]
+        if all(doubt is None for doubt in doubts):
+            return None
+        believed = torch.ones(self.pictures.resolution)
+        trusted = [believed if doubt is None else 1.0 - doubt.float() for doubt in doubts]
+        return torch.stack(trusted)[..., None].to(self.device)
 
     def _next_views(self) -> Tensor:
         """A minibatch of view indices; every view comes once before any comes again."""
@@ -207,6 +229,7 @@ class Fit:
         require_same(state["settings"], self.settings, path)
         for name in ("stage_index", "step_in_stage", "size", "order", "losses", "seconds"):
             setattr(self, name, state[name])
+        self._settle()
         atlas = Atlas(**state["atlas"]) if state["atlas"] else None
         mesh = ColoredMesh(state["u"], state["tri"], state["color"], atlas).to(self.device)
         self._use(Model(mesh, self.stage.smoothness, u=mesh.pos))
