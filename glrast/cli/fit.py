@@ -77,7 +77,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _fit(args: argparse.Namespace) -> int:
-    from glrast.fit.atomic import writable_folder
+    from glrast.fit.atomic import DiskFull, writable_folder
     from glrast.fit.loop import Fit, Stopped
     from glrast.fit.loop import run as run_fit
     from glrast.fit.report import write_report
@@ -95,15 +95,22 @@ def _fit(args: argparse.Namespace) -> int:
         _begin(fit, out / CHECKPOINT, args.resume, progress.say)
         try:
             with progress:
-                run_fit(fit, out / CHECKPOINT, progress.show, should_stop)
+                run_fit(fit, out / CHECKPOINT, progress.show, should_stop, progress.say)
         except Stopped:
-            progress.say(f"Saved {out / CHECKPOINT}. Continue with:\n  {_resume_command(args)}")
+            saved = f"Saved {out / CHECKPOINT} ({_size(out / CHECKPOINT)})."
+            progress.say(f"{saved} Continue with:\n  {_resume_command(args)}")
             return INTERRUPTED
+        except DiskFull:
+            if fit.done:  # nothing is lost if there is room for the results, which are smaller
+                write_report(out, fit, data)
+                progress.say(f"The results in {out} are whole; only the checkpoint is not written:")
+            raise
     results = write_report(out, fit, data)
     print(
         f"psnr {results['psnr']:.2f} dB, mask IoU {results['mask_iou']:.4f} "
         f"(held out: {data.held_out}), {results['seconds']:.0f} s\nwrote {out}: mesh.glb "
-        "metrics.json turntable.gif compare.png loss.png"
+        "metrics.json turntable.gif compare.png loss.png\n"
+        f"{CHECKPOINT} ({_size(out / CHECKPOINT)}) serves --resume only; delete it when all is well"
     )
     return 0
 
@@ -199,6 +206,12 @@ class _Progress:
             loss=sum(recent) / len(recent),
             speed=len(fit.losses) / max(fit.seconds, 1e-9),
         )
+
+
+def _size(path: Path) -> str:
+    from glrast.fit.atomic import megabytes
+
+    return megabytes(path.stat().st_size)
 
 
 def _resume_command(args: argparse.Namespace) -> str:

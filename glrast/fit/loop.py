@@ -1,11 +1,12 @@
 """The fit itself: one step after the other through the stages, from a state that can be saved.
 
-`Fit` holds everything a step depends on; `run` drives it, saves it every few seconds and when it is
-asked to stop.
+`Fit` holds everything a step depends on; `run` drives it, saves it now and then and when it is asked
+to stop.
 """
 
 import math
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -18,13 +19,14 @@ import glrast
 from glrast.clip import laplacian
 from glrast.fit.atlas import Atlas
 from glrast.fit.bake import padded, textured
-from glrast.fit.checkpoint import require_same, save_checkpoint
+from glrast.fit.checkpoint import Saver, require_same
 from glrast.fit.consensus import Consensus
 from glrast.fit.dataset import Views
 from glrast.fit.hull import carved, settled
 from glrast.fit.large_steps import AdamUniform
 from glrast.fit.losses import image_losses, smoothness_loss, texture_variation_loss
 from glrast.fit.model import ColoredMesh, Model, render
+from glrast.fit.restored import require_sound
 from glrast.fit.stages import Stage
 
 # Weights beside the image loss, whose weight is 1.
@@ -32,6 +34,7 @@ MASK_WEIGHT = 2.0
 COLOR_SMOOTHNESS_WEIGHT = 0.01
 # A few percent of the pull that the pixels have on a texel: it decides only where they do not.
 TEXTURE_VARIATION_WEIGHT = 0.004
+# Between two saves; more where one takes long, see checkpoint.Saver.
 SAVE_SECONDS = 5.0
 
 
@@ -93,8 +96,8 @@ class Fit:
 
     @property
     def done(self) -> bool:
-        last = self.stage_index == len(self.stages) - 1
-        return last and self.step_in_stage == self.stage.steps
+        last = self.stage_index >= len(self.stages) - 1
+        return last and self.step_in_stage >= self.stage.steps
 
     def begin(self) -> None:
         """From the masks to the first stage: hull, mesh of the first edge length, mean colour."""
@@ -137,7 +140,7 @@ class Fit:
     def step(self) -> float:
         """One step; returns its loss."""
         started = time.perf_counter()
-        if self.step_in_stage == self.stage.steps:
+        if self.step_in_stage >= self.stage.steps:
             mesh = self.model.mesh()
             self.stage_index, self.step_in_stage = self.stage_index + 1, 0
             self._begin_stage(mesh)
@@ -206,7 +209,11 @@ class Fit:
         return replace(mesh, color=mesh.color.clamp(0.0, 1.0)).to(torch.device("cpu"))
 
     def state(self) -> dict[str, Any]:
-        """Everything that `restore` needs; see checkpoint.py."""
+        """Everything that `restore` needs; see checkpoint.py. A fit that is done has no more moments:
+        without them its checkpoint, which stays, is a third of the size."""
+        moments = [optimiser.state_dict() for optimiser in (self.move, self.paint)]
+        if self.done:
+            moments = [{**held, "state": {}} for held in moments]
         return {
             "settings": self.settings,
             "stage_index": self.stage_index,
@@ -216,8 +223,8 @@ class Fit:
             "u": self.model.u.detach(),
             "color": self.model.color.detach(),
             "atlas": asdict(self.model.atlas) if self.model.atlas else None,
-            "move": self.move.state_dict(),
-            "paint": self.paint.state_dict(),
+            "move": moments[0],
+            "paint": moments[1],
             "generator": self.generator.get_state(),
             "order": self.order,
             "losses": self.losses,
@@ -226,7 +233,8 @@ class Fit:
 
     def restore(self, state: dict[str, Any], path: Path) -> None:
         """Continues from a saved state; raises ValueError if it belongs to another run."""
-        require_same(state["settings"], self.settings, path)
+        require_same(state.get("settings"), self.settings, path)
+        require_sound(state, self.settings["stages"], len(self.views), path)
         for name in ("stage_index", "step_in_stage", "size", "order", "losses", "seconds"):
             setattr(self, name, state[name])
         self._settle()
@@ -243,19 +251,21 @@ def run(
     checkpoint: Path,
     on_step: Callable[[Fit], None],
     should_stop: Callable[[], bool],
+    warn: Callable[[str], None] = warnings.warn,
 ) -> None:
-    """Steps until the fit is done, saving every few seconds.
+    """Steps until the fit is done, saving now and then; `warn` is told what did not fit on the disk.
 
     Raises:
         Stopped: `should_stop` said so; the state has been saved.
+        DiskFull: there was no room to save where it mattered, at the end or on stopping. The fit
+            itself is whole.
     """
-    saved = time.monotonic()
+    saver = Saver(checkpoint, SAVE_SECONDS, warn)
     while not fit.done:
         fit.step()
         on_step(fit)
         stop = should_stop()
-        if stop or fit.done or time.monotonic() - saved > SAVE_SECONDS:
-            save_checkpoint(checkpoint, fit.state())
-            saved = time.monotonic()
+        if stop or fit.done or saver.due:
+            saver.save(fit.state(), needed=stop or fit.done)
         if stop and not fit.done:
             raise Stopped
