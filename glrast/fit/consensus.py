@@ -16,7 +16,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from scipy.ndimage import binary_closing, binary_dilation, binary_fill_holes, label
+from scipy.ndimage import (
+    binary_dilation,
+    binary_fill_holes,
+    label,
+    maximum_filter,
+    minimum_filter,
+)
 from torch import Tensor
 
 from glrast.fit.silhouettes import homogeneous, signed_distance, tell
@@ -106,7 +112,8 @@ def agree(inside: Tensor, matrix: Tensor, centre: Tensor, radius: float) -> Cons
     settled = []
     for mask, world_to_clip in zip(inside.numpy(), matrix, strict=True):
         sure, alone, possible = (
-            _picture(points[which], world_to_clip, mask.shape, voxel) for which in verdict
+            _picture(points[which], world_to_clip, mask.shape, voxel, generous)
+            for which, generous in zip(verdict, (False, False, True), strict=True)
         )
         settled.append((*_corrected(mask, sure, alone, possible), possible))
     return Consensus(*(torch.from_numpy(np.stack(part)) for part in zip(*settled, strict=True)))
@@ -115,18 +122,19 @@ def agree(inside: Tensor, matrix: Tensor, centre: Tensor, radius: float) -> Cons
 def _possible_box(
     distance: Tensor, matrix: Tensor, weight: Tensor, centre: Tensor, radius: float
 ) -> tuple[np.ndarray, np.ndarray] | None:
-    """The box of what is not surely outside, with a margin; None where nothing is."""
+    """The box of what is possible, with a margin; None where the masks do not bound it."""
     half = 1.5 * radius
     for _ in range(BOXES):
         points, voxel = _grid(centre.numpy() - half, centre.numpy() + half, COARSE_VOXELS)
-        possibly = _ballot(distance, matrix, weight, points, voxel)[2]
-        occupied = points[possibly].numpy()
+        # With half a voxel of slack; a whole tolerance of a large box would soon reach the cameras.
+        possible = _ballot(distance, matrix, weight, points, 0.5 * voxel / TOLERANCE)[2]
+        occupied = points[possible].numpy()
         if len(occupied):
-            low, high = occupied.min(axis=0) - voxel, occupied.max(axis=0) + voxel
+            low, high = occupied.min(axis=0) - 2 * voxel, occupied.max(axis=0) + 2 * voxel
             if max(abs(low - centre.numpy()).max(), abs(high - centre.numpy()).max()) < half:
                 return low, high
         half *= 1.6
-    return (low, high) if len(occupied) else None
+    return None
 
 
 def _ballot(
@@ -182,23 +190,28 @@ def _grid(low: np.ndarray, high: np.ndarray, voxels: int) -> tuple[Tensor, float
 
 
 def _picture(
-    points: Tensor, world_to_clip: Tensor, shape: tuple[int, int], voxel: float
+    points: Tensor, world_to_clip: Tensor, shape: tuple[int, int], voxel: float, generous: bool
 ) -> np.ndarray:
-    """The cells [h,w] before which one of the points lies, without the gaps between voxels."""
+    """The cells [h,w] before which one of the points lies, without the gaps between voxels.
+
+    generous: and a voxel farther.
+    """
     clip = homogeneous(points) @ world_to_clip.T
     clip = clip[clip[:, 3] > 0]
+    if not len(clip):
+        return np.zeros(shape, dtype=bool)
     size = torch.tensor([shape[1], shape[0]], dtype=torch.float64)
-    place = ((clip[:, :2] / clip[:, 3:] + 1) / 2 * size).floor()
-    place = place[((place >= 0) & (place < size)).all(dim=1)].long().numpy()
-    seen = np.zeros(shape, dtype=bool)
-    if not len(place):
-        return seen
-    seen[place[:, 1], place[:, 0]] = True
     cell = 2.0 * float(clip[:, 3].median()) / float(world_to_clip[1, :3].norm()) / shape[0]
-    reach = int(np.ceil(0.5 * voxel / cell))
-    padded = np.pad(seen, reach + 1)
-    closed = binary_closing(padded, np.ones((2 * reach + 1,) * 2))
-    return closed[reach + 1 : -reach - 1, reach + 1 : -reach - 1]
+    reach = min(int(np.ceil(0.5 * voxel / cell)), max(shape))
+    # With a margin: a voxel whose middle lies beyond the border reaches into the picture.
+    margin = 2 * reach + 1
+    place = ((clip[:, :2] / clip[:, 3:] + 1) / 2 * size).floor() + margin
+    place = place[((place >= 0) & (place < size + 2 * margin)).all(dim=1)].long().numpy()
+    seen = np.zeros((shape[0] + 2 * margin, shape[1] + 2 * margin), dtype=bool)
+    seen[place[:, 1], place[:, 0]] = True
+    wide = maximum_filter(seen, 2 * reach + 1)
+    seen = (maximum_filter if generous else minimum_filter)(wide, 2 * reach + 1)
+    return seen[margin:-margin, margin:-margin]
 
 
 def _corrected(
