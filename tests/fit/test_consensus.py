@@ -91,7 +91,9 @@ def test_the_hole_of_a_torus_stays_open(cameras: Tensor):
 
     # Through the wide one most cameras look, through the narrow one only those near the axis.
     for solid in (torus, needle):
-        pos, tri = carved(settled(masks(solid, cameras, SIZE), cameras, NAMES).inside, cameras, NAMES)
+        pos, tri = carved(
+            settled(masks(solid, cameras, SIZE), cameras, NAMES).inside, cameras, NAMES
+        )
         edges = len(tri) * 3 // 2
         assert len(pos) - edges + len(tri) == 0, solid  # Euler's number of one handle
 
