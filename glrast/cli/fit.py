@@ -59,6 +59,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="texels a side, a multiple of 4 from 32 to 8192 (default: about a texel for each pixel "
         "that shows the surface best)",
     )
+    parser.add_argument(
+        "--skip-missing",
+        action="store_true",
+        help="go on without the frames whose picture is missing",
+    )
     parser.add_argument("--batch", type=_count, default=4, help="views per step (default: 4)")
     parser.add_argument("--seed", type=int, default=0, help="same seed, same result (default: 0)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:1 ...")
@@ -87,7 +92,7 @@ def _fit(args: argparse.Namespace) -> int:
     demo = args.dataset == "demo"
     device = chosen("fit", args.device)
     resolution = args.resolution or (DEMO_RESOLUTION if demo else RESOLUTION)
-    data = _dataset(args.dataset, device, resolution)
+    data = _dataset(args.dataset, device, resolution, args.skip_missing)
     stages = plan(args.steps or (DEMO_STEPS if demo else STEPS), args.colour)
     fit = Fit(data.train, stages, args.batch, args.seed, device, args.texture_size)
     progress = _Progress(fit)
@@ -115,14 +120,16 @@ def _fit(args: argparse.Namespace) -> int:
     return 0
 
 
-def _dataset(name: str, device: Any, resolution: int) -> "Dataset":
+def _dataset(name: str, device: Any, resolution: int, skip_missing: bool) -> "Dataset":
     if name == "demo":
         from glrast.fit.demo_views import demo_dataset
 
         return demo_dataset(device, resolution)
     from glrast.fit.dataset import load_dataset
 
-    return load_dataset(name, resolution)
+    # Named only where it is asked for: the default of the library is the default here.
+    choices: dict[str, Any] = {"skip_missing": True} if skip_missing else {}
+    return load_dataset(name, resolution, **choices)
 
 
 def _begin(fit: "Fit", checkpoint: Path, resume: bool, say: Callable[[str], None]) -> None:
@@ -219,6 +226,8 @@ def _resume_command(args: argparse.Namespace) -> str:
     for name in ("steps", "resolution", "colour", "texture_size", "batch", "seed", "device"):
         if getattr(args, name) is not None:
             words += [f"--{name.replace('_', '-')}", str(getattr(args, name))]
+    if args.skip_missing:
+        words.append("--skip-missing")
     return shlex.join([*words, "--resume"])
 
 
