@@ -78,7 +78,7 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
     try:
         damaged = _damaged_part(path)
         # weights_only: a checkpoint from elsewhere must not be able to run code.
-        state = None if damaged else torch.load(path, map_location="cpu", weights_only=True)
+        state: Any = None if damaged else torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
         raise ValueError(
             f"glrast fit: --resume expected a checkpoint in {path}; it could not be read "

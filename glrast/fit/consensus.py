@@ -229,14 +229,16 @@ def _corrected(
     # What is sure ends a tolerance inside the outline; the rest of a hole or a bite lies around it.
     if lacking.any():
         grow = int(np.ceil(2 * TOLERANCE)) + 1
-        lacking = binary_dilation(lacking, SQUARE, iterations=grow, mask=~mask & possible)
+        around = ~mask & possible
+        lacking = np.asarray(binary_dilation(lacking, SQUARE, iterations=grow, mask=around))
     # A cell at the edge of a hole is covered in part.
-    return (mask | lacking) & ~excess, binary_dilation(lacking | excess, SQUARE)
+    return (mask | lacking) & ~excess, np.asarray(binary_dilation(lacking | excess, SQUARE))
 
 
 def _pieces(cells: np.ndarray, smallest: int) -> np.ndarray:
     """Without the connected pieces of fewer cells."""
-    pieces, count = label(cells, SQUARE)
-    if not count:
+    pieces = np.zeros(cells.shape, dtype=np.int32)
+    label(cells, SQUARE, output=pieces)
+    if not pieces.any():
         return cells
     return cells & (np.bincount(pieces.ravel())[pieces] >= smallest)
