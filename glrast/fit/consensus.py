@@ -8,8 +8,8 @@ empty one before a place surely inside, a covered one with nothing but what is s
 it. The hull takes the others' word there, and the loss leaves the pixel out.
 
 Masks that agree come through unchanged, to the bit: a point near the surface is near the outline
-of many views, within their tolerance. A hole that the mask encloses is believed as soon as another
-view saw the whole way through it as empty; only one that a single view knows of is closed.
+of many views, within their tolerance. A hole that the mask encloses is believed where another view
+saw the whole way through it as empty, or where more than an eighth look through it: see holes.py.
 """
 
 from dataclasses import dataclass
@@ -18,13 +18,13 @@ import numpy as np
 import torch
 from scipy.ndimage import (
     binary_dilation,
-    binary_fill_holes,
     label,
     maximum_filter,
     minimum_filter,
 )
 from torch import Tensor
 
+from glrast.fit.holes import enclosed, witnessed
 from glrast.fit.silhouettes import homogeneous, signed_distance, tell
 
 # The share of the views that may err about a point: an eighth, and a little because they weigh
@@ -110,12 +110,13 @@ def agree(inside: Tensor, matrix: Tensor, centre: Tensor, radius: float) -> Cons
     points, voxel = _grid(*found, VOXELS)
     verdict = _ballot(distance, matrix, weight, points, voxel)
     settled = []
-    for mask, world_to_clip in zip(inside.numpy(), matrix, strict=True):
+    true_holes = witnessed(inside, matrix, points, WRONG)
+    for mask, hole, world_to_clip in zip(inside.numpy(), true_holes, matrix, strict=True):
         sure, alone, possible = (
             _picture(points[which], world_to_clip, mask.shape, voxel, generous)
             for which, generous in zip(verdict, (False, False, True), strict=True)
         )
-        settled.append((*_corrected(mask, sure, alone, possible), possible))
+        settled.append((*_corrected(mask, sure, alone & ~hole, possible), possible))
     return Consensus(*(torch.from_numpy(np.stack(part)) for part in zip(*settled, strict=True)))
 
 
@@ -218,9 +219,9 @@ def _corrected(
     mask: np.ndarray, sure: np.ndarray, alone: np.ndarray, possible: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """The mask after the vote, and the cells where it is not to be believed."""
-    enclosed = binary_fill_holes(mask) & ~mask
-    lacking = _pieces(sure & ~mask & ~enclosed, SMALLEST_BITE)
-    lacking |= _pieces(alone & enclosed, SMALLEST_HOLE)
+    hole = enclosed(mask)
+    lacking = _pieces(sure & ~mask & ~hole, SMALLEST_BITE)
+    lacking |= _pieces(alone & hole, SMALLEST_HOLE)
     excess = mask & ~possible
     if lacking.sum() > BROKEN * max(sure.sum(), 1):
         return np.ones_like(mask), np.ones_like(mask)  # says nothing

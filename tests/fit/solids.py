@@ -55,7 +55,7 @@ def _mask(solid, matrix: Tensor, size: int) -> Tensor:
     direction = (far - near) / np.linalg.norm(far - near, axis=-1, keepdims=True)
     along, closest = np.zeros(x.shape), np.full(x.shape, np.inf)
     # Sphere tracing: a step of the distance never passes the surface.
-    for _ in range(60):
+    for _ in range(400):
         distance = solid(near + along[..., None] * direction)
         closest = np.minimum(closest, distance)
         along += np.maximum(distance, 1e-4)

@@ -102,13 +102,14 @@ def compiled(nvrtc, text, architecture, *options):
     try:
         encoded = [word.encode() for word in words]
         (done,) = nvrtc.nvrtcCompileProgram(program, len(encoded), encoded)
-        log = b" " * nvrtc.nvrtcGetProgramLogSize(program)[1]
+        # one more than asked: b" " alone is an object that all of Python shares, and NVRTC writes to it
+        log = b" " * (nvrtc.nvrtcGetProgramLogSize(program)[1] + 1)
         nvrtc.nvrtcGetProgramLog(program, log)
         if done != nvrtc.nvrtcResult.NVRTC_SUCCESS:
-            return b"", log.decode()
+            return b"", log[:-1].decode()
         size = nvrtc.nvrtcGetCUBINSize(program)[1]
-        cubin = b" " * size
+        cubin = b" " * (size + 1)
         nvrtc.nvrtcGetCUBIN(program, cubin) if size else None
-        return cubin, log.decode()
+        return cubin[:size], log[:-1].decode()
     finally:
         nvrtc.nvrtcDestroyProgram(program)
