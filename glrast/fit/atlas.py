@@ -26,7 +26,8 @@ GUTTER = 2 * (3 << LEVELS >> 1)
 # holds down (without it a cow in noisy pictures had 38.8, 38.7 and 38.3 dB with 0.6, 1 and 2).
 TEXELS_PER_PIXEL = 1.5
 # Sides of the texture. The optimiser holds 16 bytes per channel and texel: 0.8 GB at the largest.
-SMALLEST, LARGEST = 64, 4096
+# The smallest is one of halving_size.
+SMALLEST, LARGEST = 68, 4096
 # The share of the square that the packing fills, about.
 PACKED = 0.7
 # Packings to try until the side is within its limit; then xatlas is told the side.
@@ -77,7 +78,7 @@ def unwrap(
         # Charts shrink with the side, their gutters do not: a little less than the rule of three.
         texels *= 0.95 * (largest / halving_size(side)) ** 2
     else:
-        return unwrap(pos, tri, texels, (largest >> LEVELS) << LEVELS)
+        return unwrap(pos, tri, texels, halving_size(largest, at_most=True))
     _, uv_tri, uv = maker[0]
     # In texels, then in the square: packing ends at any width and height, and near a wanted size.
     packed = uv.astype(np.float64) * (maker.width, maker.height)
@@ -97,14 +98,15 @@ def _packing(texels: float, size: int | None) -> xatlas.PackOptions:
     return options
 
 
-def halving_size(at_least: int) -> int:
-    """The least side from `at_least` on that can be halved LEVELS times and no more.
+def halving_size(side: int, at_most: bool = False) -> int:
+    """The least size from `side` on (or the largest up to it) that can be halved LEVELS times and no more.
 
     So whoever builds as many mip levels as exist builds those that the fit had.
     """
     step = 1 << LEVELS
-    quotient = -(-at_least // step)
-    return (quotient | 1) * step
+    if at_most:
+        return max((side // step - 1) | 1, 1) * step
+    return (-(-side // step) | 1) * step
 
 
 def texels_seen(pos: Tensor, tri: Tensor, views: Views) -> float:

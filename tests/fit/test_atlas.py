@@ -70,6 +70,7 @@ def test_a_wanted_size_is_kept():
 @pytest.mark.parametrize(("at_least", "size"), [(1, 4), (4, 4), (5, 12), (12, 12), (1000, 1004)])
 def test_a_size_can_be_halved_as_often_as_there_are_levels_and_no_more(at_least: int, size: int):
     assert halving_size(at_least) == size >= at_least
+    assert halving_size(size, at_most=True) == halving_size(size + 7, at_most=True) == size
     texture = torch.zeros(1, size, size, 1)
     if size > 4:  # 4 can be halved down to one texel, all of them the same number of times
         assert glrast.texture_construct_mip(texture, "auto").last == LEVELS
