@@ -8,6 +8,7 @@ from .context import Context, RasterizeCudaContext, RasterizeGLContext
 from .explain import explain
 from .ops._mipmap import texture_construct_mip
 from .ops.antialias import antialias, antialias_construct_topology_hash
+from .ops.fragments import Fragments, fragments, resolve
 from .ops.interpolate import interpolate
 from .ops.peel import DepthPeeler, peel
 from .ops.rasterize import rasterize, triangle_id
@@ -28,6 +29,9 @@ __all__ = [
     "texture_construct_mip",
     "antialias",
     "antialias_construct_topology_hash",
+    "fragments",
+    "Fragments",
+    "resolve",
     "debug",
     "explain",
 ]

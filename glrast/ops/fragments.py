@@ -1,0 +1,295 @@
+"""fragments: what every pixel that a visible boundary crosses shows, exactly; resolve: the image from them."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch.autograd.function import once_differentiable
+
+from .. import _check
+from ..launch import launch_scatter
+from ._boundaries import draw, each, find_runs, stride_of
+from ._library import operator, save, saved
+from ._parts import parts_of
+from .rasterize import CULLED
+from .rasterize import _ranges as checked_ranges
+
+DISCONTINUITIES = ("near", "all")
+
+
+class Fragments(NamedTuple):
+    """What the crossed pixels show: shade `rast` as the pixels were shaded, then `resolve`."""
+
+    rast: torch.Tensor  # [N,1,F,4]: (u, v, z/w, id + 1) at the fragments' centres of gravity
+    rast_db: torch.Tensor  # [N,1,F,4]: (du/dX, du/dY, dv/dX, dv/dY)
+    weight: torch.Tensor  # [N*F]: the part of its pixel that each takes; those of a pixel sum to 1
+    pixel: torch.Tensor  # int64 [N*F]: its pixel, counted over all images from the lowest row
+    shown: torch.Tensor  # bool [N,H,W]: the pixels that show a triangle at their centre
+
+
+def fragments(
+    rast: torch.Tensor,
+    pos: torch.Tensor,
+    tri: torch.Tensor,
+    discontinuities: str = "near",
+    ranges=None,
+    cull: str = "none",
+) -> Fragments:
+    """What the pixels show that boundaries cross: which triangles, how much of the pixel, and at which point.
+
+    A fragment is the visible part of one triangle, or of the background, in one pixel: a weight, its area, and a
+    point to shade it at, its centre of gravity. The image that `resolve` makes of them is the exact box-filtered one
+    (with one sample of the shading for each fragment), and its gradient by pos is the exact derivative of this image,
+    for boundaries of every kind: silhouettes, creases, intersections, slivers, the image's border, near and far plane.
+
+    Args:
+        rast: [N,H,W,4] from `rasterize` with the same pos, tri, ranges and cull.
+        pos: clip positions [N,V,4], [1,V,4] (one set for all images), or [V,4] with `ranges`.
+        tri: int32 or int64 [T,3].
+        discontinuities: "near": pixels where a boundary is seen that is no crease (in those, creases count as well), a
+            few in a hundred. "all": pixels that a crease crosses too; needed where the colour steps at creases (flat
+            shading), and as dear as there are edges in the image.
+        ranges, cull: as given to `rasterize`.
+
+    Returns: Fragments. F is the most that one image has; images with fewer are filled up with empty ones of weight 0.
+        F depends on what is seen: a GPU is waited for, and `torch.compile` breaks the graph here.
+
+    Gradients: pos gets x, y, w from rast's u and v, from rast_db (with the motion of the point they are taken at) and
+        from weight; z where intersections or the near or far plane move. rast gets none; z/w and ids carry none.
+
+    Raises:
+        TypeError, ValueError: wrong types, shapes, devices.
+
+    Note: vertices in one place, to the last bit, are one vertex; where they part a surface, both sides share the
+        gradient. Of surfaces in one plane (within 1e-11 of z/w) the lower triangle index is in front. An edge exactly
+        on the border of two pixels moves the one on its right or upper side. Intersections are found where they pass
+        between two pixel centres. Memory: 96 bytes a triangle and 104 an edge of each image, 28 a piece of an edge in a
+        pixel, 4 a triangle of a crossed pixel.
+
+    Example:
+        rast, rast_db = glrast.rasterize(ctx, pos, tri, (256, 256))
+        frag = glrast.fragments(rast, pos, tri)
+        color, inner = (glrast.interpolate(attr, r, tri)[0] for r in (rast, frag.rast))
+        image = glrast.resolve(color, inner, frag)
+
+    Source: Li et al. 2018, Differentiable Monte Carlo Ray Tracing through Edge Sampling, section 3 (the boundary
+        integral), here in closed form; docs/exact.md.
+    """
+    rast = _check.floats("fragments", "rast", rast)
+    _check.shape("fragments", "rast", rast, "[N,H,W,4]", rast.ndim == 4 and rast.shape[3] == 4)
+    _check.not_swapped("fragments", pos, tri)
+    pos = _check.floats("fragments", "pos", pos, device=rast.device)
+    tri = _check.triangles("fragments", tri, device=rast.device)
+    N = rast.shape[0]
+    if ranges is None:
+        hint = f"with N={N} (from rast); [V,4] needs the ranges that rasterize was given"
+        fits = pos.ndim == 3 and pos.shape[0] in (1, N) and pos.shape[2] == 4
+        _check.shape("fragments", "pos", pos, "[N,V,4] or [1,V,4]", fits, hint)
+    else:
+        fits = pos.ndim == 2 and pos.shape[1] == 4
+        _check.shape("fragments", "pos", pos, "[V,4] when ranges is given", fits)
+        ranges = _inside(checked_ranges("fragments", ranges), N, tri.shape[0])
+    _check.value("fragments", "cull", "'none', 'back' or 'front'", cull in CULLED, repr(cull))
+    known = discontinuities in DISCONTINUITIES
+    _check.value("fragments", "discontinuities", "'near' or 'all'", known, repr(discontinuities))
+    with torch.no_grad():
+        shown = rast[..., 3] > 0
+    near = discontinuities == "near"
+    at, db, weight, pixel = _Fragments.apply(pos, rast.detach(), tri, ranges, cull, near)
+    return Fragments(at, db, weight, pixel, shown)
+
+
+def _inside(ranges: torch.Tensor, N: int, T: int) -> torch.Tensor:
+    _check.value(
+        "fragments", "ranges", f"[N,2] with N={N} (from rast)", len(ranges) == N, str(len(ranges))
+    )
+    first, count = ranges.unbind(1)
+    fits = bool(((first >= 0) & (count >= 0) & (first + count <= T)).all())
+    _check.value(
+        "fragments", "ranges", f"within the {T} triangles of tri", fits, str(ranges.tolist())
+    )
+    return ranges
+
+
+def resolve(
+    color: torch.Tensor,
+    frag_color: torch.Tensor,
+    frag: Fragments,
+    background: torch.Tensor | None = None,
+) -> torch.Tensor:
+    """The image in which crossed pixels show their fragments by area, and the others their own colour.
+
+    Args:
+        color: float32 [N,H,W,C], shaded from `rast`.
+        frag_color: [N,1,F,C] (or [N*F,C]), shaded from `frag.rast` in the same way.
+        frag: from `fragments`.
+        background: a colour [C], or a picture [N,H,W,C], [1,H,W,C] or [H,W,C], seen where no triangle is; None: color
+            and frag_color hold the background already.
+
+    Returns: [N,H,W,C].
+
+    Gradients: color, frag_color, background, and frag.weight.
+
+    Raises:
+        TypeError, ValueError: wrong types or shapes.
+    """
+    if not isinstance(frag, Fragments):
+        raise TypeError(
+            f"glrast.resolve: frag must be what fragments returns; got {type(frag).__name__}"
+        )
+    color = _check.floats("resolve", "color", color, device=frag.weight.device)
+    frag_color = _check.floats("resolve", "frag_color", frag_color, device=color.device)
+    pixels = tuple(frag.shown.shape)
+    fits = color.ndim == 4 and tuple(color.shape[:3]) == pixels
+    hint = f"with N={pixels[0]}, H={pixels[1]}, W={pixels[2]} (from frag)"
+    _check.shape("resolve", "color", color, "[N,H,W,C]", fits, hint)
+    C, (N, _, F, _) = color.shape[3], frag.rast.shape
+    fits = tuple(frag_color.shape) in ((N, 1, F, C), (N * F, C))
+    hint = f"with N={N}, F={F} (from frag), C={C} (from color)"
+    _check.shape("resolve", "frag_color", frag_color, "[N,1,F,C]", fits, hint)
+    parts = frag_color.reshape(-1, C)
+    if background is not None:
+        background = _picture(background, color)
+        color = torch.where(frag.shown[..., None], color, background)
+        empty = (frag.rast.detach()[..., 3] > 0).reshape(-1, 1)
+        parts = torch.where(empty, parts, background.reshape(-1, C)[frag.pixel])
+    whole = color.reshape(-1, C).index_fill(0, frag.pixel, 0.0)
+    return whole.index_add(0, frag.pixel, frag.weight[:, None] * parts).reshape(color.shape)
+
+
+def _picture(background: torch.Tensor, color: torch.Tensor) -> torch.Tensor:
+    background = _check.floats("resolve", "background", background, device=color.device)
+    H, W, C = color.shape[1:]
+    fits = background.shape == (C,) or background.shape in ((H, W, C), (1, H, W, C), color.shape)
+    hint = f"with N={color.shape[0]}, H={H}, W={W}, C={C} (from color)"
+    _check.shape("resolve", "background", background, "[C], [H,W,C] or [N,H,W,C]", fits, hint)
+    return background.expand(color.shape)
+
+
+class _Fragments(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, pos, rast, tri, ranges, cull, near):
+        at, db, weight, pixel, *state = _forward_operator(rast, pos, tri, ranges, cull, near)
+        save(ctx, pos, tri, *state)
+        ctx.size = tuple(rast.shape[:3])
+        ctx.mark_non_differentiable(pixel)
+        ctx.set_materialize_grads(False)
+        return at, db, weight, pixel
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad_rast, grad_db, grad_weight, _):
+        nothing = grad_rast is None and grad_db is None and grad_weight is None
+        if nothing or not ctx.needs_input_grad[0]:
+            return None, None, None, None, None, None
+        pos, tri, *state = saved(ctx, "fragments")
+        grad = _backward_operator(pos, tri, state, list(ctx.size), grad_rast, grad_db, grad_weight)
+        return grad, None, None, None, None, None
+
+
+# ---- forward ---------------------------------------------------------------------------------------------
+
+# What the backward pass needs, in this order: see Drawn, Runs and Parts.
+_STATE = (
+    "welded", "images", "planes", "edges", "info", "run_edge", "run_ends", "run_parts", "triangles", "numbers",
+    "image", "points", "weights",
+)  # fmt: skip
+
+
+def _forward(rast, pos, tri, ranges, cull, near):
+    N = rast.shape[0]
+    images = _images(N, tri.shape[0], ranges)
+    drawn = draw(pos, tri, images, tuple(rast.shape[:3]), cull)
+    runs = find_runs(drawn, rast, images, near)
+    parts = parts_of(drawn, runs)
+    F = len(parts.pixel)
+    at, db = (torch.empty((N, 1, F // max(N, 1), 4), device=pos.device) for _ in range(2))
+    each(
+        "fragments_place", F, pos.device, triangles=parts.triangles, numbers=parts.numbers, points=parts.points,
+        planes=drawn.planes, rast=at, rast_db=db,
+    )  # fmt: skip
+    welded = tri.new_empty(0) if drawn.welded is tri else drawn.welded
+    state = vars(parts) | dict(
+        welded=welded, images=drawn.images, planes=drawn.planes, edges=runs.edges, info=runs.info,
+        run_edge=runs.edge, run_ends=runs.ends,
+    )  # fmt: skip
+    return at, db, parts.weights.float(), parts.pixel, *(state[name] for name in _STATE)
+
+
+def _images(N: int, T: int, ranges) -> torch.Tensor:
+    """int64 [N,3]: first triangle, number of triangles, place of the first among all images'."""
+    if ranges is None:
+        return torch.tensor([[0, T, n * T] for n in range(N)], dtype=torch.int64).reshape(N, 3)
+    count = ranges[:, 1]
+    return torch.stack([ranges[:, 0], count, count.cumsum(0) - count], 1)
+
+
+def _forward_fake(rast, pos, tri, ranges, cull, near):
+    context = torch.library.get_ctx()
+    N, T = rast.shape[0], tri.shape[0]
+    F, R, K, welded = (context.new_dynamic_size() for _ in range(4))
+    M = N * T if ranges is None else context.new_dynamic_size()
+
+    def made(*shape, dtype=torch.float64):
+        return rast.new_empty(shape, dtype=dtype)
+
+    whole, number = torch.int64, torch.int32
+    results = made(N, 1, F, 4, dtype=rast.dtype), made(N, 1, F, 4, dtype=rast.dtype)
+    results += made(N * F, dtype=rast.dtype), made(N * F, dtype=whole)
+    mesh = made(welded, dtype=number), made(N, 3, dtype=whole), made(M, 12)
+    runs = made(K, 10), made(K, 6, dtype=number), made(R, dtype=number), made(R, 2)
+    parts = [made(N * F, dtype=number) for _ in range(3)]
+    return *results, *mesh, *runs, made(R, 2, dtype=whole), *parts, made(N * F, 2), made(N * F)
+
+
+# ---- backward --------------------------------------------------------------------------------------------
+
+
+def _backward(pos, tri, state, size, grad_rast, grad_db, grad_weight):
+    s = dict(zip(_STATE, state))
+    (N, H, W), device, F, R = size, pos.device, len(s["points"]), len(s["run_edge"])
+    motion = torch.empty((F, 2), dtype=torch.float64, device=device)
+    screen = dict(pos_stride=stride_of(pos, N), planes=s["planes"], columns=W, lines=H)
+    grad = _scatter(
+        "fragments_backward_points", F, pos, triangles=s["triangles"], numbers=s["numbers"], image=s["image"],
+        points=s["points"], weights=s["weights"], tri=tri, grad_rast=_contiguous(grad_rast),
+        grad_db=_contiguous(grad_db), motion=motion, **screen,
+    )  # fmt: skip
+    welded = s["welded"] if s["welded"].numel() else None
+    moved = _scatter(
+        "fragments_backward_runs", R, pos, edges=s["edges"], info=s["info"], run_edge=s["run_edge"],
+        run_ends=s["run_ends"], run_parts=s["run_parts"], points=s["points"],
+        grad_weight=_contiguous(grad_weight), motion=motion, tri=tri, welded=welded,
+        welded_stride=tri.numel() if s["welded"].ndim == 3 else 0, images=s["images"], M=len(s["planes"]), **screen,
+    )  # fmt: skip
+    return grad.add_(moved)
+
+
+_ROW = 32  # elements that lie in one row: the CPU shares out rows
+
+
+def _scatter(kernel: str, count: int, pos, **arguments) -> torch.Tensor:
+    rows = -(-count // _ROW)
+    return launch_scatter(
+        "fragments", kernel, tuple(pos.shape), 1, pos.device, width=_ROW, H=1, rows=rows, count=count, **arguments
+    )  # fmt: skip
+
+
+def _contiguous(grad):
+    return None if grad is None else grad.contiguous()
+
+
+_forward_operator = operator(
+    "fragments(Tensor rast, Tensor pos, Tensor tri, Tensor? ranges, str cull, bool near) -> ("
+    + ", ".join(["Tensor"] * (4 + len(_STATE)))
+    + ")",
+    _forward,
+    _forward_fake,
+)
+_backward_operator = operator(
+    "fragments_backward(Tensor pos, Tensor tri, Tensor[] state, int[] size, Tensor? grad_rast, Tensor? grad_db, "
+    "Tensor? grad_weight) -> Tensor",
+    _backward,
+    lambda pos, tri, state, size, grad_rast, grad_db, grad_weight: torch.empty_like(pos),
+)
