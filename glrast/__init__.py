@@ -7,6 +7,7 @@ from ._debug import debug
 from .context import Context, RasterizeCudaContext, RasterizeGLContext
 from .explain import explain
 from .ops._mipmap import texture_construct_mip
+from .ops._render import render
 from .ops.antialias import antialias, antialias_construct_topology_hash
 from .ops.fragments import Fragments, fragments, resolve
 from .ops.interpolate import interpolate
@@ -32,6 +33,7 @@ __all__ = [
     "fragments",
     "Fragments",
     "resolve",
+    "render",
     "debug",
     "explain",
 ]

@@ -4,6 +4,7 @@
 #include "fragments_setup.cuh"
 
 #define GLRAST_SAME_SLOPE 1e-24  // of z/w per pixel, squared: the planes are parallel
+#define GLRAST_ROUNDING 1e-13    // of z and w
 #define GLRAST_SHORTEST 1e-9     // of the line, which is longer than the image: nothing is left
 
 // The part of lo..hi where c + s d >= 0.
@@ -49,13 +50,29 @@ struct FragmentsMeetArgs {
     int H;
     int64 rows;             // N*H
     const float* rast;      // [N,H,W,4]
-    const int* tri;         // as in fragments_planes
+    const float* pos;       // as in fragments_planes
+    int64 pos_stride;
+    const int* tri;
     int64 tri_stride;
     const int64* images;
     const double* planes;
     const char* drawn;
     char* meets;            // [N,H,W]: 1: with what the right neighbour shows, 2: the upper one, 3: with both
 };
+
+// Do vertices of one triangle lie before and behind the other's plane z/w = z_x fx + z_y fy + z_1?
+GLRAST_INLINE bool is_pierced(const FragmentsMeetArgs& a, const double* planes, const int* v, int64 n) {
+    const double z_x = 0.5 * a.width * planes[9], z_y = 0.5 * a.H * planes[10], z_1 = planes[11] + z_x + z_y;
+    double least = 0.0, most = 0.0;
+    for (int k = 0; k < 3; ++k) {
+        const Float4 p = load4(a.pos + n * a.pos_stride + 4 * (int64)v[k]);
+        const double w = p.w, gap = p.z - (z_x * p.x + z_y * p.y + z_1 * w);
+        if (fabs(gap) <= GLRAST_ROUNDING * (fabs(w) + fabs((double)p.z))) continue;  // a shared vertex
+        least = fmin(least, gap);
+        most = fmax(most, gap);
+    }
+    return least < 0.0 && most > 0.0;
+}
 
 GLRAST_INLINE bool do_meet(const FragmentsMeetArgs& a, float id_p, float id_q, int64 n) {
     const int64* image = a.images + 3 * n;
@@ -67,8 +84,9 @@ GLRAST_INLINE bool do_meet(const FragmentsMeetArgs& a, float id_p, float id_q, i
     for (int i = 0; i < 9; ++i) shared += tri[3 * p + i / 3] == tri[3 * q + i % 3];
     if (shared >= 2) return false;  // neighbours across an edge meet there only
     double edge[GLRAST_EDGE];
-    const double* planes = a.planes + GLRAST_PLANES * image[2];
-    return line_between(planes + GLRAST_PLANES * p, planes + GLRAST_PLANES * q, false, a.width, a.H, edge);
+    const double *planes = a.planes + GLRAST_PLANES * image[2], *of_p = planes + GLRAST_PLANES * p, *of_q = planes + GLRAST_PLANES * q;
+    if (!is_pierced(a, of_p, tri + 3 * q, n) || !is_pierced(a, of_q, tri + 3 * p, n)) return false;
+    return line_between(of_p, of_q, false, a.width, a.H, edge);
 }
 
 GLRAST_INLINE void fragments_meet_element(const FragmentsMeetArgs& a, int x, Row row) {

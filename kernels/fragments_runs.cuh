@@ -34,8 +34,10 @@ struct FragmentsRunsArgs {
     int64 tri_stride;
     const int64* images;
     const double* planes;
-    const int64* places;    // [count]: where a piece's runs go; null: they are only counted
+    const int64* places;    // [count]: where a piece's runs go; null: they are counted
     int* counts;            // [count]
+    double* first_ends;     // [count,2]: the first run of each, kept when they are counted: most have no other
+    int* first_sides;       // [count,2]
     int* run_edge;          // [R]
     int* run_pixel;         // [R]: number of the crossed pixel
     double* run_ends;       // [R,2]
@@ -75,13 +77,16 @@ GLRAST_INLINE bool is_own(const Piece& p, int t) {
 // A border that is the line to `slack` pixels counts as covered; where it meets the line in a vertex, only if it is that
 // on all of it.
 GLRAST_INLINE Span covered(const double* planes, const Track& l, Span s, const int zero[2], double slack, double z[2]) {
-    for (int k = 0; k < 4; ++k) {
+    z[0] = z[1] = 0.0;
+    for (int k = 0; k < 4 && s.hi > s.lo; ++k) {
         double c = value_at(planes, k, l.x, l.y), d = value_at(planes, k, l.x + l.dx, l.y + l.dy);
         if (k == 3) {
             z[0] = c;
             z[1] = d;
-            clip_line(c + 1.0, d - c, &s.lo, &s.hi);
-            clip_line(1.0 - c, c - d, &s.lo, &s.hi);
+            if (fabs(c) > 1.0 || fabs(d) > 1.0) {
+                clip_line(c + 1.0, d - c, &s.lo, &s.hi);
+                clip_line(1.0 - c, c - d, &s.lo, &s.hi);
+            }
         } else {
             const double A = planes[3 * k], B = planes[3 * k + 1], on_border = slack > 0.0 ? slack * sqrt(A * A + B * B) : 0.0;
             const bool first = zero[0] >> k & 1, second = zero[1] >> k & 1;
@@ -229,10 +234,26 @@ GLRAST_INLINE void for_each_run(const Piece& p, Emit emit) {
     }
 }
 
+GLRAST_INLINE void write_run(const FragmentsRunsArgs& a, int64 out, int e, int f, double from, double to, int left, int right) {
+    a.run_edge[out] = e;
+    a.run_pixel[out] = f;
+    a.run_ends[2 * out] = from;
+    a.run_ends[2 * out + 1] = to;
+    a.run_sides[2 * out] = left;
+    a.run_sides[2 * out + 1] = right;
+}
+
 GLRAST_INLINE void fragments_runs_element(const FragmentsRunsArgs& a, int x, Row row) {
     const int64 i = row.index * a.width + x;
     if (i >= a.count) return;
     const int e = a.piece_edge[i], f = a.crossed[a.piece_pixel[i]];
+    double* first_ends = a.first_ends + 2 * i;
+    int* first_sides = a.first_sides + 2 * i;
+    if (a.places && a.counts[i] == 0) return;
+    if (a.places && a.counts[i] == 1) {
+        write_run(a, a.places[i], e, f, first_ends[0], first_ends[1], first_sides[0], first_sides[1]);
+        return;
+    }
     const double* edge = a.edges + GLRAST_EDGE * (int64)e;
     const int* info = a.info + GLRAST_EDGE_INFO * (int64)e;
     const int64* image = a.images + 3 * (int64)info[3];
@@ -255,14 +276,12 @@ GLRAST_INLINE void fragments_runs_element(const FragmentsRunsArgs& a, int x, Row
     p.planes = a.planes;
     int n = 0;
     for_each_run(p, [&](double from, double to, int on_left, int on_right) {
-        if (a.places) {
-            const int64 out = a.places[i] + n;
-            a.run_edge[out] = e;
-            a.run_pixel[out] = f;
-            a.run_ends[2 * out] = from;
-            a.run_ends[2 * out + 1] = to;
-            a.run_sides[2 * out] = on_left;
-            a.run_sides[2 * out + 1] = on_right;
+        if (a.places) write_run(a, a.places[i] + n, e, f, from, to, on_left, on_right);
+        else if (n == 0) {
+            first_ends[0] = from;
+            first_ends[1] = to;
+            first_sides[0] = on_left;
+            first_sides[1] = on_right;
         }
         ++n;
     });

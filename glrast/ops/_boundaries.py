@@ -130,7 +130,7 @@ def _meeting(drawn: Drawn, rast: torch.Tensor) -> torch.Tensor:
     meets = torch.empty((N, H, W), dtype=torch.int8, device=rast.device)
     launch(
         "fragments", "fragments_meet", rast.device, width=W, H=H, rows=N * H, rast=rast, drawn=drawn.flags, meets=meets,
-        **drawn.mesh,
+        **drawn.placed,
     )  # fmt: skip
     from .rasterize import triangle_id
 
@@ -230,7 +230,9 @@ def _visible(drawn: Drawn, edges, info, pieces, lists: _Lists):
     counts = torch.empty(P, dtype=torch.int32, device=device)
     arguments = dict(
         piece_edge=edge, piece_pixel=pixel, piece_ends=ends, edges=edges, info=info, crossed=lists.crossed,
-        starts=lists.starts, triangles=lists.triangles, counts=counts, **drawn.mesh,
+        starts=lists.starts, triangles=lists.triangles, counts=counts,
+        first_ends=torch.empty((P, 2), dtype=torch.float64, device=device),
+        first_sides=torch.empty((P, 2), dtype=torch.int32, device=device), **drawn.mesh,
     )  # fmt: skip
     nothing = dict(places=None, run_edge=None, run_pixel=None, run_ends=None, run_sides=None)
     each("fragments_runs", P, device, **arguments, **nothing)

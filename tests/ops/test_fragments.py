@@ -271,3 +271,56 @@ def test_it_works_in_compiled_code(context):
         results.append((out, *torch.autograd.grad(out.square().sum(), moving)))
     for plain, compiled in zip(*results):
         close(compiled, plain, 1e-4)
+
+
+# ---- render ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("discontinuities", ["near", "all"])
+def test_render_is_rasterize_fragments_and_resolve(context, discontinuities):
+    pos, tri, attr = (t.to(context.device) for t in scenes.closed_mesh(1))
+    calls = []
+
+    def color(rast, rast_db):
+        calls.append((rast.shape, rast_db.shape))
+        return glrast.interpolate(attr, rast, tri)[0]
+
+    background = torch.tensor([0.2, 0.4, 0.9], device=pos.device)
+    image = glrast.render(context, pos, tri, ODD, color, background, discontinuities)
+    rast, frag = find(context, pos, tri, discontinuities=discontinuities)
+    inner = [glrast.interpolate(attr, r, tri)[0] for r in (rast, frag.rast)]
+    assert torch.equal(image, glrast.resolve(*inner, frag, background))
+    assert calls == [(rast.shape,) * 2, (frag.rast.shape,) * 2]
+    assert torch.equal(image[0, 0, 0], background)
+
+
+def test_render_of_nothing_is_the_background(context):
+    pos, tri, _ = (t.to(context.device) for t in scenes.no_triangles())
+    white = torch.ones(3, device=pos.device)
+    image = glrast.render(context, pos[None], tri, ODD, lambda rast, _: rast[..., :3], white)
+    assert torch.equal(image, torch.ones_like(image)) and image.shape == (1, *ODD, 3)
+
+
+def test_render_names_what_shade_did_wrong(context):
+    pos, tri, _ = (t.to(context.device) for t in scenes.closed_mesh(0))
+    message = r"glrast.render: what shade returns must be \[N,h,w,C\] for a rast of \[1,17,33,4\]; got \[1,17,33\]"
+    with pytest.raises(ValueError, match=message):
+        glrast.render(context, pos, tri, ODD, lambda rast, _: rast[..., 0])
+    with pytest.raises(
+        TypeError, match="glrast.render: shade must be a function of .rast, rast_db.; got NoneType"
+    ):
+        glrast.render(context, pos, tri, ODD, None)
+
+
+def test_textures_are_sampled_with_mipmaps_at_fragments(context):
+    pos, tri, _ = (t.to(context.device) for t in scenes.closed_mesh(1))
+    uv, tex = random(pos.shape[1], 2).to(pos), random(1, 32, 32, 3).to(pos).requires_grad_()
+    pos.requires_grad_()
+
+    def color(rast, rast_db):
+        at, at_da = glrast.interpolate(uv, rast, tri, rast_db, "all")
+        return glrast.texture(tex, at, at_da)
+
+    image = glrast.render(context, pos, tri, ODD, color)
+    grads = torch.autograd.grad(image.square().sum(), (pos, tex))
+    assert all(torch.isfinite(g).all() and g.any() for g in grads)

@@ -301,4 +301,4 @@ def center_of(q: Points) -> Points:
 
 def as_arrays(pos: Tensor, tri: Tensor, corners: Tensor):
     """A scene of tensors as this file takes it."""
-    return pos.double().numpy(), tri.long().numpy(), corners.double().numpy()
+    return pos.detach().double().numpy(), tri.long().numpy(), corners.double().numpy()
