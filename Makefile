@@ -1,9 +1,10 @@
 # make demo   fit a mesh to the built-in images        make test   run the tests
-# Both set up what they need: system packages (apt), .venv, the package. TORCH= names the torch requirement,
-# PYTHON= the interpreter (3.10 or newer).
+# Both set up what they need: system packages (apt), .venv, the package. PYTHON= names the interpreter (3.10 or newer),
+# TORCH= the torch requirement, TORCH_INDEX= where pip finds it; without either tools/install-torch.sh chooses.
 
 PYTHON ?= python3
-TORCH ?= torch
+TORCH ?=
+TORCH_INDEX ?=
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
@@ -13,7 +14,7 @@ PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 # PyTorch's idle threads would spin and take a core from llvmpipe: on a busy machine the demo took six times as long.
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: demo test quick lint types bench gpu-check container-check build clean setup
+.PHONY: demo test quick lint types bench gpu-check container-check browser-check build clean setup
 
 demo: $(READY)
 	$(BIN)/glrast fit demo --out out/demo
@@ -44,15 +45,21 @@ gpu-check:
 container-check: $(READY)
 	TORCH='$(TORCH)' $(BIN)/python tools/container_check.py
 
+# Models in three.js, in a browser without a screen, against `glrast render`; PICTURES= names a folder that keeps both.
+browser-check: $(READY)
+	sh tools/browser-packages.sh
+	GLRAST_BROWSER_PICTURES='$(PICTURES)' $(BIN)/python -m pytest tests/browser
+
 setup: $(READY)
 
-# The kernels are compiled on installation, so a changed kernel installs again.
+# The kernels are compiled on installation, so a changed kernel installs again. The PyTorch that is there is asked for:
+# else pip would exchange it for another where a requirement of ours and of PyTorch contradict each other.
 $(READY): pyproject.toml kernels/CMakeLists.txt $(wildcard kernels/*.cu kernels/*.cuh kernels/*.cpp kernels/*.h)
 	sh tools/system-packages.sh $(PYTHON)
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install -q --upgrade pip
-	$(BIN)/pip install -q '$(TORCH)'
-	$(BIN)/pip install -q -e '.[fit,test]'
+	sh tools/install-torch.sh $(BIN)/python '$(TORCH)' '$(TORCH_INDEX)'
+	$(BIN)/pip install -q -e '.[fit,test]' "$$(sh tools/install-torch.sh $(BIN)/python --installed)"
 	touch $(READY)
 
 clean:

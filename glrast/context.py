@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 # stage, which on server GPUs is the slow part.
 _MEASURED = {"llvmpipe": "id"}
 _UNMEASURED = "id"
+_MOST_DEVICES = 128  # PyTorch counts them in a signed byte: torch.device("cuda", 1000) is cuda:-24
 
 
 class Context:
@@ -35,17 +36,11 @@ class Context:
     """
 
     def __init__(self, device=None, *, output_db: bool = True, buffers: str = "auto"):
-        _check.value(
-            "Context",
-            "buffers",
-            "'auto', 'id' or 'full'",
-            buffers in ("auto", "id", "full"),
-            repr(buffers),
-        )
+        _check.choice("Context", "buffers", buffers, ("auto", "id", "full"))
         from .gl.context import for_device
 
         self.device = _resolve(device)
-        self.output_db = output_db
+        self.output_db = _check.flag("Context", "output_db", output_db)
         self._peeler: Callable[[], DepthPeeler | None] = _nobody  # a weak reference
         opened = for_device(self.device)
         self.handle = opened.handle
@@ -79,13 +74,7 @@ class RasterizeGLContext(Context):
     """Context under the name and with the arguments that users of nvdiffrast know."""
 
     def __init__(self, output_db: bool = True, mode: str = "automatic", device=None):
-        _check.value(
-            "RasterizeGLContext",
-            "mode",
-            "'automatic' or 'manual'",
-            mode in ("automatic", "manual"),
-            repr(mode),
-        )
+        _check.choice("RasterizeGLContext", "mode", mode, ("automatic", "manual"))
         super().__init__(device, output_db=output_db)
 
     def set_context(self) -> None:
@@ -120,10 +109,14 @@ def _resolve(device) -> torch.device:
             else torch.device("cpu")
         )
     try:
-        resolved = torch.device("cuda", device) if isinstance(device, int) else torch.device(device)
-    except (RuntimeError, TypeError) as error:
+        number = isinstance(device, int) and not isinstance(device, bool)
+        if number and not 0 <= device < _MOST_DEVICES:
+            raise ValueError("there is no such device")
+        resolved = torch.device("cuda", device) if number else torch.device(device)
+    except (RuntimeError, TypeError, ValueError, OverflowError) as error:
         raise ValueError(
-            f"glrast.Context: device must be a torch.device, a name like 'cuda:0' or 'cpu', or an int; got {device!r}"
+            f"glrast.Context: device must be a torch.device, a name like 'cuda:0' or 'cpu', or an int; got "
+            f"{device!r}: {error}"
         ) from error
     if resolved.type not in ("cpu", "cuda"):
         raise ValueError(f"glrast.Context: device must be on 'cpu' or 'cuda'; got '{resolved}'")

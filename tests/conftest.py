@@ -20,6 +20,10 @@ def pytest_addoption(parser):
         "--emulate-cuda", action="store_true",
         help="on the CPU, run the CUDA form of the kernels through the launch code of a GPU",
     )  # fmt: skip
+    parser.addoption(
+        "--fuzz", type=int, default=1500,
+        help="how many hostile calls each part of tests/test_hostile.py makes",
+    )  # fmt: skip
 
 
 @pytest.fixture(scope="session", autouse=True)

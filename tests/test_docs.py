@@ -46,7 +46,10 @@ def test_every_picture_is_on_the_page_once_and_small():
     assert sum((ROOT / "docs" / name).stat().st_size for name in kept) < 1_200_000
 
 
-@pytest.mark.parametrize("page", [*PAGES, ROOT / "README.md"], ids=lambda page: page.stem)
+LINKED = [*PAGES, ROOT / "README.md", ROOT / "docs" / "materials.md"]
+
+
+@pytest.mark.parametrize("page", LINKED, ids=lambda page: page.stem)
 def test_links_of_a_page_lead_to_files(page):
     links = re.findall(r"\]\((?!http)([^)#]+)\)", page.read_text())
     assert links and all((page.parent / link).exists() for link in links)

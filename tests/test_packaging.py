@@ -41,17 +41,23 @@ print("text", len(source.text("rasterize.cu")) > 1000)
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory):
-    """The wheel, built from a copy of the tracked kind of files, so that nothing lands in the checkout."""
-    if not any(shutil.which(name) for name in ("c++", "g++", "clang++")):
-        pytest.skip("no C++ compiler here")
-    folder = tmp_path_factory.mktemp("wheel")
-    copy = folder / "source"
+def copy(tmp_path_factory):
+    """The tracked kind of files, copied so that nothing lands in the checkout."""
+    copy = tmp_path_factory.mktemp("copy") / "source"
     ignore = shutil.ignore_patterns("__pycache__", "*.so", "build", "out")
     for name in ("glrast", "kernels", "shaders"):
         shutil.copytree(ROOT / name, copy / name, ignore=ignore)
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, copy / name)
+    return copy
+
+
+@pytest.fixture(scope="module")
+def wheel(copy, tmp_path_factory):
+    """The wheel, built from the copy."""
+    if not any(shutil.which(name) for name in ("c++", "g++", "clang++")):
+        pytest.skip("no C++ compiler here")
+    folder = tmp_path_factory.mktemp("wheel")
     command = [
         sys.executable,
         "-m",
@@ -108,6 +114,57 @@ def test_it_renders_from_an_empty_folder_with_everything_from_the_wheel(installe
     said = python(installed, tmp_path, "-c", SCRIPT, str(installed))
     assert said == "id 561 True\nfull 561 True\ntext True\n"
     assert not list(tmp_path.iterdir())  # and leaves nothing behind
+
+
+NOTHING_ELSE = """
+import importlib.util, os, site, sys
+site.addsitedir(sys.argv[1])  # as Python does with site-packages: it runs the .pth files
+import glrast
+from glrast.launch import source
+
+checkout = sys.argv[2]
+outside = [os.path.realpath(entry) for entry in sys.path]
+assert checkout not in outside and os.path.dirname(checkout) not in outside, outside
+assert os.path.realpath(glrast.__file__) == os.path.join(checkout, "glrast", "__init__.py"), glrast.__file__
+for folder in ("kernels", "shaders"):  # the checkout's: a change shows without another install
+    assert os.path.realpath(source.folder(folder)) == os.path.join(checkout, folder), source.folder(folder)
+print([name for name in sys.argv[3:] if importlib.util.find_spec(name)])
+"""
+
+
+def test_an_editable_install_makes_glrast_importable_and_nothing_beside_it(copy, tmp_path):
+    checkout, home, elsewhere = tmp_path / "all" / "glrast", tmp_path / "home", tmp_path / "empty"
+    shutil.copytree(copy, checkout)
+    beside = ("triton", "cupy", "trimesh_is_no_such_package")
+    for name in beside:
+        (tmp_path / "all" / name).mkdir()
+    elsewhere.mkdir()
+    command = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target", str(home)]
+    command += [
+        "--config-settings=wheel.cmake=false",
+        "-e",
+        str(checkout),
+    ]  # the kernels do not matter here
+    if importlib.util.find_spec("scikit_build_core"):
+        command.append("--no-build-isolation")
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stderr
+    words = ["-c", NOTHING_ELSE, str(home), str(checkout), "tests", "tools", "kernels", "shaders"]
+    there = [
+        name for name in beside if importlib.util.find_spec(name)
+    ]  # installed for other reasons
+    said = python(home, elsewhere, *words, *(set(beside) - set(there)))
+    assert said == "[]\n"
+
+
+def test_this_environment_has_no_checkout_on_its_path(tmp_path):
+    script = "import sys, os; print(*map(os.path.realpath, sys.path), sep='\\n')"
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=60,
+        env={k: v for k, v in os.environ.items() if k != "PYTHONPATH"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert not {str(ROOT), str(ROOT.parent)} & set(done.stdout.splitlines())
 
 
 def python(home, folder, *arguments):

@@ -23,7 +23,7 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-TORCH = os.environ.get("TORCH", "torch")
+TORCH = os.environ.get("TORCH") or "torch"
 CACHE = Path(os.environ.get("GLRAST_CACHE") or Path.home() / ".cache" / "glrast").absolute()
 TOOLS = {"buildah": "buildah", "mmdebstrap": "mmdebstrap"}
 MOST_IMAGES = 60  # kept layers, about 25 GB; a build makes 17, a changed source 8 more

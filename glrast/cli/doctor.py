@@ -80,6 +80,7 @@ def examine(device: torch.device) -> list[Finding]:
         findings += egl.used(drawn, asked=device.type == "cuda")
     else:
         findings.append(Finding("OpenGL", "PyTorch has no CUDA device: there are only cpu tensors"))
+    findings += egl.global_symbols()
     return findings + _until_fault(
         lambda: triangle.draw(device, "id"), lambda: triangle.draw(device, "full")
     )

@@ -61,6 +61,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--batch", type=_count, default=4, help="views per step (default: 4)")
     parser.add_argument("--seed", type=int, default=0, help="same seed, same result (default: 0)")
+    parser.add_argument(
+        "--up",
+        choices=("x", "y", "z", "-x", "-y", "-z"),
+        help="the data set's axis that points up, as in --up=-z; viewers show mesh.glb so (default: as the "
+        "cameras stand)",
+    )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:1 ...")
     parser.add_argument(
         "--resume", action="store_true", help="continue from the checkpoint in --out, if any"
@@ -99,7 +105,7 @@ def _fit(args: argparse.Namespace) -> int:
         except Stopped:
             progress.say(f"Saved {out / CHECKPOINT}. Continue with:\n  {_resume_command(args)}")
             return INTERRUPTED
-    results = write_report(out, fit, data)
+    results = write_report(out, fit, data, args.up)
     print(
         f"psnr {results['psnr']:.2f} dB, mask IoU {results['mask_iou']:.4f} "
         f"(held out: {data.held_out}), {results['seconds']:.0f} s\nwrote {out}: mesh.glb "
@@ -203,6 +209,7 @@ def _resume_command(args: argparse.Namespace) -> str:
     for name in ("steps", "resolution", "colour", "texture_size", "batch", "seed", "device"):
         if getattr(args, name) is not None:
             words += [f"--{name.replace('_', '-')}", str(getattr(args, name))]
+    words += [f"--up={args.up}"] if args.up else []
     return shlex.join([*words, "--resume"])
 
 

@@ -12,7 +12,8 @@ from pathlib import Path
 import torch
 
 import glrast
-from glrast.clip import Camera, Mesh, load_cameras, load_mesh, transform_points
+from glrast.clip import Camera, Mesh, load_cameras, load_mesh, planes_around, transform_points
+from glrast.shading import Paint
 
 from ..fit.atomic import replacing
 from .device import chosen
@@ -26,8 +27,9 @@ ASPECT_TOLERANCE = 0.01
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `glrast render`."""
     parser.description = (
-        "Render a mesh from given cameras. Writes DIR/LAYER/NAME.FORMAT, top row first; colour and mask are "
-        "antialiased, depth (camera z in the scene's unit) and normals are those at each pixel's centre."
+        "Render a mesh with its materials from given cameras. Writes DIR/LAYER/NAME.FORMAT, top row first; colour "
+        "and mask are antialiased, depth (camera z in the scene's unit) and normals are those at each pixel's "
+        "centre, of the first surface that is not cut out there."
     )
     parser.add_argument("mesh", metavar="MESH", help="an obj, ply or glb file")
     parser.add_argument(
@@ -51,27 +53,36 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--normal-space", choices=("camera", "world"), default="camera",
         help="camera: x right, y up, z to the viewer (default); world: the mesh's own axes",
     )  # fmt: skip
+    parser.add_argument(
+        "--no-texture", dest="texture", action="store_false",
+        help="the mesh without its pictures, e.g. where one is missing",
+    )  # fmt: skip
+    for plane, what in (("near", "nearer"), ("far", "farther")):
+        parser.add_argument(
+            f"--{plane}", type=_distance, metavar="D",
+            help=f"nothing {what} than this distance along the camera's axis is drawn (default: the whole mesh is)",
+        )  # fmt: skip
     parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda or cuda:N")
 
 
 def run(args: argparse.Namespace) -> int:
     """Render all frames, one after the other; every file appears whole or not at all."""
     check_writer(args.format)
-    mesh = load_mesh(args.mesh)
+    mesh = _loaded(args.mesh, args.texture)
     if not len(mesh.tri):
         raise ValueError(
             f"glrast render: MESH must have a triangle; {args.mesh} has none; export it again with its faces."
         )
-    cameras = load_views(args.cameras, args.resolution)
+    cameras = load_views(args.cameras, args.resolution, mesh, args.near, args.far)
     ctx = glrast.Context(chosen("render", args.device))
     out = _folder(Path(args.out), args.layers)
     mesh = mesh.to(ctx.device)
-    topology = glrast.antialias_construct_topology_hash(mesh.tri)
+    paint, topology = Paint(mesh), glrast.antialias_construct_topology_hash(mesh.tri)
     unit = _depth_unit(mesh, cameras)
     empty = []
     for camera in cameras:
-        view = View(ctx, mesh, camera.to(ctx.device), topology, args.normal_space)
-        for layer, image in shade(view, args.layers).items():
+        view = View(ctx, paint, camera.to(ctx.device), topology, args.normal_space, args.layers)
+        for layer, image in shade(view).items():
             with replacing(out / layer / f"{camera.name}.{args.format}") as temporary:
                 write(temporary, layer, image, args.format, unit)
         if not view.covered:
@@ -83,25 +94,60 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def load_views(file: str, resolution: tuple[int, int] | int | None) -> list[Camera]:
-    """The cameras of a transforms.json, at `resolution` (height, width) or with so many pixels on the longer side,
-    each with a name of its own."""
-    size = (resolution, resolution) if isinstance(resolution, int) else resolution
+def _loaded(path: str, texture: bool) -> Mesh:
+    """The mesh; where only its pictures are the trouble, the error names the switch that does without."""
     try:
-        frames = load_cameras(file, need_images=False)
+        return load_mesh(path, texture)
+    except (OSError, ValueError) as error:
+        if "texture=False" not in str(error) or "--no-texture" in str(error):
+            raise
+        raise type(error)(f"{error} For `glrast render` that is --no-texture.") from error
+
+
+def load_views(
+    file: str,
+    resolution: tuple[int, int] | int | None,
+    mesh: Mesh,
+    near: float | None = None,
+    far: float | None = None,
+) -> list[Camera]:
+    """The cameras of a transforms.json, at `resolution` (height, width) or with so many pixels on the longer side,
+    each with a name of its own, in the coordinates of mesh.pos, with planes that hold the mesh unless given."""
+    if near is not None and far is not None and near >= far:
+        raise ValueError(
+            f"glrast render: --near must be less than --far; got {near:g} and {far:g}; swap them."
+        )
+    size = (resolution, resolution) if isinstance(resolution, int) else resolution
+    # any planes will do: the mesh gives the right ones, camera by camera
+    how = {"need_images": False, "origin": mesh.origin, "near": 1.0, "far": 2.0}
+    try:
+        frames = load_cameras(file, **how)
     except ValueError as first:
         # a NeRF-synthetic file without its images does not tell their size: they are square
         if size is None:
             raise
         try:
-            frames = load_cameras(file, need_images=False, resolution=size)
+            frames = load_cameras(file, resolution=size, **how)
         except ValueError:
             raise first from None
-    cameras = [_at(frame.camera, resolution) for frame in frames]
+    cameras = [_with_planes(_at(frame.camera, resolution), mesh, near, far) for frame in frames]
     names = [camera.name for camera in cameras]
     if len(set(names)) < len(names):  # the same file name in several folders
         cameras = [replace(c, name=f"{i:04d}_{c.name}") for i, c in enumerate(cameras)]
     return cameras
+
+
+def _with_planes(camera: Camera, mesh: Mesh, near: float | None, far: float | None) -> Camera:
+    """The camera with planes around the mesh, where --near and --far do not say otherwise."""
+    if near is not None and far is not None:
+        return camera.with_planes(near, far)
+    # where nothing of the mesh is before the camera any planes will do
+    around = planes_around(camera, mesh.pos, mesh.tri) or (1.0, 2.0)
+    if near is not None:
+        return camera.with_planes(near, max(around[1], 2 * near))
+    return camera.with_planes(
+        around[0] if far is None else min(around[0], far / 2), far or around[1]
+    )
 
 
 def _at(camera: Camera, resolution: tuple[int, int] | int | None) -> Camera:
@@ -169,6 +215,19 @@ def _resolution(text: str) -> tuple[int, int] | int:
             f"expected HxW or the longer side, e.g. 480x640 or 512; got {text!r}"
         )
     return numbers[0] if len(numbers) == 1 else (numbers[0], numbers[1])
+
+
+def _distance(text: str) -> float:
+    """argparse type: a distance in world units."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(
+            f"expected a distance above 0 in world units; got {text!r}"
+        )
+    return value
 
 
 def _layers(text: str) -> tuple[str, ...]:

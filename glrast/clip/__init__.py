@@ -5,6 +5,7 @@ from .cube_map import cube_directions
 from .material import Material
 from .mesh import Mesh, load_mesh, save_mesh
 from .normals import face_normals, vertex_normals
+from .planes import planes_around
 from .pose import from_blender, look_at, world_to_camera_from_opencv
 from .projection import from_intrinsics, orthographic, perspective
 from .remesh import remesh
@@ -47,6 +48,7 @@ __all__ = [
     "look_at",
     "orthographic",
     "perspective",
+    "planes_around",
     "remesh",
     "remove_small_components",
     "save_mesh",

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import math
+import numbers as numbers_abc
+import operator
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -41,14 +45,52 @@ def tensor(
 ) -> Tensor:
     """`value` as a tensor, gradients kept, also those of tensors inside a list."""
     if isinstance(value, (list, tuple)) and any(isinstance(x, Tensor) for x in value):
-        return torch.stack([tensor(function, name, x, device, dtype) for x in value])
+        parts = [tensor(function, name, x, device, dtype) for x in value]
+        if len({part.shape for part in parts}) > 1:
+            raise ValueError(
+                f"glrast.clip.{function}: {name} must be a list of equal parts; "
+                f"got {', '.join(map(shape_text, parts))}; give each the same shape."
+            )
+        return torch.stack(parts)
+    return plain(function, name, value, dtype, device)
+
+
+def plain(
+    function: str,
+    name: str,
+    value: Any,
+    dtype: torch.dtype | None = None,
+    device: torch.device | None = None,
+) -> Tensor:
+    """`value` as an ordinary tensor: dense, in memory, of numbers."""
     try:
-        return as_tensor(value, dtype, device)
-    except (TypeError, ValueError, RuntimeError) as error:
+        x = as_tensor(value, dtype, device)
+    except Exception as error:  # PyTorch raises of many kinds for what it cannot read
         raise TypeError(
             f"glrast.clip.{function}: {name} must be a tensor, array or list of numbers; "
             f"got {type(value).__name__}; {error}"
         ) from error
+    kind = "nested" if x.is_nested else "quantized" if x.is_quantized else None
+    if isinstance(value, (Tensor, np.ndarray)) and "complex" in str(value.dtype):
+        kind = "complex"
+    if x.layout != torch.strided and kind is None:
+        kind = str(x.layout).removeprefix("torch.")
+    if kind is None and x.device.type == "meta":
+        kind = "meta"
+    if kind is not None:
+        raise TypeError(
+            f"glrast.clip.{function}: {name} must be a dense tensor of real numbers in memory; got a {kind} one; "
+            f"take {_PLAIN.get(kind, f'{name}.to_dense()')}."
+        )
+    return x
+
+
+_PLAIN = {
+    "nested": "torch.nested.to_padded_tensor, or call with each part",
+    "quantized": "dequantize()",
+    "complex": ".real, if that is what you mean",
+    "meta": "torch.empty_like(it, device='cpu'), and give it values",
+}
 
 
 def as_tensor(
@@ -62,7 +104,9 @@ def as_tensor(
 
 def triangles(function: str, tri: Any, vertices: int | None = None) -> Tensor:
     """`tri` as int64 [T,3], indices in [0, vertices). Looks at the values: a GPU waits here."""
-    tri = as_tensor(tri)
+    tri = plain(function, "tri", tri)
+    if tri.numel() == 0 and tri.ndim == 1:
+        tri = tri.reshape(0, 3).long()  # of an empty list
     if tri.ndim != 2 or tri.shape[1] != 3:
         raise ValueError(
             f"glrast.clip.{function}: tri must be [T,3]; got {shape_text(tri)}; "
@@ -86,8 +130,13 @@ def triangles(function: str, tri: Any, vertices: int | None = None) -> Tensor:
 
 def positions(function: str, pos: Any) -> Tensor:
     """`pos` as float [V,3], gradients kept."""
-    pos = as_tensor(pos)
-    if not pos.dtype.is_floating_point:
+    pos = plain(function, "pos", pos)
+    if pos.dtype not in (torch.float32, torch.float64):
+        if pos.dtype.is_complex or pos.dtype.is_floating_point:
+            raise TypeError(
+                f"glrast.clip.{function}: pos must be float32 or float64; got {pos.dtype}; "
+                "pass pos.float(), best of positions that were never rounded to fewer bits."
+            )
         pos = pos.float()
     if pos.ndim != 2 or pos.shape[1] != 3:
         raise ValueError(
@@ -111,6 +160,39 @@ def resolution_of(function: str, value: Any) -> tuple[int, int]:
             f"got {value!r}; the height comes first."
         )
     return height, width
+
+
+_SMALL = 100  # an upper limit that a message names at once
+
+
+def whole(function: str, name: str, value: Any, low: int, high: int, hint: str) -> int:
+    """`value` as an int from low to high."""
+    try:
+        found = None if isinstance(value, (bool, np.bool_)) else operator.index(value)
+    except (TypeError, ValueError, RuntimeError):
+        found = None
+    if found is None or not low <= found <= high:
+        within = high <= _SMALL or (found is not None and found > high)
+        limits = f"from {low} to {high}" if within else f"{low} or more"
+        raise ValueError(
+            f"glrast.clip.{function}: {name} must be a whole number, {limits}; "
+            f"got {value!r}; {hint}."
+        )
+    return found
+
+
+def real(function: str, name: str, value: Any, hint: str) -> float:
+    """`value` as a float; may be infinite or NaN: what is wrong with that the caller says."""
+    if isinstance(value, (Tensor, np.ndarray)) and math.prod(value.shape) == 1:
+        value = value.item()
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers_abc.Real):
+        raise TypeError(
+            f"glrast.clip.{function}: {name} must be a number; got {type(value).__name__}; {hint}."
+        )
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf
 
 
 def device_of(*values: Any) -> torch.device:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ._arguments import whole
+
 # Right (s), down (t) and forward of the faces +x, -x, +y, -y, +z, -z, for t growing downwards: OpenGL 4.6, table 8.19.
 _FACES = (
     ((0, 0, -1), (0, -1, 0), (1, 0, 0)),
@@ -14,6 +16,8 @@ _FACES = (
     ((1, 0, 0), (0, -1, 0), (0, 0, 1)),
     ((-1, 0, 0), (0, -1, 0), (0, 0, -1)),
 )
+
+_LARGEST = 1 << 24  # texels on a side: as many as float32 tells apart, and `texture` takes
 
 
 def cube_directions(size: int, device: torch.device | str | None = None) -> Tensor:
@@ -26,11 +30,9 @@ def cube_directions(size: int, device: torch.device | str | None = None) -> Tens
         size: texels on a side of a face, 1 or more.
         device: of the result.
     """
-    if not isinstance(size, int) or isinstance(size, bool) or size < 1:
-        raise ValueError(
-            "glrast.clip.cube_directions: size must be a whole number, 1 or more; "
-            f"got {size!r}; pass the texels on a side of a face."
-        )
+    size = whole(
+        "cube_directions", "size", size, 1, _LARGEST, "pass the texels on a side of a face"
+    )
     right, down, forward = torch.tensor(_FACES, dtype=torch.float32, device=device).unbind(1)
     step = (torch.arange(size, dtype=torch.float32, device=device) + 0.5) * (2 / size) - 1
     across = forward[:, None, None] + step[:, None] * right[:, None, None]

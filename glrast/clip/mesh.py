@@ -13,10 +13,11 @@ import torch
 from torch import Tensor
 
 from ._arguments import as_tensor, positions, shape_text, triangles
-from .files import glb, obj, ply
+from .files import gltf, obj, ply
 from .material import Material
 
-FORMATS = {".obj": obj, ".ply": ply, ".glb": glb}
+FORMATS = {".obj": obj, ".ply": ply, ".glb": gltf, ".gltf": gltf}
+WRITTEN = (".obj", ".ply", ".glb")
 
 _CPU = torch.device("cpu")
 
@@ -162,16 +163,18 @@ class Mesh:
 
 
 def load_mesh(path: str | Path, texture: bool = True) -> Mesh:
-    """The mesh in an obj, ply or glb file, on the CPU.
+    """The mesh in an obj, ply, glb or gltf file, on the CPU; docs/files.md says what of each is read.
 
     Args:
         path: the ending tells the format.
-        texture: False leaves out uv and texture, e.g. where a file has several textures.
+        texture: False leaves out uv and textures, e.g. where a picture is missing.
     Returns: `Mesh`. Polygons are cut into fans. Vertices keep the file's order and indices, but
         for glb and ply with uv: there a seam splits vertices, and those equal in everything but
-        uv are joined again. An obj that gives a vertex several normals has normal=None.
-    Raises: FileNotFoundError, ValueError (what is wrong with the file, in obj with the line),
-        ImportError where trimesh is needed (ply, glb) and missing.
+        uv are joined again. An obj that gives a vertex several normals has normal=None. Where float32
+        cannot hold the coordinates, `origin` takes their whole part.
+    Raises: FileNotFoundError (also for a buffer or a picture beside the file), ValueError (what is wrong
+        with the file or not read here, in obj with the line), ImportError where trimesh (ply) or a decoder
+        (Draco in glb) is needed and missing.
     """
     path = Path(path)
     if not path.is_file():
@@ -187,19 +190,29 @@ def load_mesh(path: str | Path, texture: bool = True) -> Mesh:
     return Mesh(**given)
 
 
-def save_mesh(path: str | Path, mesh: Mesh) -> None:
+def save_mesh(
+    path: str | Path, mesh: Mesh, up: str | tuple[float, float, float] | None = None
+) -> None:
     """Write `mesh` as obj, ply or glb; the old file stays whole until the new one is complete.
 
     Args:
         path: the ending tells the format. Its folder must exist.
         mesh: obj keeps everything but alpha, the texture as NAME_texture.png beside NAME.mtl. ply
             keeps pos, tri, normal and colours in 8 bits. glb keeps everything, colours as floats
-            and the texture in 8 bits, but has vertices split at uv seams.
+            and textures in 8 bits, but has vertices split at uv seams and triangles sorted by material.
+        up: for glb, which demands that y points up: the mesh's axis that does, 'x', 'y', 'z', '-x', '-y',
+            '-z' or three numbers. The file's node turns the mesh, and other programs show it upright; `load_mesh`
+            takes the turn back and gives what was saved. None: the coordinates are written as they are.
     Note: glTF holds vertex colours linear; they pass through the sRGB curve on the way, so a
         viewer shows what glrast renders, and `load_mesh` gives back what was saved.
     """
     path = Path(path)
     writer = _format("save_mesh", path)
+    if up is not None and writer is not gltf:
+        raise ValueError(
+            f"glrast.clip.save_mesh: up must be None but for glb; got {up!r} for {path.name!r}; "
+            "no other format says which axis is up."
+        )
     if len(mesh.tri) == 0:
         raise ValueError(
             "glrast.clip.save_mesh: mesh must have a triangle; got none; nothing was written."
@@ -214,14 +227,16 @@ def save_mesh(path: str | Path, mesh: Mesh) -> None:
             "glrast.clip.save_mesh: mesh.pos must be finite; got nan or inf; nothing was written."
         )
     plain = mesh._with_tensors(lambda x: x.detach().cpu())
-    for name, content in writer.encode(plain, path.stem).items():
+    options = {} if up is None else {"up": up}
+    for name, content in writer.encode(plain, path.stem, **options).items():
         _write(path.with_name(name), content)
 
 
 def _format(function: str, path: Path) -> Any:
-    if path.suffix.lower() not in FORMATS:
+    formats = tuple(FORMATS) if function == "load_mesh" else WRITTEN
+    if path.suffix.lower() not in formats:
         raise ValueError(
-            f"glrast.clip.{function}: path must end in {', '.join(FORMATS)}; got {path.name!r}; "
+            f"glrast.clip.{function}: path must end in {', '.join(formats)}; got {path.name!r}; "
             "convert it, e.g. trimesh.load(a).export(b)."
         )
     return FORMATS[path.suffix.lower()]

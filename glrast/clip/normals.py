@@ -7,7 +7,9 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from ._arguments import shape_text
+from ._arguments import plain, shape_text
+
+_INTEGERS = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
 
 
 def face_normals(pos: Tensor, tri: Tensor, unit: bool = True) -> Tensor:
@@ -37,10 +39,11 @@ def vertex_normals(pos: Tensor, tri: Tensor, weight: Literal["area", "angle"] = 
     Gradients: to pos. On the CPU bit-identical from run to run.
     """
     name = "vertex_normals"
-    if weight not in ("area", "angle"):
+    if not isinstance(weight, str) or weight not in ("area", "angle"):
         raise ValueError(
             f"glrast.clip.{name}: weight must be 'area' or 'angle'; got {weight!r}; pick one."
         )
+    pos, tri = plain(name, "pos", pos), plain(name, "tri", tri)
     corners = _corners(name, pos, tri)
     a, b, c = corners
     normal = torch.linalg.cross(b - a, c - a)
@@ -54,12 +57,13 @@ def vertex_normals(pos: Tensor, tri: Tensor, weight: Literal["area", "angle"] = 
 
 
 def _corners(function: str, pos: Tensor, tri: Tensor) -> list[Tensor]:
+    pos, tri = plain(function, "pos", pos), plain(function, "tri", tri)
     if pos.ndim not in (2, 3) or pos.shape[-1] != 3 or not pos.dtype.is_floating_point:
         raise ValueError(
             f"glrast.clip.{function}: pos must be float [V,3] or [N,V,3]; "
             f"got {pos.dtype} {shape_text(pos)}; pass positions without the fourth coordinate."
         )
-    if tri.ndim != 2 or tri.shape[1] != 3 or tri.dtype.is_floating_point:
+    if tri.ndim != 2 or tri.shape[1] != 3 or tri.dtype not in _INTEGERS:
         raise ValueError(
             f"glrast.clip.{function}: tri must be integer [T,3]; "
             f"got {tri.dtype} {shape_text(tri)}; split polygons into triangles first."

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from ._arguments import device_of, numbers, shape_text, tensor
+from ._arguments import as_tensor, device_of, numbers, shape_text, tensor
 
 ORTHONORMAL_TOLERANCE = 1e-2  # camera files carry 3 to 7 digits; a real shear is larger than this
+LAST_ROW_TOLERANCE = 1e-6  # of 0 0 0 1
+SINGULAR = 1e-6  # a determinant below this times the scale cubed
 
 
 def look_at(eye: Any, target: Any, up: Any = (0.0, 1.0, 0.0)) -> Tensor:
@@ -91,15 +95,42 @@ def from_blender(camera_to_world: Any) -> Tensor:
     return _rigid(inverse, -(inverse @ position))
 
 
-def pose_problem(matrix: Tensor) -> str | None:
+def from_poses(poses: np.ndarray) -> Tensor:
+    """`from_blender` of many checked poses at once: float64 [N,4,4] to float32 [N,4,4]."""
+    matrix = torch.from_numpy(poses)
+    rotation, position = matrix[:, :3, :3], matrix[:, :3, 3:]
+    scale = rotation.square().sum(1, keepdim=True).mean(2, keepdim=True).sqrt()
+    inverse = torch.linalg.inv(rotation / scale)
+    out = torch.zeros_like(matrix)
+    out[:, :3, :3], out[:, :3, 3:], out[:, 3, 3] = inverse, -(inverse @ position), 1.0
+    return out.float()
+
+
+def bad_poses(poses: np.ndarray) -> np.ndarray:
+    """Which of the float64 [N,4,4] `pose_problem` has something to say of, bool [N]."""
+    with np.errstate(all="ignore"):  # what overflows is not finite, and so bad
+        last = np.abs(poses[:, 3] - [0.0, 0.0, 0.0, 1.0]).max(axis=1)
+        axes = poses[:, :3, :3]
+        gram = axes.transpose(0, 2, 1) @ axes
+        squared_scale = np.trace(gram, axis1=1, axis2=2) / 3
+        determinant = np.linalg.det(axes)
+        skew = np.abs(gram / squared_scale[:, None, None] - np.eye(3)).max(axis=(1, 2))
+        good = np.isfinite(poses).all(axis=(1, 2)) & (last <= LAST_ROW_TOLERANCE)
+        good &= determinant >= SINGULAR * squared_scale**1.5
+        good &= (squared_scale > 0) & (skew <= ORTHONORMAL_TOLERANCE)
+    return ~good
+
+
+def pose_problem(matrix: Any) -> str | None:
     """What keeps `matrix` from being camera-to-world, as the end of "a matrix that", or None."""
+    matrix = as_tensor(matrix)
     if tuple(matrix.shape) not in ((4, 4), (3, 4)):
         return f"has the shape {shape_text(matrix)}"
     if not bool(torch.isfinite(matrix).all()):
         return "is not finite"
     if len(matrix) == 4:
         last = matrix[3].tolist()
-        if max(abs(a - b) for a, b in zip(last, (0, 0, 0, 1), strict=True)) > 1e-6:
+        if max(abs(a - b) for a, b in zip(last, (0, 0, 0, 1), strict=True)) > LAST_ROW_TOLERANCE:
             return f"has the last row {last} instead of 0 0 0 1"
     return _rotation_problem(matrix[:3, :3], scaled=True)
 
@@ -108,8 +139,10 @@ def _rotation_problem(matrix: Tensor, scaled: bool) -> str | None:
     matrix = matrix.detach().double()
     gram = matrix.T @ matrix
     squared_scale = float(gram.trace()) / 3
+    if not math.isfinite(squared_scale):
+        return "has axes whose length overflows"
     determinant = float(torch.linalg.det(matrix))
-    if squared_scale == 0 or abs(determinant) < 1e-6 * squared_scale**1.5:
+    if squared_scale == 0 or abs(determinant) < SINGULAR * squared_scale**1.5:
         return "is not invertible"
     identity = torch.eye(3, dtype=gram.dtype, device=gram.device)
     skew = float((gram / (squared_scale if scaled else 1) - identity).abs().max())

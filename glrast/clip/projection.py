@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ._arguments import device_of, numbers, resolution_of
+from ._arguments import device_of, numbers, real, resolution_of
 
 
 def perspective(fov_rad: Any, aspect: Any, near: Any, far: Any) -> Tensor:
@@ -70,7 +70,7 @@ def from_intrinsics(
     _positive(name, "fx", fx, "pass the focal length in pixels")
     _positive(name, "fy", fy, "pass the focal length in pixels")
     _near_far(name, near, far)
-    if pixel_centre not in (0.0, 0.5):
+    if real(name, "pixel_centre", pixel_centre, "0.5 or 0.0") not in (0.0, 0.5):
         raise ValueError(
             f"glrast.clip.{name}: pixel_centre must be 0.5 (COLMAP, nerfstudio) or 0.0 (OpenCV); "
             f"got {pixel_centre!r}; the docstring says which tool uses which."

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ._arguments import positions, shape_text, triangles
+from ._arguments import plain, positions, real, shape_text, triangles, whole
 from .remesh_edges import collapse_short, flip_to_valence
 from .remesh_surface import Surface, cross, normal_axes
 from .topology import edge_table
@@ -55,7 +55,10 @@ def remesh(
     name = "remesh"
     pos = positions(name, pos)
     tri = triangles(name, tri, len(pos))
-    _check(pos, target_length, iterations, attrs)
+    target_length = real(name, "target_length", target_length, "it is in world units")
+    iterations = whole(name, "iterations", iterations, 0, 1_000_000, "5 is usual")
+    attrs = [plain(name, f"attrs[{k}]", attr) for k, attr in enumerate(attrs)]
+    _check(pos, target_length, attrs)
     faces = tri.cpu().numpy()
     faces = faces[(faces != np.roll(faces, 1, 1)).all(1)]
     given, faces = _compact(faces)
@@ -83,16 +86,11 @@ def remesh(
     return tuple(out)
 
 
-def _check(pos: Tensor, target_length: float, iterations: int, attrs: Sequence[Tensor]) -> None:
+def _check(pos: Tensor, target_length: float, attrs: Sequence[Tensor]) -> None:
     if not 0 < target_length < float("inf"):
         raise ValueError(
             "glrast.clip.remesh: target_length must be a positive length in world units; "
             f"got {target_length}; edge_lengths(pos, tri).mean() is what the mesh has."
-        )
-    if not isinstance(iterations, int) or iterations < 0:
-        raise ValueError(
-            f"glrast.clip.remesh: iterations must be a whole number, 0 or more; "
-            f"got {iterations!r}; 5 is usual."
         )
     if not bool(torch.isfinite(pos).all()):
         raise ValueError(

@@ -7,7 +7,10 @@ import math
 import torch
 from torch import Tensor
 
+from ._arguments import real, whole
 from .subdivide import subdivide
+
+MOST_ROWS = 1 << 16  # 2^32 vertices and more have no int32 tri
 
 
 def icosphere(level: int) -> tuple[Tensor, Tensor]:
@@ -15,7 +18,7 @@ def icosphere(level: int) -> tuple[Tensor, Tensor]:
 
     81,920 triangles at level 6, 327,680 at level 7; V = T / 2 + 2.
     """
-    _count("icosphere", "level", level, 0, 10)
+    level = _count("icosphere", "level", level, 0, 10)
     g = (1 + math.sqrt(5)) / 2
     signs = [(-1, g), (1, g), (-1, -g), (1, -g)]
     corners = [(x, y, 0.0) for x, y in signs]
@@ -44,8 +47,8 @@ def grid(rows: int, cols: int) -> tuple[Tensor, Tensor]:
 
     V = (rows+1)(cols+1), row by row from y = -1; T = 2 rows cols.
     """
-    _count("grid", "rows", rows, 1)
-    _count("grid", "cols", cols, 1)
+    rows = _count("grid", "rows", rows, 1)
+    cols = _count("grid", "cols", cols, 1)
     lines = [torch.linspace(-1, 1, n + 1, dtype=torch.float32) for n in (rows, cols)]
     y, x = torch.meshgrid(*lines, indexing="ij")
     pos = torch.stack([x, y, torch.zeros_like(x)], -1).reshape(-1, 3)
@@ -64,12 +67,14 @@ def torus(
         radius: from the axis to the middle of the tube.
         tube: radius of the tube, 0 < tube < radius.
     """
-    _count("torus", "rows", rows, 3)
-    _count("torus", "cols", cols, 3)
+    rows = _count("torus", "rows", rows, 3)
+    cols = _count("torus", "cols", cols, 3)
+    tube = real("torus", "tube", tube, "it is the radius of the tube")
+    radius = real("torus", "radius", radius, "it is that of the middle of the tube")
     if not 0 < tube < radius < math.inf:
         raise ValueError(
             "glrast.clip.torus: tube and radius must satisfy 0 < tube < radius; "
-            f"got tube={tube}, radius={radius}; make the tube thinner."
+            f"got tube={tube:g}, radius={radius:g}; make the tube thinner."
         )
     step = torch.arange(rows, dtype=torch.float64) * (2 * math.pi / rows)
     turn = torch.arange(cols, dtype=torch.float64) * (2 * math.pi / cols)
@@ -87,11 +92,5 @@ def _split(quads: Tensor) -> Tensor:
     return quads[:, [0, 1, 2, 0, 2, 3]].reshape(-1, 3).int()
 
 
-def _count(function: str, name: str, value: int, low: int, high: int | None = None) -> None:
-    whole = isinstance(value, int) and not isinstance(value, bool)
-    if not whole or value < low or (high is not None and value > high):
-        limits = f"{low} or more" if high is None else f"from {low} to {high}"
-        raise ValueError(
-            f"glrast.clip.{function}: {name} must be a whole number, {limits}; got {value!r}; "
-            "choose one in that range."
-        )
+def _count(function: str, name: str, value: int, low: int, high: int = MOST_ROWS) -> int:
+    return whole(function, name, value, low, high, "choose one in that range")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ._arguments import positions, shape_text, triangles
+from ._arguments import plain, positions, shape_text, triangles
 from .topology import edge_table
 
 
@@ -24,6 +24,7 @@ def subdivide(pos: Tensor, tri: Tensor, *attrs: Tensor) -> tuple[Tensor, ...]:
     name = "subdivide"
     pos = positions(name, pos)
     tri = triangles(name, tri, len(pos))
+    attrs = tuple(plain(name, f"attrs[{k}]", attr) for k, attr in enumerate(attrs))
     for k, attr in enumerate(attrs):
         if attr.ndim != 2 or len(attr) != len(pos) or not attr.dtype.is_floating_point:
             raise ValueError(

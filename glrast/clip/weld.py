@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ._arguments import positions, triangles
+from ._arguments import positions, real, triangles
 from .topology import label_components
 
 PAIRS_LIMIT = 50_000_000  # of one cell neighbour: 800 MB of indices
@@ -31,6 +31,7 @@ def weld(
     name = "weld"
     pos = positions(name, pos)
     tri = triangles(name, tri, len(pos))
+    tolerance = real(name, "tolerance", tolerance, "0 joins vertices at equal positions")
     if not 0 <= tolerance < float("inf"):
         raise ValueError(
             f"glrast.clip.{name}: tolerance must be a distance of 0 or more; got {tolerance}; "

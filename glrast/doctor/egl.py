@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from ..gl import egl
+from ..gl import egl, scope
 from .finding import Finding
 from .symptoms import MESA, NVIDIA_JSON, explained
 
@@ -132,6 +132,29 @@ def used(device: torch.device, asked: bool, opened: Callable | None = None) -> l
         text += ": software, beside an NVIDIA GPU; correct, but slow"
         return [Finding("OpenGL", text, "note", f"give OpenGL the GPU: {NVIDIA_JSON}", facts)]
     return [Finding("OpenGL", text, facts=facts)]
+
+
+def symbols(llvm: str | None, triton: Path | None) -> list[Finding]:
+    """A driver's LLVM among the global symbols, which kills other libraries that carry one; see glrast/gl/scope.py.
+
+    Args:
+        llvm: the file it is in, asked for after a context was opened.
+        triton: Triton's library, if it is installed.
+    """
+    if llvm is None:
+        return []
+    whose = f"{triton}, which torch.optim and torch.compile load," if triton else "Triton"
+    text = (
+        f"{llvm} is among the global symbols of a process that draws: a library with an LLVM of its own that is "
+        f"loaded later takes functions from it and crashes; {whose} does"
+    )
+    remedy = "import triton (and the like) before whatever opens OpenGL first, glrast or not"
+    return [Finding("OpenGL", text, "note", remedy, {"global_llvm": llvm, "triton": triton})]
+
+
+def global_symbols() -> list[Finding]:
+    """`symbols` of this process."""
+    return symbols(scope.global_llvm(), scope.triton_library())
 
 
 def _vendor_files(environ: Mapping[str, str], folders: tuple[Path, ...]) -> tuple[list[Path], str]:

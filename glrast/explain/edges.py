@@ -127,12 +127,6 @@ def _no_silhouette(answer: Explanation, call: Call) -> None:
             f"moved by {_NUDGE_PIX} pixels it has one at {nudged} pairs.",
             "Shift the camera or the mesh by a fraction of a pixel, anew in every iteration.",
         )
-    elif behind and behind == visible:
-        answer.add(
-            "behind-camera",
-            f"All {visible} visible triangles reach behind the camera (a vertex with w <= 0): antialias skips them.",
-            "Subdivide the mesh (glrast.clip.subdivide) or move the camera, so that triangles are wholly before it.",
-        )
     elif not outline:
         where = (
             "the mesh fills the image" if (ids >= 0).all() else "covered pixels touch no empty ones"
@@ -145,7 +139,8 @@ def _no_silhouette(answer: Explanation, call: Call) -> None:
     else:
         answer.unknown.append(
             f"Why antialias moves none of the {outline} pairs of pixels along the outline: were rast, pos and tri of "
-            f"one rasterize call? ({behind} of {visible} visible triangles reach behind the camera.)"
+            f"one rasterize call? ({behind} of {visible} visible triangles reach behind the camera: the border "
+            "that the near plane cuts is no edge.)"
         )
 
 

@@ -56,6 +56,7 @@ def explain(
     _check.tensor("explain", "pos", pos)
     hint = "(call it with the number that backward is called on)"
     _check.shape("explain", "loss", loss, "a scalar", loss.numel() == 1, hint)
+    pos_clip, tri, rast = _given(pos_clip, tri, rast)
     answer = Explanation()
     graph = Graph(loss, pos)
     if graph.opaque:
@@ -82,6 +83,21 @@ def explain(
         return answer
     _lost(answer, calls, passed)
     return answer
+
+
+def _given(pos_clip, tri, rast) -> tuple:
+    """What rasterize got and gave, checked; None where it was not given."""
+    if pos_clip is not None:
+        pos_clip = _check.floats("explain", "pos_clip", pos_clip)
+        fits = pos_clip.ndim in (2, 3) and pos_clip.shape[-1] == 4
+        _check.shape("explain", "pos_clip", pos_clip, "[N,V,4] or [V,4], clip positions", fits)
+    if tri is not None:
+        tri = _check.triangles("explain", tri)
+    if rast is not None:
+        rast = _check.floats("explain", "rast", rast).detach()
+        fits = rast.ndim == 4 and rast.shape[3] == 4
+        _check.shape("explain", "rast", rast, "[N,H,W,4]", fits)
+    return pos_clip, tri, rast
 
 
 def _connected(answer: Explanation, graph: Graph, loss: torch.Tensor, pos: torch.Tensor) -> bool:
@@ -174,9 +190,7 @@ def _look_at_given(answer: Explanation, pos_clip, tri, rast) -> None:
     if pos_clip is None or tri is None:
         answer.unknown.append("What the mesh looks like: give explain pos_clip=, tri= and rast=.")
         return
-    pos_clip, tri = _check.tensor("explain", "pos_clip", pos_clip), _check.triangles("explain", tri)
     if rast is not None:
-        rast = _check.tensor("explain", "rast", rast).detach()
         covered = (triangle_id(rast) >= 0).flatten(1).any(1)
         view.look(answer, pos_clip, tri, covered, tuple(rast.shape[1:3]))
     view.duplicates(answer, pos_clip, tri)

@@ -1,150 +1,147 @@
 """Posed pictures of one object, from a folder in the NeRF-synthetic or nerfstudio convention."""
 
-import hashlib
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import torch
-from torch import Tensor
+from glrast.clip.camera_file import read_json, split_lists
+from glrast.clip.frames import Drafts, read_frames
+from glrast.fit.loading import load_views, mask_beside
+from glrast.fit.views import Views
 
-from glrast.clip.transforms import Frame, load_cameras
-from glrast.fit.images import read_image, reduced
-
-# Without transforms_test.json each eighth frame is kept for the evaluation, as in mip-NeRF 360.
+# Where nothing says which frames to judge by, each eighth is kept for it, as in mip-NeRF 360.
 HOLD_OUT_EVERY = 8
 
 
 @dataclass(frozen=True)
-class Views:
-    """N pictures and the cameras that took them.
-
-    rgba is uint8 [N,H,W,4] on the CPU, row 0 at the bottom, colour premultiplied by alpha;
-    world_to_camera and projection are float64 [N,4,4].
-    """
-
-    rgba: Tensor
-    world_to_camera: Tensor
-    projection: Tensor
-    names: list[str]
-
-    def __len__(self) -> int:
-        return len(self.names)
-
-    @property
-    def resolution(self) -> tuple[int, int]:
-        return self.rgba.shape[1], self.rgba.shape[2]
-
-    @property
-    def world_to_clip(self) -> Tensor:
-        """[N,4,4] float64."""
-        return self.projection @ self.world_to_camera
-
-    def target(self, index: Tensor, device: torch.device) -> Tensor:
-        """The pictures of the views `index`, float32 [n,H,W,4] in 0..1, on the device."""
-        return self.rgba[index].to(device).float() / 255.0
-
-    def reduced(self, longest: int) -> "Views":
-        """The same views with at most `longest` pixels on the longer side."""
-        return replace(self, rgba=reduced(self.rgba, longest))
-
-    def pick(self, index: list[int]) -> "Views":
-        """The views of the given indices."""
-        names = [self.names[i] for i in index]
-        return Views(self.rgba[index], self.world_to_camera[index], self.projection[index], names)
-
-    def fingerprint(self) -> str:
-        """A hash of pictures and cameras: --resume compares it with the interrupted run's."""
-        digest = hashlib.sha256(repr((tuple(self.rgba.shape), self.names)).encode())
-        for part in (self.rgba, self.world_to_camera, self.projection):
-            digest.update(part.contiguous().numpy().tobytes())
-        return digest.hexdigest()[:16]
-
-
-@dataclass(frozen=True)
 class Dataset:
-    """The views to learn from, the views to be judged by, and how the latter were chosen."""
+    """The views to learn from, the views to be judged by, and how the latter were chosen: with a word on frames that
+    were left out."""
 
     train: Views
     test: Views
     held_out: str
 
+    @property
+    def origin(self) -> tuple[float, float, float]:
+        """x, y, z in float64 of the world's point that the cameras, and so the fitted mesh, call (0,0,0)."""
+        return self.train.origin
 
-def load_dataset(folder: str | Path, resolution: int) -> Dataset:
+
+def load_dataset(
+    folder: str | Path, resolution: int, skip_missing: bool = False, invert_masks: bool = False
+) -> Dataset:
     """The data set in `folder`, pictures reduced to `resolution` on the longer side.
 
-    Reads transforms_train.json (and transforms_test.json where there is one), else transforms.json
-    and holds out each eighth frame.
+    Reads transforms_train.json and holds out transforms_test.json, or else transforms_val.json; without it
+    transforms.json, whose train_filenames, val_filenames and test_filenames (nerfstudio) are obeyed: it learns from
+    train only (without such a list: from what is in no other), is judged by test, or else val; frames in no list are
+    left out. Where nothing is said each eighth frame is held out.
 
+    The mask of a picture is its mask_path, else masks/NAME.png beside the folder of the pictures, else its alpha;
+    fit/masks.py says which kinds are understood.
+
+    Args:
+        skip_missing: leave out frames whose picture or mask_path is not there, instead of refusing them.
+        invert_masks: masks (or alpha) are black on the object.
     Raises:
         FileNotFoundError, ValueError: a message that names the file, what was expected and what
             to do.
     """
-    folder = Path(folder)
-    train, test = folder / "transforms_train.json", folder / "transforms_test.json"
-    if train.is_file():
-        learn = load_views(train, resolution)
-        if test.is_file():
-            return Dataset(learn, load_views(test, resolution), held_out=test.name)
-        return _hold_out(learn)
-    whole = folder / "transforms.json"
-    if not whole.is_file():
-        raise FileNotFoundError(
-            f"glrast fit: DATASET must be the word demo or a folder with transforms_train.json or "
-            f"transforms.json; {folder} {'has neither' if folder.is_dir() else 'is no folder'}."
-        )
-    return _hold_out(load_views(whole, resolution))
-
-
-def load_views(path: Path, resolution: int) -> Views:
-    """The frames of one transforms file with their pictures."""
-    frames = load_cameras(path)
-    with ThreadPoolExecutor() as pool:
-        pictures = list(pool.map(lambda frame: _picture(frame, resolution), frames))
-    for frame, picture in zip(frames, pictures, strict=True):
-        if picture.shape != pictures[0].shape:
-            raise ValueError(
-                f"glrast fit: all images of {path} must have one size; {frames[0].image} has "
-                f"{_size(pictures[0])} and {frame.image} has {_size(picture)} (after reduction to "
-                f"--resolution {resolution}). Crop or scale them to one size."
+    paths = _files(Path(folder))
+    contents = [read_json(path) for path in paths]
+    lists = split_lists(paths[0], contents[0]) if paths[0].name == "transforms.json" else {}
+    everything = range(len(contents[0]["frames"]))
+    learn, judge, said = _by_lists(paths[0], lists, len(everything))
+    used = [sorted({*learn, *judge}) if lists else everything]
+    used += [range(len(content["frames"])) for content in contents[1:]]
+    missing = "skip" if skip_missing else "error"
+    drafts = _read_all(zip(paths, contents, used, strict=True), missing)
+    notes = [said, *(draft.skipped for draft in drafts)]
+    views = load_views(drafts, resolution, invert_masks)
+    if len(views) == 2:
+        return Dataset(views[0], views[1], _said(paths[1].name, notes))
+    kept = drafts[0].indices
+    train, test = (
+        [n for n, index in enumerate(kept) if index in set(chosen)] for chosen in (learn, judge)
+    )
+    if not judge:
+        return _hold_out(views[0].pick(train), notes)
+    for chosen, name in ((train, "train"), (test, "test")):
+        if not chosen:
+            raise FileNotFoundError(
+                f"glrast fit: {paths[0]}: no frame to {name} with is left; {drafts[0].skipped}; add the files."
             )
-    rgba = torch.stack(pictures)
-    if bool((rgba[..., 3] == 255).all()):
-        raise ValueError(
-            f"glrast fit: the images of {path} are opaque in every pixel, so their alpha says "
-            "nothing of the object. Cut the object out, or name a mask_path for each frame."
-        )
-    cameras = [frame.camera for frame in frames]
-    return Views(
-        rgba=rgba,
-        world_to_camera=torch.stack([camera.world_to_camera for camera in cameras]).double(),
-        projection=torch.stack([camera.projection for camera in cameras]).double(),
-        names=[frame.image.name for frame in frames],
+    return Dataset(views[0].pick(train), views[0].pick(test), _said("", notes))
+
+
+def _files(folder: Path) -> list[Path]:
+    """The transforms files: the one to learn from, and the one to be judged by if there is one."""
+    train = folder / "transforms_train.json"
+    if train.is_file():
+        judges = (folder / name for name in ("transforms_test.json", "transforms_val.json"))
+        return [train, *[path for path in judges if path.is_file()][:1]]
+    whole = folder / "transforms.json"
+    if whole.is_file():
+        return [whole]
+    raise FileNotFoundError(
+        f"glrast fit: DATASET must be the word demo or a folder with transforms_train.json or "
+        f"transforms.json; {folder} {'has neither' if folder.is_dir() else 'is no folder'}."
     )
 
 
-def _picture(frame: Frame, resolution: int) -> Tensor:
-    mask = frame.mask or _mask_beside(frame.image)
-    return reduced(read_image(frame.image, mask)[None], resolution)[0]
+def _by_lists(
+    path: Path, lists: dict[str, list[int]], total: int
+) -> tuple[list[int], list[int], str]:
+    """(indices to learn from, to be judged by, what to say of it) from nerfstudio's lists, where there are any."""
+    if not lists:
+        return list(range(total)), [], ""
+    judge, name = lists.get("test"), "test_filenames"
+    if not judge:
+        judge, name = lists.get("val") or [], "val_filenames"
+    listed = {index for indices in lists.values() for index in indices}
+    learn = lists.get("train")
+    if learn is None:
+        learn = [index for index in range(total) if index not in listed]
+    elif len(listed) < total:
+        name += f"; {total - len(listed)} of {total} frames are in no list and left out"
+    if not learn:
+        raise ValueError(
+            f"glrast fit: {path}: train_filenames must name at least one frame; found none. List the pictures to "
+            "learn from."
+        )
+    both = len({*learn} & {*judge})
+    if both:
+        name += f"; {both} of {len(judge)} are learnt from too"
+    return learn, judge, name if judge else name.partition("; ")[2]
 
 
-def _mask_beside(image: Path) -> Path | None:
-    """masks/<name>.png beside the folder of the image, the place that capture tools use."""
-    mask = image.parent.parent / "masks" / f"{image.stem}.png"
-    return mask if mask.is_file() else None
+def _read_all(files: Iterable[tuple[Path, Any, Sequence[int]]], missing: str) -> list[Drafts]:
+    """The frames of all files; what is missing from several of them is one error."""
+    drafts, absent = [], []
+    for path, content, indices in files:
+        try:
+            drafts.append(
+                read_frames(path, content, indices, missing=missing, find_mask=mask_beside)
+            )
+        except FileNotFoundError as error:
+            absent.append(str(error))
+    if absent:
+        raise FileNotFoundError("\n".join(absent))
+    return drafts
 
 
-def _hold_out(views: Views) -> Dataset:
+def _hold_out(views: Views, notes: list[str]) -> Dataset:
     index = range(len(views))
     # With so few views each one counts for the shape; the report then says that nothing was held.
     if len(views) < HOLD_OUT_EVERY // 2:
-        return Dataset(
-            views, views, held_out="nothing: too few views, judged on the training views"
-        )
+        few = "nothing: too few views, judged on the training views"
+        return Dataset(views, views, _said(few, notes))
     test = views.pick([i for i in index if i % HOLD_OUT_EVERY == 0])
     train = views.pick([i for i in index if i % HOLD_OUT_EVERY != 0])
-    return Dataset(train, test, held_out=f"every {HOLD_OUT_EVERY}th frame")
+    return Dataset(train, test, _said(f"every {HOLD_OUT_EVERY}th frame", notes))
 
 
-def _size(picture: Tensor) -> str:
-    return f"{picture.shape[1]}x{picture.shape[0]}"
+def _said(held_out: str, notes: list[str]) -> str:
+    return "; ".join(text for text in (held_out, *notes) if text)

@@ -13,14 +13,14 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 
 import glrast
-from glrast.clip.mesh import Mesh, save_mesh
+from glrast.clip import Material, Mesh, save_mesh, vertex_normals
 from glrast.fit.atomic import replacing
 from glrast.fit.dataset import Dataset, Views
 from glrast.fit.images import to_bytes
 from glrast.fit.loop import Fit
 from glrast.fit.losses import composite, mask_iou, psnr
 from glrast.fit.model import ColoredMesh, supersampled
-from glrast.fit.turntable import write_turntable
+from glrast.fit.turntable import axis, up_axis, write_turntable
 
 # Each pixel of a judged image is the mean of 2 x 2: antialias smooths a silhouette where its edge
 # belongs to a triangle that some pixel's centre sees, and the triangles of a fit are small.
@@ -41,8 +41,12 @@ class Judgement:
     rendered: Tensor
 
 
-def write_report(out: Path, fit: Fit, data: Dataset) -> dict[str, Any]:
-    """Judges the finished fit by the held-out views, writes all results to `out`, returns metrics."""
+def write_report(out: Path, fit: Fit, data: Dataset, up: str | None = None) -> dict[str, Any]:
+    """Judges the finished fit by the held-out views, writes all results to `out`, returns metrics.
+
+    Args:
+        up: the data set's axis that points up, 'x', 'y', 'z', '-x', '-y' or '-z'; None: as the cameras stand.
+    """
     mesh = fit.mesh()
     judgement = judge(fit.ctx, mesh, data.test, fit.device)
     values = metrics(
@@ -56,8 +60,10 @@ def write_report(out: Path, fit: Fit, data: Dataset) -> dict[str, Any]:
         texture_size=mesh.atlas.size if mesh.atlas else None,
         device=device_name(fit.device),
     )
-    save_mesh(out / "mesh.glb", as_saved(mesh))
-    write_turntable(out / "turntable.gif", fit.ctx, mesh, data.train, fit.device)
+    direction = up_axis(data.train) if up is None else axis(up)
+    x, y, z = direction.tolist()
+    save_mesh(out / "mesh.glb", as_saved(mesh), up=(x, y, z))
+    write_turntable(out / "turntable.gif", fit.ctx, mesh, direction, fit.device)
     write_losses(out / "loss.png", fit.losses, [stage.steps for stage in fit.stages])
     write_comparison(out / "compare.png", judgement)
     # Last, so that whoever waits for the figures finds the rest there.
@@ -101,11 +107,16 @@ def metrics(judgement: Judgement, **facts: Any) -> dict[str, Any]:
 
 
 def as_saved(mesh: ColoredMesh) -> Mesh:
-    """The mesh as files hold it: with a texture, or with colours of its vertices."""
-    if mesh.atlas is None:
-        return Mesh(pos=mesh.pos, tri=mesh.tri, color=mesh.color)
-    uv, uv_tri = mesh.atlas.uv, mesh.atlas.uv_tri
-    return Mesh(pos=mesh.pos, tri=mesh.tri, uv=uv, uv_tri=uv_tri, texture=mesh.color)
+    """The mesh as files hold it: with normals, and a texture, or colours of its vertices. Both are as the pictures had
+    them, so they hold the light already: no lamp shall be added."""
+    pos, tri, atlas = mesh.pos, mesh.tri, mesh.atlas
+    normal = vertex_normals(pos, tri)
+    if atlas is None:
+        material = Material("fit", unlit=True)
+        return Mesh(pos, tri, color=mesh.color, normal=normal, materials=(material,))
+    # what lies beyond the texture's border is none of it
+    material = Material("fit", texture=mesh.color, wrap=("clamp", "clamp"), unlit=True)
+    return Mesh(pos, tri, normal=normal, uv=atlas.uv, uv_tri=atlas.uv_tri, materials=(material,))
 
 
 def device_name(device: torch.device) -> str:

@@ -27,12 +27,12 @@ MILLISECONDS = 70
 
 @torch.no_grad()
 def write_turntable(
-    path: Path, ctx: glrast.Context, mesh: ColoredMesh, views: Views, device: torch.device
+    path: Path, ctx: glrast.Context, mesh: ColoredMesh, up: Tensor, device: torch.device
 ) -> None:
-    """FRAMES pictures over white, once around the up axis of the cameras that took the views."""
+    """FRAMES pictures over white, once around the direction `up` [3]."""
     mesh = mesh.to(device)
     frames = []
-    for matrix in orbit(mesh.pos.cpu(), up_axis(views)).float().to(device):
+    for matrix in orbit(mesh.pos.cpu(), up).float().to(device):
         rgba = supersampled(ctx, mesh, matrix[None], (PIXELS, PIXELS), SUPERSAMPLE)
         frames.append(to_bytes(composite(rgba, 1.0).flip(1))[0])
     with replacing(path) as temporary:
@@ -50,6 +50,12 @@ def up_axis(views: Views) -> Tensor:
     if abs(up[axis]) > math.cos(math.radians(30.0)):
         return torch.eye(3, dtype=torch.float64)[axis] * up[axis].sign()
     return up
+
+
+def axis(name: str) -> Tensor:
+    """[3], the direction of 'x', 'y', 'z', '-x', '-y' or '-z'."""
+    direction = torch.eye(3, dtype=torch.float64)["xyz".index(name[-1])]
+    return -direction if name[0] == "-" else direction
 
 
 def orbit(pos: Tensor, up: Tensor) -> Tensor:

@@ -6,6 +6,8 @@ import ctypes
 import logging
 import os
 import threading
+from collections import deque
+from collections.abc import Callable
 from contextlib import contextmanager
 
 import moderngl
@@ -35,6 +37,9 @@ class DeviceContext:
             lambda: None,
         )  # the index buffer; a weak reference to its tensor
         self.objects: dict = {}  # programs, targets, buffers: made by their own modules, kept here, freed by close()
+        self.abandoned: deque[Callable[[], None]] = (
+            deque()
+        )  # what frees things whose owners are gone
         with self.egl:
             self.gl = Functions(self.egl.load_opengl_function)
             self.moderngl = moderngl.create_context(context=self.egl, require=450)  # pyright: ignore[reportArgumentType]
@@ -73,6 +78,8 @@ class DeviceContext:
             with self.egl:
                 self._depth += 1
                 try:
+                    while self.abandoned:
+                        self.abandoned.popleft()()
                     yield self
                 finally:
                     self._depth -= 1

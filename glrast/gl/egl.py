@@ -12,6 +12,8 @@ import os
 from dataclasses import dataclass
 from functools import cache
 
+from . import scope
+
 _EXTENSIONS, _VENDOR = 0x3055, 0x3053
 _PLATFORM_DEVICE = 0x313F
 _OPENGL_API = 0x30A2
@@ -35,7 +37,9 @@ _ERRORS = {
     0x3004: "EGL_BAD_ATTRIBUTE: the driver has no OpenGL 4.5 core profile",
     0x3005: "EGL_BAD_CONFIG",
     0x3006: "EGL_BAD_CONTEXT",
-    0x3008: "EGL_BAD_DISPLAY",
+    0x3008: "EGL_BAD_DISPLAY: another library of this process has ended the display of the device, which all share "
+    "(eglTerminate; PyVista and pyrender do it when they close a renderer): close theirs after the last use of glrast, "
+    "or before glrast.Context",
     0x3009: "EGL_BAD_MATCH: the driver has no OpenGL 4.5 core profile",
 }
 
@@ -147,8 +151,10 @@ class Context:
         self.device = device
         self.process = os.getpid()
         self.display = display_of(_PLATFORM_DEVICE, device.handle, None)
+        scope.keep_drivers_local()  # the vendor's library is here by now, and its driver is not
         if not self.display or not egl.eglInitialize(self.display, None, None):
             raise _fail(f"eglInitialize on EGL device {device.index}")
+        scope.set_apart()
         previous_api = egl.eglQueryAPI()
         if not egl.eglBindAPI(_OPENGL_API):
             raise _fail("eglBindAPI(EGL_OPENGL_API)")

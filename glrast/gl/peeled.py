@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import weakref
+from functools import partial
+
 from . import targets
 from .context import DeviceContext
 from .targets import Target
@@ -20,6 +23,11 @@ class Peeled:
         self.context = context
         self.last: dict[int, Target] = {}  # by the chunk's first image
         self.spare: dict[int, Target] = {}  # by the number of texture layers
+        # A peeler that is dropped without its `with` ending: whoever uses the context next gives its targets back.
+        # Not the garbage collector, which may come in the middle of a call to OpenGL.
+        give_back = partial(_give_back, context, self.last, self.spare)
+        self._abandoned = weakref.finalize(self, context.abandoned.append, give_back)
+        self._abandoned.atexit = False
 
     def turn(
         self, begin: int, format: tuple, height: int, width: int, images: int
@@ -40,8 +48,13 @@ class Peeled:
 
     def close(self) -> None:
         """Give all targets back to the context's cache."""
+        self._abandoned.detach()
         with self.context.current():
-            for target in (*self.last.values(), *self.spare.values()):
-                targets.keep(self.context, target)
-        self.last.clear()
-        self.spare.clear()
+            _give_back(self.context, self.last, self.spare)
+
+
+def _give_back(context: DeviceContext, *held: dict[int, Target]) -> None:
+    for these in held:
+        for target in these.values():
+            targets.keep(context, target)
+        these.clear()

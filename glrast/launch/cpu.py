@@ -20,6 +20,7 @@ _STALE = "the library is older than the kernels; build it again (pip install -e 
 def run(stem: str, kernel: str, arguments: dict) -> None:
     """Run KERNEL of kernels/STEM.cu over arguments["width"] x arguments["rows"] elements; returns when done."""
     function, layout = kernel_function(stem, kernel)
+    layout.check(arguments)
     function(layout.pack(arguments), torch.get_num_threads())
 
 

@@ -53,6 +53,7 @@ def _blocks(width: int, rows: int) -> int:
 
 def _packed(layout: source.Arguments, arguments: dict) -> np.ndarray:
     """The struct as an array of one: that is what CuPy passes by value."""
+    layout.check(arguments)
     return np.frombuffer(layout.pack(arguments), dtype=layout.dtype)
 
 

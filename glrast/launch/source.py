@@ -10,10 +10,15 @@ from operator import itemgetter
 from pathlib import Path
 
 import numpy as np
+import torch
 
 # C type in an Args struct -> (struct format, numpy dtype). Pointers travel as 64-bit addresses.
 _FORMATS = {
     "int": ("i", "i4"), "int64": ("q", "i8"), "float": ("f", "f4"), "double": ("d", "f8"), "*": ("P", "u8"),
+}  # fmt: skip
+# What a pointer of a C type points to.
+_POINTED = {
+    "int": torch.int32, "int64": torch.int64, "float": torch.float32, "double": torch.float64, "char": torch.int8,
 }  # fmt: skip
 
 
@@ -52,6 +57,8 @@ def _paste(file_name: str, seen: set[str]) -> str:
 
 _NO_MEMORY = "glrast: '{}' must be a tensor with memory; got a {} without (fake or meta); this cannot be traced"
 
+_MISREAD = "glrast: '{}' must be of {} for its kernel; got {}"
+
 
 @dataclass(frozen=True)
 class Arguments:
@@ -59,14 +66,21 @@ class Arguments:
 
     fields: tuple[str, ...]
     values: itemgetter  # of the fields, from a dict
-    pointers: tuple[int, ...]  # which fields are addresses
+    pointers: tuple[tuple[int, torch.dtype], ...]  # which fields are addresses, and of what
     format: struct.Struct
     dtype: np.dtype
+
+    def check(self, values: dict) -> None:
+        """RuntimeError for a tensor of another type than the kernel reads."""
+        for i, dtype in self.pointers:
+            tensor = values[self.fields[i]]
+            if tensor is not None and tensor.dtype is not dtype:
+                raise RuntimeError(_MISREAD.format(self.fields[i], dtype, tensor.dtype))
 
     def pack(self, values: dict) -> bytes:
         """The struct's bytes; tensors become their addresses, None a null pointer."""
         out = list(self.values(values))
-        for i in self.pointers:
+        for i, _ in self.pointers:
             tensor = out[i]
             out[i] = 0 if tensor is None else tensor.data_ptr()
             if not out[i] and tensor is not None and tensor.numel():
@@ -74,7 +88,8 @@ class Arguments:
         try:
             return self.format.pack(*out)
         except struct.error:
-            numbers = [(i, x) for i, x in enumerate(out) if i not in self.pointers]
+            addresses = {i for i, _ in self.pointers}
+            numbers = [(i, x) for i, x in enumerate(out) if i not in addresses]
             large = [f"{self.fields[i]} = {x}" for i, x in numbers if abs(x) >= 2**31]
             raise ValueError(
                 f"glrast: an extent is beyond what kernels count to, 2^31: {', '.join(large)}"
@@ -111,5 +126,5 @@ def _arguments(body: str) -> Arguments:
     # "@" aligns each member as the C compiler does; "0P" pads the end to a pointer's alignment.
     layout = struct.Struct("@" + "".join(_FORMATS[kind][0] for kind in kinds) + "0P")
     dtype = np.dtype([(name, _FORMATS[kind][1]) for name, kind in zip(names, kinds)], align=True)
-    pointers = tuple(i for i, kind in enumerate(kinds) if kind == "*")
+    pointers = tuple((i, _POINTED[kind]) for i, (kind, star, _) in enumerate(fields) if star)
     return Arguments(names, itemgetter(*names), pointers, layout, dtype)

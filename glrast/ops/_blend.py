@@ -8,10 +8,11 @@ antialias or antialias_inner. An operator's kernels run when it is asked for, an
 from __future__ import annotations
 
 import torch
-from torch.autograd.function import once_differentiable
 
 from ..launch import launch, launch_scatter
-from ._library import operator, save, saved
+from ._function import call, once_differentiable
+from ._library import operator
+from ._saved import save, saved
 
 
 def blended(color, rast, pos, tri, opposite, boost: float) -> torch.Tensor:
@@ -19,7 +20,7 @@ def blended(color, rast, pos, tri, opposite, boost: float) -> torch.Tensor:
 
     Gradients: color; pos in x, y, w.
     """
-    return _Antialias.apply(color, rast, pos, tri, opposite, boost, False)
+    return call(_Antialias, color, rast, pos, tri, opposite, boost, False)
 
 
 def inner_boundaries(color, rast, pos, tri, opposite, boost: float) -> torch.Tensor:
@@ -27,20 +28,32 @@ def inner_boundaries(color, rast, pos, tri, opposite, boost: float) -> torch.Ten
 
     Gradients: color; pos in all four of x, y, z, w, since depth moves an intersection.
     """
-    return _InnerBoundaries.apply(color, rast, pos, tri, opposite, boost, True)
+    return call(_InnerBoundaries, color, rast, pos, tri, opposite, boost, True)
 
 
 class _Antialias(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx, color, rast, pos, tri, opposite, boost, inner):
-        run = _inner_forward if inner else antialias_forward
-        out, flags, alpha = run(color, rast, pos, tri, opposite)
-        save(ctx, color, rast, pos, tri, flags, alpha)
-        ctx.boost, ctx.inner = boost, inner
-        return out
+    function, results = "antialias", 1
 
     @staticmethod
-    @once_differentiable
+    def forward(ctx, *inputs):
+        outputs = _Antialias.compute(*inputs)
+        _Antialias.keep(ctx, inputs, outputs)
+        return outputs[0]
+
+    @staticmethod
+    def compute(color, rast, pos, tri, opposite, boost, inner):
+        run = _inner_forward if inner else antialias_forward
+        return run(color, rast, pos, tri, opposite)
+
+    @staticmethod
+    def keep(ctx, inputs, outputs):
+        color, rast, pos, tri, _, ctx.boost, ctx.inner = inputs
+        _, flags, alpha = outputs
+        save(ctx, flags, alpha, color=color, rast=rast, pos=pos, tri=tri)
+        return ()
+
+    @staticmethod
+    @once_differentiable("antialias")
     def backward(ctx, grad_out):
         run = _inner_backward if ctx.inner else _antialias_backward
         wanted = [bool(ctx.needs_input_grad[0]), bool(ctx.needs_input_grad[2])]

@@ -8,6 +8,7 @@ from functools import lru_cache
 import numpy as np
 import torch
 
+from .. import _check
 from ..gl.context import DeviceContext
 from ..gl.draw import BLOCK, Batch
 from ..gl.tiles import cell, is_large
@@ -123,22 +124,21 @@ def _safe(
 
 
 class _Checked:
-    """The index set of one tri and number of vertices; it holds on to tri, so that no other can take its address."""
+    """The index set of one tri and number of vertices; it holds on to tri's memory, so that no other can take its
+    address, also where `tri.data = other` lets go of it."""
 
     def __init__(self, tri: torch.Tensor, V: int, indices: torch.Tensor):
-        self.tri, self.V, self.indices = tri, V, indices
-        self.version = _version(tri)
+        self.memory, self.state, self.indices = tri.detach(), _state(tri, V), indices
 
     def serves(self, tri: torch.Tensor, V: int) -> bool:
-        same = tri.data_ptr() == self.tri.data_ptr() and tri.shape == self.tri.shape and V == self.V
-        return same and self.version is not None and _version(tri) == self.version
+        return self.state is not None and _state(tri, V) == self.state
 
     def release(self) -> None: ...
 
 
-def _version(tensor: torch.Tensor) -> int | None:
-    """Counts changes in place; None where PyTorch does not count."""
-    return None if tensor.is_inference() else tensor._version
+def _state(tri: torch.Tensor, V: int) -> tuple | None:
+    """Tells this tri from others and from what it was; None where PyTorch does not count changes in place."""
+    return None if tri.is_inference() else (V, *_check.unchanged(tri))
 
 
 def _prepare(pos: torch.Tensor, tri: torch.Tensor, sets: int, check_finite: bool) -> torch.Tensor:

@@ -19,19 +19,22 @@ def drawn(
     context, device = by_handle(handle), pos.device
     N, T, V = images_of(pos, ranges), tri.shape[0], pos.shape[-2]
     if ranges is not None:
-        _check_within(ranges, T)  # here, not before the operator: torch.compile does not see values
+        _check_within(
+            _named(peeling), ranges, T
+        )  # here, not before the operator: torch.compile does not see values
     if N == 0 or T == 0 or V == 0:
         results = _allocated(pos, N, height, width, output_db, peeling)
         return tuple(t.zero_() for t in results if t is not None)
     large = tiles.is_large(context, height, width)
     if large:  # OpenGL's barycentrics would be rounded tile by tile; the kernel's are the image's
         program = "id"
+    from_rast = program == "full"  # OpenGL makes rast then, without the depth, otherwise the ids
+    made = "rast" if from_rast else "ids"
+    # Before the triangles are prepared, which for a size that cannot be had takes long and gigabytes.
+    rast, rast_db, ids = _allocated(pos, N, height, width, output_db, peeling, but=made)
     batch = (peeling.drawable if peeling else drawable)(
         context, pos, tri, ranges, height, width, cull
     )
-    from_rast = program == "full"  # OpenGL makes rast then, without the depth, otherwise the ids
-    made = "rast" if from_rast else "ids"
-    rast, rast_db, ids = _allocated(pos, N, height, width, output_db, peeling, but=made)
 
     def resolve(first: int, last: int, found: torch.Tensor, texture: int) -> None:
         def of_chunk(tensor: torch.Tensor | None) -> torch.Tensor | None:
@@ -57,13 +60,18 @@ def drawn(
     return (found, rast_db, ids) if from_rast else (rast, rast_db, found)
 
 
-def _check_within(ranges: torch.Tensor, T: int) -> None:
+def _named(peeling) -> str:
+    """The function that the user called."""
+    return "rasterize" if peeling is None else peeling.function
+
+
+def _check_within(function: str, ranges: torch.Tensor, T: int) -> None:
     first, count = ranges[:, 0], ranges[:, 1]
     wrong = ((first < 0) | (count < 0) | (count > T - first)).nonzero()
     if len(wrong):
         n = int(wrong[0])
         raise ValueError(
-            f"glrast.rasterize: ranges must lie within tri, first >= 0 and first + count <= T={T}; "
+            f"glrast.{function}: ranges must lie within tri, first >= 0 and first + count <= T={T}; "
             f"row {n} is {ranges[n].tolist()}"
         )
 
@@ -77,9 +85,9 @@ def _allocated(pos, N: int, height: int, width: int, output_db: bool, peeling, b
             None if but == "ids" else pos.new_empty((N, height, width), dtype=torch.int32),
         )
     except RuntimeError as error:  # nothing but memory is asked for
-        function = "rasterize" if peeling is None else "DepthPeeler"
         size = 4 * N * height * width * (9 if output_db else 5)
         raise type(error)(  # on a GPU torch.OutOfMemoryError, which clients catch
-            f"glrast.{function}: resolution must be such that the result fits into memory; got ({height}, {width}), "
-            f"which takes {size / 1e9:,.0f} GB on {pos.device} for N={N}: draw smaller images, or fewer at once"
+            f"glrast.{_named(peeling)}: resolution must be such that the result fits into memory; got "
+            f"({height}, {width}), which takes {size / 1e9:,.0f} GB on {pos.device} for N={N}: "
+            "draw smaller images, or fewer at once"
         ) from error

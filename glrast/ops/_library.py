@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from .. import _debug
+from ._function import one_by_one
 
 _LIBRARY = torch.library.Library("glrast", "FRAGMENT")
 
@@ -26,6 +27,7 @@ def operator(schema: str, implementation: Callable, fake: Callable) -> Callable[
     _LIBRARY.define(schema)
     defined = getattr(torch.ops.glrast, name).default
     names = [argument.name for argument in defined._schema.arguments]
+    are_plain = _are_ordinary if name.endswith("_backward") else _are_plain
 
     def checked(*arguments):
         if _debug.active:
@@ -33,36 +35,22 @@ def operator(schema: str, implementation: Callable, fake: Callable) -> Callable[
         return implementation(*arguments)
 
     def called(*arguments):
-        if _is_watched() or not _are_plain(arguments):
-            return defined(*arguments)
-        return checked(*arguments)
+        if not _is_watched() and are_plain(arguments):
+            return checked(*arguments)
+        if not torch.compiler.is_compiling():
+            _check_fakes(name, names, arguments)
+        return defined(*arguments)
+
+    def mapped(info, in_dims, *arguments):
+        results, dims = one_by_one(name, defined, info.batch_size, in_dims, arguments)
+        return (results, dims) if len(defined._schema.returns) > 1 else (results[0], dims[0])
 
     for key in ("CPU", "CUDA"):
         _LIBRARY.impl(name, checked, key)
     torch.library.register_fake(f"glrast::{name}", fake, lib=_LIBRARY)
+    if hasattr(torch.library, "register_vmap"):  # from PyTorch 2.5 on
+        torch.library.register_vmap(f"glrast::{name}", mapped, lib=_LIBRARY)
     return called
-
-
-def save(ctx, *tensors: torch.Tensor | None) -> None:
-    """save_for_backward, with the shapes: see `saved`."""
-    ctx.save_for_backward(*tensors)
-    ctx.shapes = [None if t is None else t.shape for t in tensors]
-
-
-def saved(ctx, function: str) -> tuple:
-    """What `save` was given. `tensor.data = other` changes a tensor without PyTorch's noticing: RuntimeError then,
-    for a kernel would read beyond its end."""
-    tensors = ctx.saved_tensors
-    if torch.compiler.is_compiling():
-        return tensors
-    for tensor, shape in zip(tensors, ctx.shapes):
-        if tensor is not None and (tensor.shape != shape or not tensor.is_contiguous()):
-            raise RuntimeError(
-                f"glrast.{function} (backward): its tensors must stay as they were in the forward pass; one of shape "
-                f"{list(shape)} is now of shape {list(tensor.shape)} and strides {list(tensor.stride())}: "
-                "do not assign to `.data` before backward"
-            )
-    return tensors
 
 
 def _are_plain(arguments) -> bool:
@@ -77,6 +65,32 @@ def _are_plain(arguments) -> bool:
         elif kind not in _PLAIN:
             return False
     return True
+
+
+def _are_ordinary(arguments) -> bool:
+    """Of a backward, which may also be given batches (is_grads_batched), and what is left over from a transform that
+    has ended (torch.func.vjp)."""
+    for argument in arguments:
+        if type(argument) is _TENSOR and (_is_batched(argument) or _is_wrapped(argument)):
+            return False
+    return _are_plain(arguments)
+
+
+def _check_fakes(operator: str, names: list[str], arguments) -> None:
+    """Fake tensors, which have shapes only, know nothing of real ones unless their mode allows it."""
+    tensors = [(n, a) for n, a in zip(names, arguments) if isinstance(a, torch.Tensor)]
+    fakes = [n for n, a in tensors if type(a).__name__ == "FakeTensor" and not _allows_real(a)]
+    real = [n for n, a in tensors if type(a) in (_TENSOR, _PARAMETER)]
+    if fakes and real:
+        raise TypeError(
+            f"glrast.{operator.removesuffix('_backward')}: {fakes[0]} must be a real tensor like {real[0]}, or all be "
+            f"fake; got a FakeTensor: convert {real[0]} with its mode's from_tensor, or make the mode with "
+            "allow_non_fake_inputs=True"
+        )
+
+
+def _allows_real(fake) -> bool:
+    return getattr(fake.fake_mode, "allow_non_fake_inputs", True)
 
 
 def _is_watched() -> bool:
@@ -98,5 +112,8 @@ try:
         torch.autograd._profiler_enabled,  # pyright: ignore[reportPrivateImportUsage]
         torch.jit.is_tracing,  # pyright: ignore[reportPrivateImportUsage]
     )
+    _is_batched = torch._C._functorch.is_legacy_batchedtensor  # pyright: ignore[reportAttributeAccessIssue]
+    _is_wrapped = torch._C._functorch.is_functorch_wrapped_tensor  # pyright: ignore[reportAttributeAccessIssue]
 except AttributeError:  # another PyTorch: the dispatcher always decides
     _WATCHERS = (lambda: True,)
+    _is_batched = _is_wrapped = torch.is_tensor

@@ -46,7 +46,7 @@ def texture_construct_mip(
     """
     function = "texture_construct_mip"
     tex = _check.floats(function, "tex", tex).detach()
-    check_texture(function, tex, bool(cube_mode))
+    check_texture(function, tex, _check.flag(function, "cube_mode", cube_mode))
     last = last_level(function, tex.shape, max_mip_level)
     return Mipmap(tuple(tex.shape), last, build(tex, last))
 
@@ -64,12 +64,11 @@ def check_texture(function: str, tex: torch.Tensor, cube: bool) -> None:
 
 def last_level(function: str, shape: tuple[int, ...], max_mip_level) -> int:
     """How many levels are built above tex: as max_mip_level says, or an error that shows where building stops."""
-    if max_mip_level is not None and max_mip_level != "auto":
-        whole = isinstance(max_mip_level, int) and not isinstance(max_mip_level, bool)
-        _check.value(
-            function, "max_mip_level", "None, 'auto' or a whole number from 0",
-            whole and max_mip_level >= 0, repr(max_mip_level),
-        )  # fmt: skip
+    as_many = isinstance(max_mip_level, str) and max_mip_level == "auto"
+    if max_mip_level is not None and not as_many:
+        max_mip_level = _check.whole(
+            function, "max_mip_level", max_mip_level, 0, "None, 'auto' or "
+        )
     height, width = shape[-3:-1]
     sizes = [(height, width)]
     while (height, width) != (1, 1) and len(sizes) - 1 != max_mip_level:

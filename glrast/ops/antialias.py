@@ -29,7 +29,7 @@ def antialias(
     Args:
         color: float32 [N,H,W,C], any C: what was shaded from `rast`, background filled in.
         rast: [N,H,W,4] from `rasterize` with the same pos and tri.
-        pos: clip positions [N,V,4], [1,V,4] (one set for all images) or [V,4].
+        pos: float32 clip positions [N,V,4], [1,V,4] (one set for all images) or [V,4], as `rasterize` got them.
         tri: int32 or int64 [T,3]; neighbours are found by vertex index, so duplicated vertices are open edges.
         topology_hash: from `antialias_construct_topology_hash(tri)`; without it the neighbours are found here and
             remembered for as long as this tri lives unchanged.
@@ -48,8 +48,11 @@ def antialias(
     Raises:
         TypeError, ValueError: wrong types, shapes, devices; a topology_hash of another tri.
 
-    Note: the gradient sees silhouettes only (or also intersections and creases, see discontinuities), nothing
-        narrower than a pixel, and no motion across the image's border. Edges flatter than 45 degrees move
+    Note: coverage stays in [0,1]: a pixel gives away no more than itself. Of triangles that reach behind the camera the
+        part before it counts.
+        The gradient sees silhouettes only (or also intersections and creases, see discontinuities), nothing
+        narrower than a pixel (of fine closed meshes that is most of it, docs/accuracy.md), and no motion across the
+        image's border. Edges flatter than 45 degrees move
         pixels vertically, steeper ones horizontally. Apply masks after, not before: a blended pixel needs both sides.
 
     Source: Laine et al. 2020, section 3.5.
@@ -58,7 +61,7 @@ def antialias(
     device = color.device
     rast = _check.floats("antialias", "rast", rast, device=device)
     _check.not_swapped("antialias", pos, tri)
-    pos = _check.floats("antialias", "pos", pos, device=device)
+    pos = _check.positions("antialias", pos, device=device)
     given = _check.tensor("antialias", "tri", tri, device=device)
     tri = _check.triangles("antialias", tri, device=device)
     if color.ndim != 4 or tuple(rast.shape) != (*color.shape[:3], 4):
@@ -68,13 +71,11 @@ def antialias(
     shaped = pos.ndim == 2 or (pos.ndim == 3 and pos.shape[0] in (1, N))
     fits = shaped and pos.shape[-1] == 4
     _check.shape("antialias", "pos", pos, "[N,V,4], [1,V,4] or [V,4]", fits, hint)
-    _check.value("antialias", "cull", "'none', 'back' or 'front'", cull in CULLED, repr(cull))
-    known = discontinuities in DISCONTINUITIES
-    _check.value(
-        "antialias", "discontinuities", "'silhouettes' or 'all'", known, repr(discontinuities)
-    )
+    _check.choice("antialias", "cull", cull, CULLED)
+    _check.choice("antialias", "discontinuities", discontinuities, DISCONTINUITIES)
+    boost = _check.number("antialias", "pos_gradient_boost", pos_gradient_boost)
     opposite = _topology(given, tri, topology_hash).across(cull)
-    arguments = color, rast, pos, tri, opposite, float(pos_gradient_boost)
+    arguments = color, rast, pos, tri, opposite, boost
     out = blended(*arguments)
     return out if discontinuities == "silhouettes" else out + inner_boundaries(*arguments)
 
@@ -114,16 +115,18 @@ class Topology:
         self.tri = tri.clone()
         self.opposite = opposite_vertices(tri)
         self._opposite_culled: torch.Tensor | None = None
-        # a weak reference to the tri last found equal, or None, and how often it had been written to
-        self._known: tuple = (None, 0)
+        # a weak reference to the tri last found equal, or None, and what it was like then
+        self._known: tuple = (None, None)
 
     def __getstate__(self) -> dict:
-        return self.__dict__ | {"_known": (None, 0)}  # a weak reference is this process's
+        return self.__dict__ | {"_known": (None, None)}  # a weak reference is this process's
 
     def across(self, cull: str) -> torch.Tensor:
         """`opposite`, made for culled meshes when one is first drawn."""
         if cull == "none":
             return self.opposite
+        if _check.in_transform():
+            return opposite_vertices(self.tri, culled=True)
         if self._opposite_culled is None:
             self._opposite_culled = opposite_vertices(self.tri, culled=True)
         return self._opposite_culled
@@ -132,14 +135,14 @@ class Topology:
         """Compared on the CPU; on a GPU only the shape is, since a comparison would wait for it."""
         if tri.shape != self.tri.shape or tri.device != self.tri.device:
             return False
-        if torch.compiler.is_compiling() or tri.device.type != "cpu":
+        if torch.compiler.is_compiling() or tri.device.type != "cpu" or _check.is_mapped(tri):
             return True
-        version = None if tri.is_inference() else tri._version
+        state = None if tri.is_inference() else _check.unchanged(tri)
         known, then = self._known
-        if known is not None and known() is tri and then == version is not None:
+        if known is not None and known() is tri and then == state is not None:
             return True
         equal = torch.equal(tri, self.tri)
-        self._known = (weakref.ref(tri), version) if equal else (None, 0)
+        self._known = (weakref.ref(tri), state) if equal else (None, None)
         return equal
 
 
@@ -206,12 +209,14 @@ def _topology(given: torch.Tensor, tri: torch.Tensor, handle: Topology | None) -
 
 def _remembered_topology(given: torch.Tensor, tri: torch.Tensor) -> Topology:
     """Made once for a tri that stays as it is. The CPU compares; on a GPU that would wait, so there PyTorch's count of
-    changes in place decides (which changes through `tri.data` escape)."""
-    if torch.compiler.is_compiling() or torch._C._is_tracing():
-        return Topology(
-            tri
-        )  # in the graph: what is remembered would be a constant of it, right or wrong
-    version = None if given.is_inference() else (given._version, stream_number(tri.device))
+    changes in place decides (which writing through `tri.data` escapes)."""
+    if torch.compiler.is_compiling() or torch._C._is_tracing() or _check.in_transform():
+        # In the graph: what is remembered would be a constant of it, right or wrong; and what a transform of torch.func
+        # makes is of no use after it.
+        return Topology(tri)
+    version = None
+    if not given.is_inference():
+        version = (*_check.unchanged(given), stream_number(tri.device))
     found = _topologies.get(id(given))
     if found is not None and found[0]() is given and found[1].belongs_to(tri):
         if tri.device.type == "cpu" or (version is not None and found[2] == version):

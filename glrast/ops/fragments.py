@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
-from torch.autograd.function import once_differentiable
 
 from .. import _check
 from ..launch import launch_scatter
 from ._boundaries import draw, each, find_runs, stride_of
-from ._library import operator, save, saved
+from ._function import call, once_differentiable
+from ._library import operator
 from ._parts import parts_of
+from ._saved import save, saved
 from .rasterize import CULLED
 from .rasterize import _ranges as checked_ranges
 
@@ -79,7 +80,7 @@ def fragments(
     rast = _check.floats("fragments", "rast", rast)
     _check.shape("fragments", "rast", rast, "[N,H,W,4]", rast.ndim == 4 and rast.shape[3] == 4)
     _check.not_swapped("fragments", pos, tri)
-    pos = _check.floats("fragments", "pos", pos, device=rast.device)
+    pos = _check.positions("fragments", pos, device=rast.device)
     tri = _check.triangles("fragments", tri, device=rast.device)
     N = rast.shape[0]
     if ranges is None:
@@ -90,13 +91,12 @@ def fragments(
         fits = pos.ndim == 2 and pos.shape[1] == 4
         _check.shape("fragments", "pos", pos, "[V,4] when ranges is given", fits)
         ranges = _inside(checked_ranges("fragments", ranges), N, tri.shape[0])
-    _check.value("fragments", "cull", "'none', 'back' or 'front'", cull in CULLED, repr(cull))
-    known = discontinuities in DISCONTINUITIES
-    _check.value("fragments", "discontinuities", "'near' or 'all'", known, repr(discontinuities))
+    _check.choice("fragments", "cull", cull, CULLED)
+    _check.choice("fragments", "discontinuities", discontinuities, DISCONTINUITIES)
     with torch.no_grad():
         shown = rast[..., 3] > 0
     near = discontinuities == "near"
-    at, db, weight, pixel = _Fragments.apply(pos, rast.detach(), tri, ranges, cull, near)
+    at, db, weight, pixel = call(_Fragments, pos, rast.detach(), tri, ranges, cull, near)
     return Fragments(at, db, weight, pixel, shown)
 
 
@@ -168,18 +168,30 @@ def _picture(background: torch.Tensor, color: torch.Tensor) -> torch.Tensor:
 
 
 class _Fragments(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx, pos, rast, tri, ranges, cull, near):
-        at, db, weight, pixel, *state = _forward_operator(rast, pos, tri, ranges, cull, near)
-        save(ctx, pos, tri, *state)
-        ctx.size = tuple(rast.shape[:3])
-        ctx.mark_non_differentiable(pixel)
-        ctx.set_materialize_grads(False)
-        return at, db, weight, pixel
+    function, results = "fragments", 4
+    one_after_another = True  # how many there are depends on what is drawn
 
     @staticmethod
-    @once_differentiable
-    def backward(ctx, grad_rast, grad_db, grad_weight, _):
+    def forward(ctx, *inputs):
+        outputs = _Fragments.compute(*inputs)
+        ctx.mark_non_differentiable(*_Fragments.keep(ctx, inputs, outputs))
+        return outputs[:4]
+
+    @staticmethod
+    def compute(pos, rast, tri, ranges, cull, near):
+        return _forward_operator(rast, pos, tri, ranges, cull, near)
+
+    @staticmethod
+    def keep(ctx, inputs, outputs):
+        pos, rast, tri, *_ = inputs
+        save(ctx, *outputs[4:], pos=pos, tri=tri)
+        ctx.size = tuple(rast.shape[:3])
+        ctx.set_materialize_grads(False)
+        return (outputs[3],)
+
+    @staticmethod
+    @once_differentiable("fragments")
+    def backward(ctx, grad_rast, grad_db, grad_weight, _=None):
         nothing = grad_rast is None and grad_db is None and grad_weight is None
         if nothing or not ctx.needs_input_grad[0]:
             return None, None, None, None, None, None

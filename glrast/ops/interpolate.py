@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import torch
-from torch.autograd.function import once_differentiable
 
 from .. import _check
 from ..launch import constant, launch, launch_scatter
-from ._library import operator, save, saved
+from ._function import call, once_differentiable
+from ._library import operator
+from ._saved import save, saved
 
 
 def interpolate(
@@ -58,7 +59,7 @@ def interpolate(
         _check.shape(
             "interpolate", "rast_db", rast_db, _check.show(rast), rast_db.shape == rast.shape, hint
         )
-    return _Interpolate.apply(attr, rast, tri, rast_db if diff else None, diff)
+    return call(_Interpolate, attr, rast, tri, rast_db if diff else None, diff)
 
 
 def _differentiated(diff_attrs, count: int) -> list[int]:
@@ -77,18 +78,27 @@ def _differentiated(diff_attrs, count: int) -> list[int]:
 
 
 class _Interpolate(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx, attr, rast, tri, rast_db, diff):
-        out, out_da = _forward_operator(attr, rast, tri, rast_db, diff)
-        save(ctx, attr, rast, tri, rast_db)
-        ctx.diff = diff
-        ctx.set_materialize_grads(False)
-        if not diff:
-            ctx.mark_non_differentiable(out_da)
-        return out, out_da
+    function, results = "interpolate", 2
 
     @staticmethod
-    @once_differentiable
+    def forward(ctx, *inputs):
+        outputs = _Interpolate.compute(*inputs)
+        ctx.mark_non_differentiable(*_Interpolate.keep(ctx, inputs, outputs))
+        return outputs
+
+    @staticmethod
+    def compute(attr, rast, tri, rast_db, diff):
+        return _forward_operator(attr, rast, tri, rast_db, diff)
+
+    @staticmethod
+    def keep(ctx, inputs, outputs):
+        attr, rast, tri, rast_db, ctx.diff = inputs
+        save(ctx, attr=attr, rast=rast, tri=tri, rast_db=rast_db)
+        ctx.set_materialize_grads(False)
+        return () if ctx.diff else (outputs[1],)
+
+    @staticmethod
+    @once_differentiable("interpolate")
     def backward(ctx, grad_out, grad_out_da):
         attr, rast, tri, rast_db = saved(ctx, "interpolate")
         if not ctx.diff:

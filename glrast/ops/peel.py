@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.autograd.function import once_differentiable
 
 from .. import _check, _debug
 from ..context import Context
 from ..launch import launch
+from ._function import call, once_differentiable, refuse_vmap
 from .rasterize import checked, gradient, remember
 
 
@@ -32,7 +32,7 @@ def peel(
 
     Args:
         ctx, pos, tri, resolution, ranges, grad_db, cull: as for `rasterize`.
-        max_layers: stop after so many; None: go on until nothing is left.
+        max_layers: stop after so many, a whole number from 0; None: go on until nothing is left.
 
     Returns: [(rast, rast_db), ...] as `DepthPeeler.rasterize_next_layer` gives them, without empty layers.
 
@@ -51,7 +51,11 @@ def peel(
         [2.0, 1.0]
     """
     layers = []
-    with DepthPeeler(ctx, pos, tri, resolution, ranges, grad_db, cull) as peeler:
+    if max_layers is not None:
+        max_layers = _check.whole("peel", "max_layers", max_layers, 0, "None or ")
+    if any(isinstance(t, torch.Tensor) and _check.is_mapped(t) for t in (pos, tri)):
+        refuse_vmap("peel")
+    with _All(ctx, pos, tri, resolution, ranges, grad_db, cull) as peeler:
         while max_layers is None or len(layers) < max_layers:
             rast, rast_db = peeler.rasterize_next_layer()
             if not (rast.detach()[..., 3] != 0).any():
@@ -77,6 +81,8 @@ class DepthPeeler:
     Source: Everitt 2001, Interactive Order-Independent Transparency.
     """
 
+    _function = "DepthPeeler"  # what messages call it
+
     def __init__(
         self,
         ctx: Context,
@@ -87,23 +93,25 @@ class DepthPeeler:
         grad_db: bool = True,
         cull: str = "none",
     ):
-        given = checked("DepthPeeler", ctx, pos, tri, resolution, ranges, cull)
+        grad_db = _check.flag(self._function, "grad_db", grad_db)
+        given = checked(self._function, ctx, pos, tri, resolution, ranges, cull)
         self._pos, self._tri, self._ranges, self._height, self._width = given
         self._ctx, self._grad_db, self._cull = ctx, grad_db and ctx.output_db, cull
+        self._state = self._seen()
         self._peeling: _Peeling | None = None
         self._finished = False
 
     def __enter__(self) -> DepthPeeler:
         if self._finished:
             raise RuntimeError(
-                "glrast.DepthPeeler: this peeler is finished; make a new one to start again"
+                f"glrast.{self._function}: this peeler is finished; make a new one to start again"
             )
         if self._ctx.peeler is not None:
             raise RuntimeError(
-                "glrast.DepthPeeler: ctx is being peeled by another DepthPeeler; leave its `with` first, or use "
+                f"glrast.{self._function}: ctx is being peeled by another DepthPeeler; leave its `with` first, or use "
                 "another Context (they are cheap)"
             )
-        self._peeling = _Peeling(self._ctx.handle)
+        self._peeling = _Peeling(self._ctx.handle, self._function)
         self._ctx.peeler = self
         return self
 
@@ -130,24 +138,32 @@ class DepthPeeler:
             raise RuntimeError(
                 "glrast.DepthPeeler: rasterize_next_layer must be called inside `with DepthPeeler(...) as peeler:`"
             )
+        if self._seen() != self._state:
+            raise RuntimeError(
+                "glrast.DepthPeeler: pos and tri must stay as they were until the last layer; they were changed in "
+                "place: pass a clone, or make a new DepthPeeler"
+            )
         ctx = self._ctx
         drawing = (ctx.handle, self._height, self._width, ctx.program, self._cull, ctx.output_db)
-        arguments = (self._pos, self._tri, self._ranges, *drawing, self._peeling)
+        drawing = (self._ranges, *drawing, self._peeling)
         # Where nobody has compiled anything, the compiler is not even imported.
         step = _next_layer_uncompiled() if "torch._dynamo" in sys.modules else _next_layer
-        return step(arguments, self._grad_db)
+        return step(self._pos, self._tri, drawing, self._grad_db)
+
+    def _seen(self) -> tuple:
+        """What a change in place of pos or tri changes; nothing where PyTorch does not count them."""
+        counted = (t for t in (self._pos, self._tri) if not t.is_inference())
+        return () if torch.compiler.is_compiling() else tuple(map(_check.unchanged, counted))
 
 
-def _next_layer(arguments: tuple, grad_db: bool) -> tuple[torch.Tensor, torch.Tensor]:
-    from ._drawn import drawn
+def _next_layer(pos, tri, drawing: tuple, grad_db: bool) -> tuple[torch.Tensor, torch.Tensor]:
+    return call(_Layer, pos, tri, drawing, grad_db)
 
-    pos, tri, *_ = arguments
-    with torch.no_grad():
-        if _debug.active:
-            layer = _debug.run("peel", ["pos", "tri"], drawn, arguments)
-        else:
-            layer = drawn(*arguments)
-    return _Layer.apply(pos, tri, layer, grad_db)
+
+class _All(DepthPeeler):
+    """The peeler of `peel`, which is named where it was called wrongly."""
+
+    _function = "peel"
 
 
 @cache
@@ -163,10 +179,11 @@ _MOST_EMPTY = 8  # index sets of all images may hold so many times the triangles
 class _Peeling:
     """What is known of the last layer: ids and depths in OpenGL textures, and the nearest depth in each tile."""
 
-    def __init__(self, handle: int):
+    def __init__(self, handle: int, function: str = "DepthPeeler"):
         from ..gl.context import by_handle
         from ..gl.peeled import Peeled
 
+        self.function = function  # for messages
         self.targets = Peeled(by_handle(handle))
         self.nearest: torch.Tensor | None = (
             None  # [N,tiles,tiles], 0 to 1; 2 where the layer is empty
@@ -196,7 +213,7 @@ class _Peeling:
 
         most = context.limits["size"]
         _check.value(
-            "DepthPeeler", "resolution", f"at most {most} on a side on this OpenGL driver",
+            self.function, "resolution", f"at most {most} on a side on this OpenGL driver",
             max(height, width) <= most, f"{height} x {width}", "peel it in parts",
         )  # fmt: skip
         if self.drawn is None:
@@ -261,11 +278,28 @@ class _Peeling:
 
 
 class _Layer(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx, pos, tri, drawn, grad_db):
-        return remember(ctx, pos, tri, drawn, grad_db)
+    function, results, one_after_another = "DepthPeeler", 2, True
 
     @staticmethod
-    @once_differentiable
+    def forward(ctx, *inputs):
+        outputs = _Layer.compute(*inputs)
+        ctx.mark_non_differentiable(*_Layer.keep(ctx, inputs, outputs))
+        return outputs[:2]
+
+    @staticmethod
+    def compute(pos, tri, drawing, grad_db):
+        from ._drawn import drawn
+
+        arguments = (pos, tri, *drawing)
+        if _debug.active:
+            return _debug.run("peel", ["pos", "tri"], drawn, arguments)
+        return drawn(*arguments)
+
+    @staticmethod
+    def keep(ctx, inputs, outputs):
+        return remember(ctx, inputs[0], inputs[1], outputs, grad_db=inputs[-1])
+
+    @staticmethod
+    @once_differentiable("DepthPeeler")
     def backward(ctx, grad_rast, grad_db):
         return gradient(ctx, grad_rast, grad_db), None, None, None

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import torch
-from torch.autograd.function import once_differentiable
 
 from .. import _check
 from ..context import Context
 from ..launch import launch_scatter
-from ._library import operator, save, saved
+from ._function import call, once_differentiable
+from ._library import operator
+from ._saved import save, saved
 
 CULLED = ("none", "back", "front")
 
@@ -47,13 +48,19 @@ def rasterize(
         orientation from the pixel gives no gradient there.
 
     Raises:
-        TypeError, ValueError: wrong types, shapes, devices. RuntimeError: a DepthPeeler is at work on ctx.
+        TypeError, ValueError: wrong types, shapes, devices.
+        RuntimeError: a DepthPeeler is at work on ctx; in backward, pos or tri was replaced through `.data` (as
+        module.half() does); second and forward-mode derivatives.
+
+    Warns: pos in half precision, which autocast makes of a matrix product: its vertices are some pixels of 1024 off.
+        glrast.clip.transform_points computes in float32.
 
     Note: triangles with zero area, an index outside [0,V) or a non-finite vertex draw nothing. At equal
         depth the lower triangle index wins. The gradient knows nothing of silhouettes: use `antialias`.
 
     Source: Laine et al. 2020, Modular Primitives for High-Performance Differentiable Rendering, section 3.1.
     """
+    grad_db = _check.flag("rasterize", "grad_db", grad_db)
     pos, tri, ranges, height, width = checked("rasterize", ctx, pos, tri, resolution, ranges, cull)
     if ctx.peeler is not None:
         raise RuntimeError(
@@ -61,7 +68,7 @@ def rasterize(
             "`with` of its DepthPeeler"
         )
     drawing = (ctx.handle, height, width, ctx.program, cull, ctx.output_db)
-    return _Rasterize.apply(pos, tri, ranges, drawing, grad_db and ctx.output_db)
+    return call(_Rasterize, pos, tri, ranges, drawing, grad_db and ctx.output_db)
 
 
 def triangle_id(rast: torch.Tensor) -> torch.Tensor:
@@ -92,10 +99,10 @@ def checked(function: str, ctx, pos, tri, resolution, ranges, cull: str):
             f"glrast.{function}: ctx must be a glrast.Context; got {type(ctx).__name__}"
         )
     _check.not_swapped(function, pos, tri)
-    pos = _check.floats(function, "pos", pos, device=ctx.device)
+    pos = _check.positions(function, pos, device=ctx.device)
     tri = _check.triangles(function, tri, device=ctx.device)
     height, width = _check.resolution(function, resolution)
-    _check.value(function, "cull", "'none', 'back' or 'front'", cull in CULLED, repr(cull))
+    _check.choice(function, "cull", cull, CULLED)
     if ranges is None:
         hint = "([V,4] needs ranges; for one image use pos[None])"
         _check.shape(function, "pos", pos, "[N,V,4]", pos.ndim == 3 and pos.shape[2] == 4, hint)
@@ -107,10 +114,18 @@ def checked(function: str, ctx, pos, tri, resolution, ranges, cull: str):
 
 
 def _ranges(function: str, ranges) -> torch.Tensor:
-    given = ranges if isinstance(ranges, torch.Tensor) else torch.as_tensor(ranges, device="cpu")
-    whole = not given.is_floating_point() or given.numel() == 0
-    _check.value(function, "ranges", "integers", whole, str(given.dtype))
-    _check.value(function, "ranges", "integers", not given.is_complex(), str(given.dtype))
+    try:
+        given = (
+            ranges if isinstance(ranges, torch.Tensor) else torch.as_tensor(ranges, device="cpu")
+        )
+    except (TypeError, ValueError, RuntimeError, OverflowError) as error:
+        raise TypeError(
+            f"glrast.{function}: ranges must be [N,2] integers, a tensor or a list of rows (first triangle, count); "
+            f"got {type(ranges).__name__}: {error}"
+        ) from error
+    _check.tensor(function, "ranges", given)
+    whole = not (given.is_floating_point() or given.is_complex() or given.dtype == torch.bool)
+    _check.value(function, "ranges", "integers", whole or given.numel() == 0, str(given.dtype))
     given = given.to("cpu", torch.int64)
     if given.numel() == 0:
         given = given.reshape(0, 2)
@@ -120,26 +135,36 @@ def _ranges(function: str, ranges) -> torch.Tensor:
 
 
 class _Rasterize(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx, pos, tri, ranges, drawing, grad_db):
-        return remember(ctx, pos, tri, _forward_operator(pos, tri, ranges, *drawing), grad_db)
+    function, results = "rasterize", 2
 
     @staticmethod
-    @once_differentiable
+    def forward(ctx, *inputs):
+        outputs = _Rasterize.compute(*inputs)
+        ctx.mark_non_differentiable(*_Rasterize.keep(ctx, inputs, outputs))
+        return outputs[:2]
+
+    @staticmethod
+    def compute(pos, tri, ranges, drawing, grad_db):
+        return _forward_operator(pos, tri, ranges, *drawing)
+
+    @staticmethod
+    def keep(ctx, inputs, outputs):
+        return remember(ctx, inputs[0], inputs[1], outputs, grad_db=inputs[-1])
+
+    @staticmethod
+    @once_differentiable("rasterize")
     def backward(ctx, grad_rast, grad_db):
         return gradient(ctx, grad_rast, grad_db), None, None, None, None
 
 
 def remember(ctx, pos, tri, drawn, grad_db: bool):
-    """What the gradient of one image (rast, rast_db, ids) needs, kept on its autograd node; returns rast, rast_db."""
-    rast, rast_db, ids = drawn
+    """What the gradient of one image (rast, rast_db, ids) needs, kept on its autograd node; the results without one."""
+    _, rast_db, ids = drawn
     # The ids, not rast: clients edit rast in place (shift ids, flip), and it is four times as large.
-    save(ctx, pos, tri, ids)
+    save(ctx, ids, pos=pos, tri=tri)
     ctx.grad_db = grad_db
-    if not ctx.grad_db:
-        ctx.mark_non_differentiable(rast_db)
     ctx.set_materialize_grads(False)
-    return rast, rast_db
+    return () if grad_db else (rast_db,)
 
 
 def gradient(ctx, grad_rast, grad_db):

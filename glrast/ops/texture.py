@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from torch.autograd.function import once_differentiable
 
 from .. import _check
 from ..launch import launch
 from . import _mipmap
-from ._library import operator, save, saved
+from ._function import call, once_differentiable
+from ._library import operator
 from ._mipmap import Mipmap
+from ._saved import save, saved
 
 # In the order of the enums of kernels/texture_footprint.cuh.
 FILTERS = ("nearest", "linear", "linear-mipmap-nearest", "linear-mipmap-linear")
@@ -63,11 +64,10 @@ def texture(
 
     Source: Laine et al. 2020, section 3.4; the level of detail is the exact longer axis of the footprint.
     """
-    cube = boundary_mode == "cube"
+    boundary_mode = _check.choice("texture", "boundary_mode", boundary_mode, BOUNDARIES)
+    boundary, cube = BOUNDARIES.index(boundary_mode), boundary_mode == "cube"
     tex = _check.floats("texture", "tex", tex)
-    device = tex.device
-    uv = _check.floats("texture", "uv", uv, device=device)
-    boundary = _choice("boundary_mode", boundary_mode, BOUNDARIES)
+    uv = _check.floats("texture", "uv", uv, device=tex.device)
     _mipmap.check_texture("texture", tex, cube)
     extent = 3 if cube else 2
     _check.shape("texture", "uv", uv, f"[N,H,W,{extent}]", uv.ndim == 4 and uv.shape[3] == extent)
@@ -76,28 +76,19 @@ def texture(
     _check.shape("texture", "tex", tex, f"of 1 or N={N} images (from uv)", fits)
     filter, uv_da, bias = _filter(filter_mode, uv, uv_da, mip_level_bias)
     if filter < _MIPMAP_NEAREST:
-        return _Texture.apply(tex, None, uv, None, None, 0, False, filter, boundary)
+        return call(_Texture, tex, None, uv, None, None, 0, False, filter, boundary)
     last, packed, built = _levels(tex, mip, max_mip_level)
     if last == 0:
-        return _Texture.apply(tex, None, uv, None, None, 0, False, _LINEAR, boundary)
-    return _Texture.apply(tex, packed, uv, uv_da, bias, last, built, filter, boundary)
-
-
-def _choice(name: str, given, known: tuple[str, ...]) -> int:
-    expected = ", ".join(map(repr, known[:-1])) + f" or {known[-1]!r}"
-    _check.value("texture", name, expected, given in known, repr(given))
-    return known.index(given)
+        return call(_Texture, tex, None, uv, None, None, 0, False, _LINEAR, boundary)
+    return call(_Texture, tex, packed, uv, uv_da, bias, last, built, filter, boundary)
 
 
 def _filter(filter_mode, uv, uv_da, bias):
     """The filter's number; uv_da and bias checked, None where the filter does not use them."""
+    _check.choice("texture", "filter_mode", filter_mode, ("auto", *FILTERS))
     if filter_mode == "auto":
         plain = uv_da is None and bias is None
         filter_mode = "linear" if plain else "linear-mipmap-linear"
-    _check.value(
-        "texture", "filter_mode", "'auto', " + ", ".join(map(repr, FILTERS)),
-        filter_mode in FILTERS, repr(filter_mode),
-    )  # fmt: skip
     filter = FILTERS.index(filter_mode)
     if filter < _MIPMAP_NEAREST:
         return filter, None, None
@@ -154,16 +145,28 @@ def _sizes(shape: Sequence[int]) -> str:
 
 
 class _Texture(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx, tex, mip, uv, uv_da, bias, last, built, filter, boundary):
-        out = _forward_operator(tex, mip, uv, uv_da, bias, last, filter, boundary)
-        save(ctx, tex, mip, uv, uv_da, bias)
-        ctx.modes = last, filter, boundary, built
-        ctx.set_materialize_grads(False)
-        return out
+    function, results = "texture", 1
 
     @staticmethod
-    @once_differentiable
+    def forward(ctx, *inputs):
+        outputs = _Texture.compute(*inputs)
+        _Texture.keep(ctx, inputs, outputs)
+        return outputs[0]
+
+    @staticmethod
+    def compute(tex, mip, uv, uv_da, bias, last, built, filter, boundary):
+        return (_forward_operator(tex, mip, uv, uv_da, bias, last, filter, boundary),)
+
+    @staticmethod
+    def keep(ctx, inputs, outputs):
+        tex, mip, uv, uv_da, bias, last, built, filter, boundary = inputs
+        save(ctx, tex=tex, mip=mip, uv=uv, uv_da=uv_da, mip_level_bias=bias)
+        ctx.modes = last, filter, boundary, built
+        ctx.set_materialize_grads(False)
+        return ()
+
+    @staticmethod
+    @once_differentiable("texture")
     def backward(ctx, grad_out):
         if grad_out is None:
             return (None,) * 9

@@ -5,7 +5,9 @@ from __future__ import annotations
 import torch
 
 from ..launch import launch
+from ._function import call
 from ._library import operator
+from ._saved import save, saved
 
 
 def transform(matrix: torch.Tensor, points: torch.Tensor) -> torch.Tensor:
@@ -16,19 +18,32 @@ def transform(matrix: torch.Tensor, points: torch.Tensor) -> torch.Tensor:
     Returns: float32 [V,4] where neither has an N, else [N,V,4].
     Gradients: to both, which have gradients themselves.
     """
-    return _Transform.apply(matrix, points)
+    return call(_Transform, matrix, points)
 
 
 class _Transform(torch.autograd.Function):
+    function, results = "clip.transform_points", 1
+
     @staticmethod
-    def forward(ctx, matrix, points):
-        ctx.save_for_backward(matrix, points)
+    def forward(ctx, *inputs):
+        outputs = _Transform.compute(*inputs)
+        _Transform.keep(ctx, inputs, outputs)
+        return outputs[0]
+
+    @staticmethod
+    def compute(matrix, points):
         out = _forward_operator(matrix.contiguous(), points.contiguous())
-        return out[0] if matrix.ndim == points.ndim == 2 else out
+        return (out[0] if matrix.ndim == points.ndim == 2 else out,)
+
+    @staticmethod
+    def keep(ctx, inputs, outputs):
+        matrix, points = inputs
+        save(ctx, matrix=matrix, points=points)
+        return ()
 
     @staticmethod
     def backward(ctx, grad):
-        matrix, points = ctx.saved_tensors
+        matrix, points = saved(ctx, "clip.transform_points")
         grad_matrix = grad_points = None
         if ctx.needs_input_grad[0]:
             columns = [(grad * points[..., k : k + 1]).sum(-2) for k in range(3)]

@@ -73,9 +73,11 @@ def test_color_has_the_top_row_first_and_straight_alpha(tmp_path):
     _, out = run(tmp_path, mesh, write_cameras(tmp_path), "--layers", "color")
     pixels = load(out, "color")[QUARTER, QUARTER] / 255
     height = (np.arange(SIZE // 2)[::-1] + 0.5) / (SIZE // 2)  # 1 at the top
+    # colours change evenly in linear light (glTF 2.0, 3.9.2); an image file holds them in sRGB (IEC 61966-2-1)
+    red, blue = (1.055 * x ** (1 / 2.4) - 0.055 for x in (height, 1 - height))
     assert pixels.shape[2] == 4
-    assert np.abs(pixels[..., 0] - height[:, None]).max() < EIGHT_BITS
-    assert np.abs(pixels[..., 2] - 1 + height[:, None]).max() < EIGHT_BITS
+    assert np.abs(pixels[..., 0] - red[:, None]).max() < EIGHT_BITS
+    assert np.abs(pixels[..., 2] - blue[:, None]).max() < EIGHT_BITS
     assert (pixels[..., 3] == 1).all()
 
 
@@ -133,7 +135,8 @@ def test_a_texture_lies_the_right_way_up(tmp_path):
     texture[0, 0] = torch.tensor([1.0, 0, 0])  # bottom left
     texture[1, 1] = torch.tensor([0.0, 1, 0])  # top right
     pos, tri = grid(1, 1)
-    mesh = write_square(tmp_path, uv=(pos[:, :2] + 1) / 2, uv_tri=tri, texture=texture)
+    # the outer pixels see the centres of the outer texels: beyond them the texture's other end begins
+    mesh = write_square(tmp_path, uv=pos[:, :2] * 4 / 15 + 0.5, uv_tri=tri, texture=texture)
     _, out = run(tmp_path, mesh, write_cameras(tmp_path), "--layers", "color")
     pixels = load(out, "color")[QUARTER, QUARTER, :3]
     assert pixels[-1, 0].tolist() == [255, 0, 0]

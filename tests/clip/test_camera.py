@@ -143,3 +143,12 @@ def test_wrong_shapes_are_named():
         transform_points(torch.zeros(2, 4, 4), torch.zeros(3, 5, 3))
     with pytest.raises(TypeError, match=r"matrix must be a tensor, array or list .* got str"):
         transform_points("eye", torch.zeros(5, 3))
+
+
+@pytest.mark.parametrize("matrix", [torch.zeros(4, 4), torch.ones(4, 4)])
+def test_the_centre_of_a_camera_that_cannot_be_inverted_is_named(matrix):
+    camera = Camera(matrix, perspective(0.8, 1.0, 0.1, 10.0), (3, 3))
+    with pytest.raises(
+        ValueError, match=r"glrast.clip.Camera: centre needs a world_to_camera .*invert.*look_at"
+    ):
+        camera.centre  # noqa: B018

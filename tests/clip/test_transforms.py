@@ -111,12 +111,18 @@ def test_near_and_far_come_from_the_distances_to_what_the_cameras_see(folder):
     assert float(b / (a + 1)) == pytest.approx(40.0, rel=1e-2)
 
 
-def test_parallel_cameras_measure_from_the_origin(folder):
+def planes(camera):
+    a, b = camera.projection.double()[2, 2:].tolist()
+    return b / (a - 1), b / (a + 1)
+
+
+def test_parallel_cameras_take_their_distances_and_the_origin_for_a_measure(folder):
     path = write(folder, camera_angle_x=0.9)
     for k in range(3):
         edit(path, k, transform_matrix=pose((k - 1.0, 0.0, 5.0), (k - 1.0, 0.0, 0.0)))
-    matrix = load_cameras(path)[0].camera.projection.double()
-    assert float(matrix[2, 3] / (matrix[2, 2] - 1)) == pytest.approx(0.051, rel=2e-2)
+    near, far = planes(load_cameras(path)[0].camera)
+    assert near == pytest.approx(2 / 100, rel=1e-3)  # the outer cameras are 2 apart
+    assert far == pytest.approx(100 * math.hypot(1, 5), rel=1e-2)
 
 
 def test_given_planes_are_used(folder):
@@ -219,12 +225,13 @@ def test_a_missing_or_broken_image_is_named(folder):
     with pytest.raises(ValueError, match=r"frame 2: file_path must be an image; .*r_2.png"):
         load_cameras(path)
     (folder / "r_2.png").unlink()
-    with pytest.raises(
-        FileNotFoundError, match=r"frame 2: file_path must be an existing image; .*r_2"
-    ):
+    with pytest.raises(FileNotFoundError, match=r"1 of 3 pictures is missing: frame 2 \(.*r_2"):
         load_cameras(path)
     edit(path, 1, mask_path="masks/1.png")
-    with pytest.raises(FileNotFoundError, match=r"frame 1: mask_path must be an existing image"):
+    with pytest.raises(
+        FileNotFoundError,
+        match=r"1 of 3 pictures is missing: frame 2 .*; 1 of 3 masks is missing: frame 1 \(.*1.png",
+    ):
         load_cameras(path)
 
 

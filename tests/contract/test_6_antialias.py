@@ -74,12 +74,20 @@ def test_of_two_triangles_the_nearer_one_s_edge_counts(context):
     close(out[0, 5, 15], 0.3 * front + 0.7 * behind, 1e-4)
 
 
-def test_triangles_with_a_vertex_behind_the_camera_are_skipped(context):
-    color, rast, pos, tri = edge(context)
-    pos = pos.clone()
-    pos[0, 0, 3] = -1.0
-    flags = twin.antialias(color.cpu(), rast.cpu(), pos.cpu(), tri.cpu())
-    close(glrast.antialias(color, rast, pos, tri), flags, 1e-5)
+def test_triangles_with_a_vertex_behind_the_camera_are_as_if_clipped_first(context):
+    # everything left of x = 15.3 pixels: the edge's upper end lies behind the camera, beyond infinity
+    x = 15.3 / ODD[1] * 2 - 1
+    rows = [[x, -1.5, 0, 1], [-x, 9, 0, -1], [-5, -1.5, 0, 1]]
+    pos = torch.tensor([rows], device=context.device).requires_grad_()
+    tri = torch.tensor([[0, 1, 2]], device=context.device)
+    rast, _ = glrast.rasterize(context, pos, tri, ODD)
+    image = glrast.antialias((rast[..., 3:] > 0).float(), rast, pos, tri)
+    wanted = torch.zeros_like(image)
+    wanted[:, :, :15], wanted[:, :, 15] = 1, 0.3
+    close(image, wanted, 1e-4)
+    (grad,) = torch.autograd.grad(image.sum(), pos)
+    # the edge moves to the right by dx: with both of its ends, of which the upper one has w = -1
+    close(grad[0, 0, 0] - grad[0, 1, 0], torch.tensor(ODD[0] * ODD[1] / 2), 0.1)
 
 
 def test_an_edge_is_a_silhouette_where_open_or_folded_back_and_not_elsewhere(context):

@@ -92,13 +92,16 @@ def test_an_empty_mask_is_named(tmp_path: Path):
 def test_a_mask_of_another_size_is_named_with_both_sizes(tmp_path: Path):
     image = save(tmp_path / "a.png", half_covered()[..., :3].copy())
     mask = save(tmp_path / "m.png", half_covered(4, 7)[..., 3].copy())
-    with pytest.raises(ValueError, match=r"m\.png must have the size of .*a\.png, 7x5; found 7x4"):
+    with pytest.raises(
+        ValueError, match=r"m\.png must have the size of .*a\.png, 7x5, .*; found 7x4"
+    ):
         read_image(image, mask)
 
 
 def test_a_film_is_not_a_picture(tmp_path: Path):
     with pytest.raises(ValueError, match=r"must be one picture with 1 to 4 channels"):
-        read_image(save(tmp_path / "a.gif", np.zeros((3, 8, 8, 3), np.uint8)))
+        film = np.random.default_rng(0).integers(0, 255, (3, 8, 8, 3), np.uint8)
+        read_image(save(tmp_path / "a.gif", film))
 
 
 def test_reduced_averages_and_never_enlarges():

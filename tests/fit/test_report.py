@@ -93,10 +93,25 @@ def test_a_report_is_complete_and_leaves_nothing_half_written(
     assert json.loads((tmp_path / "metrics.json").read_text()) == values
     mesh = load_mesh(tmp_path / "mesh.glb")
     assert (mesh.pos.mean(dim=0) - torch.tensor(CENTRE)).abs().max() < 0.05
-    saved = mesh.texture if texture else mesh.color[:, :3]
+    skin = mesh.appearance()[0][0].texture
+    saved = skin if texture else mesh.color[:, :3]
     # A texture is saved in 8 bits, colours of vertices as floats.
     tolerance = 0.51 / 255 if texture else 1e-4
     torch.testing.assert_close(saved, fit.mesh().color, rtol=0, atol=tolerance)
     assert values["colour"] == ("texture" if texture else "vertex")
-    assert values["texture_size"] == (len(mesh.texture) if texture else None)
+    assert values["texture_size"] == (len(skin) if texture else None)
     assert iio.imread(tmp_path / "turntable.gif").shape[0] == 4
+    file = gltf(tmp_path / "mesh.glb")
+    # sphere_views stand on z
+    assert file["nodes"][file["scenes"][0]["nodes"][0]]["extras"] == {"glrast": {"up": [0, 0, 1]}}
+    assert "NORMAL" in file["meshes"][0]["primitives"][0]["attributes"]
+    assert ("TEXCOORD_0" in file["meshes"][0]["primitives"][0]["attributes"]) == texture
+    assert file["extensionsUsed"] == ["KHR_materials_unlit"]
+    assert all("KHR_materials_unlit" in material["extensions"] for material in file["materials"])
+    assert [s["wrapS"] for s in file.get("samplers", [])] == ([33071] if texture else [])
+
+
+def gltf(path: Path) -> dict:
+    """The JSON of a glb."""
+    content = path.read_bytes()
+    return json.loads(content[20:][: int.from_bytes(content[12:16], "little")])

@@ -1,6 +1,8 @@
 """egl: the machine's devices, and contexts that are made current with care."""
 
 import ctypes
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -173,3 +175,25 @@ def pbuffer(display):
     library.eglCreatePbufferSurface.restype = ctypes.c_void_p
     size = (ctypes.c_int * 5)(0x3057, 4, 0x3056, 4, 0x3038)  # width, height
     return library.eglCreatePbufferSurface(ctypes.c_void_p(display), config, size)
+
+
+@pytest.mark.slow
+def test_a_display_that_another_library_ends_is_an_error_that_says_so():
+    script = """
+import ctypes
+import subprocess
+import sys
+from glrast.gl import egl
+device = egl.devices()[0]
+context = egl.Context(device)
+terminate = egl._library().eglTerminate
+terminate.argtypes = [ctypes.c_void_p]
+assert terminate(context.display)
+try:
+    context.__enter__()
+except egl.EGLError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120)  # fmt: skip
+    assert "glrast: eglMakeCurrent failed: EGL_BAD_DISPLAY" in done.stdout, done.stderr
+    assert "eglTerminate" in done.stdout and "before glrast.Context" in done.stdout

@@ -536,3 +536,23 @@ def through_each_other() -> scenes.Scene:
     pos, tri = torch.cat([p.pos for p in parts], 1), parts[0].tri
     tri = torch.cat([tri + k * parts[0].pos.shape[1] for k in range(3)])
     return scenes.Scene(pos, tri, random(pos.shape[1], 3))
+
+
+def test_peelers_dropped_without_leaving_their_with_give_their_targets_back(context, monkeypatch):
+    from glrast.gl import targets
+
+    made, Target = [], targets.Target
+
+    def counted(*arguments):
+        made.append(Target(*arguments))
+        return made[-1]
+
+    monkeypatch.setattr(targets, "Target", counted)
+    pos, tri, _ = on(context, scenes.closed_mesh(1))
+    for _ in range(5):
+        peeler = glrast.DepthPeeler(context, pos, tri, (23, 41))  # a size of its own
+        peeler.__enter__()
+        peeler.rasterize_next_layer()
+        peeler.rasterize_next_layer()
+        del peeler
+    assert len(made) <= 2  # the two that peeling takes, again and again

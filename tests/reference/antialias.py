@@ -13,8 +13,13 @@
    -1/16 < d < 17/16, and when it is a silhouette: nothing continues the surface there. That is: no other triangle has
    the edge, or the other triangle's apex lies on the same side of it in the image as vertex k (it folds back), or the
    other triangle is not drawn because its own corners turn the culled way.
+   A corner behind the camera (w <= 0) has no place in the image, but its edges to corners before it do: each is seen as
+   a ray from the front corner 1, in the direction of (X2 - x1 w2, Y2 - y1 w2). It crosses when y1 and the direction's
+   y differ in sign, at the same x_c = x1 - y1 dx/dy. An edge with both ends behind is not seen.
 5  With d clamped to [0,1], alpha = s (1/2 - d) is the part of a pixel that changes hands; if alpha > 0 it is p that
    contains the edge: out_p += alpha (c_q - c_p), else it is q: out_q += alpha (c_q - c_p). Contributions add up.
+   A pixel that small triangles cut on three or four sides would give away S = sum |alpha| > 1 of itself: then each
+   pair takes alpha / S, and nothing of the pixel's own colour is left.
 
        s = +1   |  p  .-d->|   q   |     d < 1/2: the edge cuts p, which gives away 1/2 - d of itself to q's colour
                                          d > 1/2: the edge cuts q, which takes d - 1/2 of p's colour
@@ -82,6 +87,7 @@ def antialias(
     pairs = crossed_pairs(rast, pos, tri, cull)
     alpha = coverage(pairs, pos, color.shape[1:3])
     alpha = alpha.detach() + pos_gradient_boost * (alpha - alpha.detach())
+    alpha = alpha / given_away(pairs, alpha, color.shape[:3]).clamp(min=1)
     change = alpha[:, None] * (color[pairs.q] - color[pairs.p])
     out = color.index_put(_changed(pairs, alpha), change, accumulate=True)
     if discontinuities == "all":
@@ -96,6 +102,13 @@ def coverage(pairs: Pairs, pos: Tensor, resolution) -> Tensor:
     _, _, s_x_c = _crossing(pairs, pos, resolution)
     alpha = pairs.s * (0.5 - s_x_c.clamp(0, 1))
     return torch.where(alpha.abs() < 0.5, alpha, alpha.detach())
+
+
+def given_away(pairs: Pairs, alpha: Tensor, pixels) -> Tensor:
+    """S [P]: the sum of |alpha| over all pairs that change the pixel that this pair changes."""
+    changed = _changed(pairs, alpha)
+    total = torch.zeros(tuple(pixels), dtype=torch.float64)
+    return total.index_put(changed, alpha.abs(), accumulate=True)[changed]
 
 
 def crossed_pairs(rast: Tensor, pos: Tensor, tri: Tensor, cull: str = "none") -> Pairs:
@@ -151,7 +164,7 @@ def neighbours(tri: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def decide(rast: Tensor, pos: Tensor, tri: Tensor, cull: str = "none") -> Pairs:
-    """All pairs whose triangle is usable (valid, finite, every w > 0): steps 1 to 4, accepted or not."""
+    """All pairs whose triangle is usable (valid, finite, a w > 0): steps 1 to 4, accepted or not."""
     ids = triangle_id(rast)
     pos = _per_image(pos.detach().double(), len(ids))
     right = _pairs_of(ids, rast, pos, tri, cull, vertical=False)
@@ -178,36 +191,47 @@ def closed_form_backward(
     """grad_color and grad_pos by the formulas of the specification, without autograd: what the kernel computes.
 
         colour:   g_c = g everywhere; then g_p -= alpha y, g_q += alpha y with y = g of the changed pixel
-        position: D = sum_c y_c (c_q - c_p) is dL/dalpha, and dalpha/dx_c = -s s = -1; with i = 1/dy
-                  gX1 = -D (W/2)/W1 y2 i,           gX2 = +D (W/2)/W2 y1 i
-                  gY1 = -D (H/2)/W1 (x_c-x2) i,     gY2 = +D (H/2)/W2 (x_c-x1) i
-                  gWi = -(Xi gXi + Yi gYi)/Wi       (x and y depend on X/w, Y/w)
-                  x, X, W/2 and y, Y, H/2 change places for upper neighbours; 0 where |alpha| >= 1/2
+        position: D = sum_c y_c (c_q - c_p) is dL/dalpha, and dalpha/dx_c = -s s = -1. With h = (x w, y w, w) of an end
+                  in pixels, x_c = (h1x h2y - h1y h2x)/Q, Q = h1w h2y - h1y h2w, for any signs of w:
+                  gh1 = -D/Q (h2y, x_c h2w - h2x, -x_c h2y),   gh2 = -D/Q (-h1y, h1x - x_c h1w, x_c h1y)
+                  gX = (W/2) ghx, gY = (H/2) ghy, gw = ghw - cx ghx - cy ghy, (cx, cy) the pixel's centre
+                  x and y change places for upper neighbours; 0 where |alpha| >= 1/2
+        Where S > 1: alpha / S for alpha, and D = sum_c y_c (c_other - out_c) / S, out the changed pixel's new colour.
 
-    Here the "W" in W/2 is the image width, and W1, W2, Wi are clip-space w. dy is never 0: the ends straddle y = 0.
+    Here the "W" in W/2 is the image width. Where both w > 0 these are the formulas of the specification:
+    gX1 = -D (W/2)/W1 y2/dy and so on. Q is never 0: the ends straddle y = 0.
     """
     grad_out, color, pos = grad_out.double(), color.detach().double(), pos.detach().double()
     height, width = color.shape[1:3]
     pairs = crossed_pairs(rast, pos, tri, cull)
     alpha = coverage(pairs, pos, (height, width))
-    y = grad_out[_changed(pairs, alpha)]
-    grad_color = grad_out.index_put(pairs.p, -alpha[:, None] * y, accumulate=True)
-    grad_color = grad_color.index_put(pairs.q, alpha[:, None] * y, accumulate=True)
+    changed = _changed(pairs, alpha)
+    y, total = grad_out[changed], given_away(pairs, alpha, color.shape[:3])
+    share = alpha / total.clamp(min=1)
+    grad_color = grad_out.index_put(pairs.p, -share[:, None] * y, accumulate=True)
+    grad_color = grad_color.index_put(pairs.q, share[:, None] * y, accumulate=True)
 
-    d_loss = (y * (color[pairs.q] - color[pairs.p])).sum(-1) * pos_gradient_boost
+    step = color[pairs.q] - color[pairs.p]
+    out = color.index_put(changed, share[:, None] * step, accumulate=True)
+    other = color[pairs.p].where(alpha[:, None] <= 0, color[pairs.q])
+    step = torch.where(
+        total[:, None] > 1, alpha.sign()[:, None] * (other - out[changed]) / total[:, None], step
+    )
+    d_loss = (y * step).sum(-1) * pos_gradient_boost
     d_loss = torch.where(alpha.abs() < 0.5, d_loss, 0.0)
-    ends, (along, across), s_x_c = _crossing(pairs, pos, (height, width))
-    x1, x2 = along.unbind(-1)
-    y1, y2 = across.unbind(-1)
-    x_c, i = pairs.s * s_x_c, 1 / (y2 - y1)
-    g_along = torch.stack([-d_loss * y2 * i, d_loss * y1 * i], -1)
-    g_across = torch.stack([-d_loss * (x_c - x2) * i, d_loss * (x_c - x1) * i], -1)
+    ends, (along, across, w), s_x_c = _crossing(pairs, pos, (height, width))
+    (x1, x2), (y1, y2), (w1, w2) = along.unbind(-1), across.unbind(-1), w.unbind(-1)
+    x_c, scale = pairs.s * s_x_c, -d_loss / (w1 * y2 - y1 * w2)
+    g_along = torch.stack([y2, -y1], -1) * scale[:, None]
+    g_across = torch.stack([x_c * w2 - x2, x1 - x_c * w1], -1) * scale[:, None]
+    g_own_w = torch.stack([-x_c * y2, x_c * y1], -1) * scale[:, None]
 
-    upper, w = pairs.vertical[:, None], ends[..., 3]
-    g_x = torch.where(upper, g_across, g_along) * (width / 2) / w
-    g_y = torch.where(upper, g_along, g_across) * (height / 2) / w
-    g_w = -(ends[..., 0] * g_x + ends[..., 1] * g_y) / w
-    grad_ends = torch.stack([g_x, g_y, torch.zeros_like(g_x), g_w], -1)
+    upper = pairs.vertical[:, None]
+    g_x, g_y = torch.where(upper, g_across, g_along), torch.where(upper, g_along, g_across)
+    _, py, px = pairs.own
+    cx, cy = (px.double() + 0.5 - width / 2)[:, None], (py.double() + 0.5 - height / 2)[:, None]
+    g_w = g_own_w - cx * g_x - cy * g_y
+    grad_ends = torch.stack([g_x * (width / 2), g_y * (height / 2), torch.zeros_like(g_x), g_w], -1)
     return grad_color, torch.zeros_like(pos).index_put(
         _rows(pairs, pos), grad_ends, accumulate=True
     )
@@ -239,17 +263,33 @@ def _pairs_of(ids, rast, pos, tri, cull, vertical: bool) -> Pairs:
     corners = pos[n[:, None], vertices]  # [P,3,4]
 
     # 3: the crossed edge with the largest d
-    x, y = _pixel_units(corners, own, vertical, height, width)
-    x1, x2 = x.roll(-1, 1), x.roll(-2, 1)  # edge k runs from vertex k+1 to vertex k+2
-    y1, y2 = y.roll(-1, 1), y.roll(-2, 1)
-    dx, dy = x2 - x1, y2 - y1
-    crossed = (y1 < 0) != (y2 < 0)
+    x, y, w = _pixel_units(corners, own, vertical, height, width)
+    front = w > 0
+    first = front.roll(
+        -1, 1
+    )  # edge k runs from vertex k+1 to vertex k+2; of a ray the one in front comes first
+    x1, x2 = _swapped(first, x.roll(-1, 1), x.roll(-2, 1))
+    y1, y2 = _swapped(first, y.roll(-1, 1), y.roll(-2, 1))
+    w1, w2 = _swapped(first, w.roll(-1, 1), w.roll(-2, 1))
+    seen, whole = w1 > 0, w2 > 0
+    x1, y1 = x1 / torch.where(seen, w1, 1.0), y1 / torch.where(seen, w1, 1.0)
+    dx, dy = x2 - x1 * w2, y2 - y1 * w2
+    dx, dy = (torch.where(whole, z / torch.where(whole, w2, 1.0), z) for z in (dx, dy))
+    end = torch.where(
+        whole, y2 / torch.where(whole, w2, 1.0), dy
+    )  # where it is, or on which side far out
+    crossed = seen & ((y1 < 0) != (end < 0)) & (dy != 0)
     d = torch.where(
-        crossed, s[:, None] * (x1 * dy - y1 * dx) / torch.where(crossed, dy, 1.0), -torch.inf
+        crossed, s[:, None] * (x1 - y1 * dx / torch.where(crossed, dy, 1.0)), -torch.inf
     )
     d_sorted = d.sort(1, descending=True).values
     d, k = d.max(1)
-    dx, dy = (z.gather(1, k[:, None])[:, 0] for z in (dx, dy))
+    lengths = torch.where(
+        whole, 1.0, torch.maximum(dx.abs(), dy.abs())
+    )  # of a ray's direction: none
+    dx, dy = ((z / lengths).gather(1, k[:, None])[:, 0] for z in (dx, dy))
+    ends_margin = torch.where(front, (y / torch.where(front, w, 1.0)).abs(), torch.inf).amin(1)
+    rays_margin = torch.where(seen & ~whole, dy.abs()[:, None], torch.inf).amin(1)
 
     # 4: steep, near, and a silhouette
     opposite, index = (across[t].gather(1, k[:, None])[:, 0] for across in neighbours(tri))
@@ -262,7 +302,7 @@ def _pairs_of(ids, rast, pos, tri, cull, vertical: bool) -> Pairs:
         *((d - at).abs() for at in (-REACH, 0, 0.5, 1, 1 + REACH)),
     ]
     fragile = torch.stack(
-        [margin, y.abs().amin(1), (dy.abs() - dx.abs()).abs(), side_margin, *d_margins]
+        [margin, ends_margin, rays_margin, (dy.abs() - dx.abs()).abs(), side_margin, *d_margins]
     )
     edge = torch.stack([vertices.roll(-1, 1), vertices.roll(-2, 1)], -1)[torch.arange(len(k)), k]
     return Pairs(
@@ -312,23 +352,29 @@ def _culled(pos, tri, n, index, cull):
 
 
 def _crossing(pairs: Pairs, pos: Tensor, resolution):
-    """The ends of the chosen edges [P,2,4], their (x, y) in pixel units as two [P,2], and d = s x_c [P]."""
+    """The ends of the chosen edges [P,2,4], their (x w, y w, w) in pixel units as three [P,2], and d = s x_c [P]."""
     height, width = (int(z) for z in resolution)
     pos = pos.double()
     ends = pos[_rows(pairs, pos)]
-    x, y = _pixel_units(ends, pairs.own, pairs.vertical[:, None], height, width)
-    (x1, x2), (y1, y2) = x.unbind(-1), y.unbind(-1)
-    dx, dy = x2 - x1, y2 - y1
-    return ends, (x, y), pairs.s * (x1 * dy - y1 * dx) / dy
+    x, y, w = _pixel_units(ends, pairs.own, pairs.vertical[:, None], height, width)
+    (x1, x2), (y1, y2), (w1, w2) = x.unbind(-1), y.unbind(-1), w.unbind(-1)
+    return ends, (x, y, w), pairs.s * (x1 * y2 - y1 * x2) / (w1 * y2 - y1 * w2)
+
+
+def _swapped(keep: Tensor, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+    """(a, b) where `keep`, else (b, a)."""
+    return torch.where(keep, a, b), torch.where(keep, b, a)
 
 
 def _pixel_units(corners, own, vertical, height, width):
-    """x and y of vertices [P,K,4] relative to the centres of the pixels `own`, swapped where vertical; each [P,K]."""
+    """(x w, y w, w), each [P,K], of vertices [P,K,4], x and y in pixels from the centres of the pixels `own`, swapped
+    where vertical."""
     _, py, px = own
-    x = corners[..., 0] / corners[..., 3] * (width / 2) - (px.double() + 0.5 - width / 2)[:, None]
-    y = corners[..., 1] / corners[..., 3] * (height / 2) - (py.double() + 0.5 - height / 2)[:, None]
+    w = corners[..., 3]
+    x = corners[..., 0] * (width / 2) - (px.double() + 0.5 - width / 2)[:, None] * w
+    y = corners[..., 1] * (height / 2) - (py.double() + 0.5 - height / 2)[:, None] * w
     vertical = torch.as_tensor(vertical)
-    return torch.where(vertical, y, x), torch.where(vertical, x, y)
+    return torch.where(vertical, y, x), torch.where(vertical, x, y), w
 
 
 def _changed(pairs: Pairs, alpha: Tensor):
@@ -337,7 +383,7 @@ def _changed(pairs: Pairs, alpha: Tensor):
 
 
 def _in_front(corners):
-    return corners.isfinite().all(-1).all(-1) & (corners[..., 3] > 0).all(-1)
+    return corners.isfinite().all(-1).all(-1) & (corners[..., 3] > 0).any(-1)
 
 
 def _per_image(pos, images):

@@ -125,7 +125,8 @@ def _creases(pos, p, triangles, vertical, height, width):
     n = p[0]
     apex_p, apex_q = (pos[n, t[~inside]] for t, inside in ((P, in_q), (Q, in_p)))
     ends = pos[n[:, None], P[in_q].reshape(-1, 2)]
-    (x1, x2), (y1, y2) = (z.unbind(-1) for z in _pixel_units(ends, p, vertical, height, width))
+    x, y, w = _pixel_units(ends, p, vertical, height, width)
+    (x1, x2), (y1, y2) = ((z / torch.where(w > 0, w, 1.0)).unbind(-1) for z in (x, y))
     side_p, side_q = (determinant(torch.cat([ends, apex[:, None]], 1)) for apex in (apex_p, apex_q))
     apart = side_p.sign() * side_q.sign() < 0
     in_front = (ends[..., 3] > 0).all(1) & (apex_p[:, 3] > 0)

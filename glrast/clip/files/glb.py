@@ -1,109 +1,14 @@
-"""Binary glTF through trimesh. Its vertices are split at uv seams; reading joins them again.
-
-glTF holds vertex colours linear and textures in sRGB; a `Mesh` has both as in an image file. So
-colours pass through the sRGB curve, and stay floats: 8 bits of linear light would show bands.
-"""
+"""What ply.py shares with its library: parts joined to one mesh, numbers of any width, trimesh itself."""
 
 from __future__ import annotations
 
-import json
-import struct
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from ..srgb import linear_to_srgb, srgb_to_linear
 from ..weld import unique_rows
-from .pictures import to_picture, to_texture
-
-if TYPE_CHECKING:
-    from ..mesh import Mesh
-
-_HEADER = struct.Struct("<4sIII4s")  # magic, version, length; length and kind of the first chunk
-
-
-def read(path: Path, texture: bool) -> dict[str, Any]:
-    """The fields of a `Mesh`, all nodes of the scene in one."""
-    trimesh = need_trimesh("load_mesh")
-    try:
-        with path.open("rb") as stream:
-            raw = trimesh.exchange.gltf.load_glb(stream)
-        graph = trimesh.scene.transforms.SceneGraph()
-        for edge in raw["graph"]:
-            graph.update(**edge)
-        parts = []
-        for node in graph.nodes_geometry:
-            matrix, name = graph[node]
-            if "faces" in raw["geometry"][name]:
-                parts.append(_part(raw["geometry"][name], np.asarray(matrix), texture))
-    except Exception as error:  # whatever trips over a broken file
-        wrong = _what_is_wrong(path.read_bytes()) or f"{type(error).__name__}: {error}"
-        raise ValueError(
-            f"glrast.clip.load_mesh: {path} must be a glb file; {wrong}; export it again."
-        ) from error
-    if not parts:
-        raise ValueError(
-            f"glrast.clip.load_mesh: {path} must have triangles; found none; "
-            "make a surface of it first."
-        )
-    return join(path, parts)
-
-
-def _what_is_wrong(content: bytes) -> str:
-    """What the file's header and its first chunk, which must be JSON, show to be broken; "" if nothing."""
-    size = len(content)
-    if size == 0:
-        return "it is empty"
-    if content[:4] != b"glTF"[:size]:
-        return f"it begins with {content[:4]!r}, not with b'glTF'"
-    if size < _HEADER.size:
-        return f"it ends after {size} bytes, within its header"
-    _, version, length, json_length, json_kind = _HEADER.unpack_from(content)
-    if version != 2:
-        return f"it is glTF of version {version}, not 2"
-    if size < length:
-        return f"it ends after {size} of {length} bytes"
-    if json_kind != b"JSON" or json_length > size - _HEADER.size:
-        return "its first chunk is not JSON"
-    try:
-        json.loads(content[_HEADER.size :][:json_length])
-    except ValueError as error:
-        return f"its JSON cannot be read ({error})"
-    return ""
-
-
-def encode(mesh: Mesh, stem: str) -> dict[str, bytes]:
-    """The file's name and content."""
-    trimesh = need_trimesh("save_mesh")
-    vertex, faces, uv, picture = np.arange(len(mesh.pos)), mesh.tri.numpy(), None, None
-    if mesh.uv is not None and mesh.uv_tri is not None:
-        # one vertex for each pair (position, uv) in use
-        U = len(mesh.uv)
-        pair, inverse = np.unique(
-            faces.astype(np.int64) * U + mesh.uv_tri.numpy(), return_inverse=True
-        )
-        vertex, faces, uv = pair // U, inverse.reshape(-1, 3), mesh.uv.numpy()[pair % U]
-        picture = None if mesh.texture is None else to_picture(mesh.texture.numpy())
-    # not metallic: glTF's default is, and shows black where nothing is reflected
-    material = trimesh.visual.material.PBRMaterial(
-        baseColorTexture=picture, metallicFactor=0.0, roughnessFactor=1.0
-    )
-    attributes = {}
-    if mesh.color is not None:
-        attributes["_color"] = srgb_to_linear(mesh.color.numpy())[vertex]
-    solid = trimesh.Trimesh(
-        vertices=mesh.pos.numpy()[vertex],
-        faces=faces,
-        vertex_normals=None if mesh.normal is None else mesh.normal.numpy()[vertex],
-        visual=trimesh.visual.TextureVisuals(uv=uv, material=material),
-        vertex_attributes=attributes,
-        process=False,
-    )
-    content = trimesh.exchange.gltf.export_glb(
-        solid, include_normals=mesh.normal is not None, tree_postprocessor=_name_the_colours
-    )
-    return {f"{stem}.glb": content}
+from .pictures import to_texture
 
 
 def join(path: Path, parts: list[dict[str, Any]]) -> dict[str, Any]:
@@ -157,48 +62,12 @@ def _without_seams(mesh: dict[str, Any]) -> dict[str, Any]:
     return mesh | joined | {"tri": new[tri], "uv": mesh["uv"][uv_index], "uv_tri": uv_new[tri]}
 
 
-def _part(raw: dict[str, Any], matrix: np.ndarray, texture: bool) -> dict[str, Any]:
-    linear = matrix[:3, :3]
-    part: dict[str, Any] = {
-        "pos": np.asarray(raw["vertices"]) @ linear.T + matrix[:3, 3],
-        "tri": np.asarray(raw["faces"]),
-    }
-    if np.linalg.det(linear) < 0:  # a mirroring node turns triangles over
-        part["tri"] = part["tri"][:, ::-1]
-    if raw.get("vertex_normals") is not None:
-        normal = np.asarray(raw["vertex_normals"]) @ np.linalg.inv(linear)
-        length = np.linalg.norm(normal, axis=1, keepdims=True)
-        part["normal"] = normal / np.where(length > 0, length, 1)
-    visual = raw.get("visual")
-    color, factor = raw.get("vertex_colors"), None
-    if visual is not None:
-        color = visual.vertex_attributes.get("color", color)
-        factor = getattr(visual.material, "baseColorFactor", None)
-        if texture and visual.uv is not None:
-            part["uv"] = visual.uv
-            part["picture"] = getattr(visual.material, "baseColorTexture", None)
-    if color is not None:
-        part["color"] = linear_to_srgb(unit_range(color))
-    elif factor is not None and part.get("picture") is None:
-        rgba = linear_to_srgb(unit_range(np.asarray(factor))[None])
-        part["color"] = np.repeat(rgba, len(part["pos"]), axis=0)
-    return part
-
-
 def _rgb(part: dict[str, Any]) -> np.ndarray:
     """[V,4], white where the part has no colour."""
     rgba = np.ones((len(part["pos"]), 4), dtype=np.float32)
     if part.get("color") is not None:
         rgba[:, : part["color"].shape[1]] = part["color"]
     return rgba
-
-
-def _name_the_colours(tree: dict[str, Any]) -> None:
-    # trimesh writes vertex colours in 8 bits; as an attribute of our own they stay floats
-    for mesh in tree["meshes"]:
-        attributes = mesh["primitives"][0]["attributes"]
-        if "_color" in attributes:
-            attributes["COLOR_0"] = attributes.pop("_color")
 
 
 def unit_range(x: Any) -> np.ndarray:
@@ -212,12 +81,10 @@ def need_trimesh(function: str) -> Any:
     """The module trimesh with the parts used here."""
     try:
         import trimesh
-        import trimesh.exchange.gltf
         import trimesh.exchange.ply
-        import trimesh.scene.transforms
     except ImportError:
         raise ImportError(
-            f"glrast.clip.{function}: ply and glb files need trimesh; it is not installed; "
+            f"glrast.clip.{function}: ply files need trimesh; it is not installed; "
             "pip install glrast[fit]."
         ) from None
     return trimesh

@@ -1,0 +1,154 @@
+"""The frames of a transforms.json: poses in float64 until an origin is subtracted, then cameras."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .camera import Camera, checked_cameras
+from .camera_file import NAME, Problem, at_frame, poses_of, short
+from .frame_reader import Absent, FrameFiles, FrameReader
+from .lens import projections
+from .planes import guess_planes
+from .pose import from_poses
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """One photograph: where its file is, where its mask is if it has one, and its camera.
+
+    `orientation` is the EXIF orientation by which the file's pixels must be turned before they are what the
+    camera saw; 1 (as they are stored) unless w and h, or else the mask, have the turned size.
+    """
+
+    image: Path
+    mask: Path | None
+    camera: Camera
+    orientation: int = 1
+
+
+def read_frames(
+    path: Path,
+    data: dict[str, Any],
+    indices: Sequence[int],
+    resolution: tuple[int, int] | None = None,
+    need_images: bool = True,
+    missing: str = "error",
+    find_mask: Callable[[str], str | None] | None = None,
+) -> Drafts:
+    """The frames `indices` of the file's `data`; `find_mask` may know the mask of an image without mask_path."""
+    indices = list(indices)
+    poses = poses_of(path, data, indices)
+    reader = FrameReader(path, data, resolution, need_images, find_mask)
+    files, absent = [], []
+    for index in indices:
+        try:
+            found = reader.read(data["frames"][index])
+        except Problem as problem:
+            raise at_frame(path, index, problem) from None
+        files.append(found)
+        if isinstance(found, Absent):
+            absent.append((index, found))
+    reader.warn_of_guesses()
+    skipped = ""
+    if absent:
+        text = _count_absent(absent, len(indices))
+        kept = [n for n, found in enumerate(files) if not isinstance(found, Absent)]
+        if missing == "error" or not kept:
+            raise FileNotFoundError(
+                f"{NAME}: {path}: {text}; file_path and mask_path must be existing images. Add the files, or go on "
+                "without these frames: missing='skip' (glrast fit: --skip-missing)."
+            )
+        skipped = f"{text}; {'its frame is' if len(absent) == 1 else 'their frames are'} left out"
+        files, indices, poses = [files[n] for n in kept], [indices[n] for n in kept], poses[kept]
+    return Drafts(path, indices, poses, files, skipped)
+
+
+@dataclass(frozen=True, eq=False)
+class Drafts:
+    """Frames with their poses still in float64: `indices` into the file's frames, poses float64 [N,4,4]."""
+
+    path: Path
+    indices: list[int]
+    poses: np.ndarray
+    files: list[FrameFiles]
+    skipped: str
+
+    @property
+    def centres(self) -> Tensor:
+        """Where the cameras stand, float64 [N,3]."""
+        return torch.from_numpy(self.poses[:, :3, 3])
+
+    @property
+    def backward(self) -> Tensor:
+        """The axes that point away from what the cameras see, float64 [N,3]."""
+        return torch.from_numpy(self.poses[:, :3, 2])
+
+    def frames(self, near: float | None, far: float | None, shift: Tensor) -> list[Frame]:
+        """The frames with cameras, `shift` (float64 [3]) subtracted from where they stand."""
+        poses = self.poses.copy()
+        poses[:, :3, 3] -= shift.numpy()
+        near, far = _planes(self.path, torch.from_numpy(poses), near, far)
+        views = from_poses(poses)
+        lenses = projections(np.array([f.lens for f in self.files]), near, far)
+        finite = torch.isfinite(views).flatten(1).all(1) & torch.isfinite(lenses).flatten(1).all(1)
+        if not bool(finite.all()):
+            index = self.indices[int((~finite).nonzero()[0, 0])]
+            raise at_frame(
+                self.path,
+                index,
+                Problem("position and lens must fit float32; they overflow; fix it."),
+            )
+        names = [os.path.splitext(os.path.basename(f.image))[0] for f in self.files]
+        cameras = checked_cameras(views, lenses, [f.size for f in self.files], names)
+        return [
+            Frame(Path(f.image), Path(f.mask) if f.mask else None, camera, f.orientation)
+            for f, camera in zip(self.files, cameras, strict=True)
+        ]
+
+
+def _count_absent(absent: list[tuple[int, Absent]], total: int) -> str:
+    """3 of 32 pictures are missing: frame 4 (a.png), frame 7 (b.png), frame 9 (c.png)"""
+    parts = []
+    for key, what in (("file_path", "picture"), ("mask_path", "mask")):
+        these = [(index, found) for index, found in absent if found.key == key]
+        if these:
+            named = [
+                f"frame {index} ({short(Path(found.file), 300)})" for index, found in these[:5]
+            ]
+            more = ", ..." if len(these) > len(named) else ""
+            verb = "is" if len(these) == 1 else "are"
+            parts.append(
+                f"{len(these)} of {total} {what}s {verb} missing: {', '.join(named)}{more}"
+            )
+    return "; ".join(parts)
+
+
+def _planes(
+    path: Path, poses: Tensor, near: float | None, far: float | None
+) -> tuple[float, float]:
+    """near and far, those not given guessed from the cameras."""
+    if near is None or far is None:
+        guess = guess_planes(poses[:, :3, 3], poses[:, :3, 2])
+        if guess is None:
+            raise ValueError(
+                f"{NAME}: {path}: near and far must be given where the cameras tell nothing of the scene's size "
+                f"({len(poses)} at the world's origin); pass near= and far= in world units "
+                "(glrast render: --near, --far)."
+            )
+        near, far = guess[0] if near is None else near, guess[1] if far is None else far
+    if not 0 < near < far < math.inf:
+        raise ValueError(
+            f"glrast.clip.load_cameras: {path}: near and far must satisfy 0 < near < far; "
+            f"got near={near:g}, far={far:g}; pass near= and far= in world units "
+            "(glrast render: --near, --far)."
+        )
+    return near, far

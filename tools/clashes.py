@@ -1,0 +1,162 @@
+"""Other libraries with an LLVM, a libstdc++ or an OpenGL of their own, loaded before and after glrast: the table of
+docs/clashes.md.
+
+    .venv/bin/python tools/clashes.py numba jax ...      # without names all; prints rows, one package at a time
+
+Each package is installed in a virtual environment that is deleted afterwards, up to gigabytes, and sees this one's
+torch and glrast behind its own. Every cell is a fresh process; `works`, the signal that ended it, or the error.
+"""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from pathlib import Path
+
+# What makes each library work, not just load
+USES = {
+    "triton": "import triton, triton._C.libtriton\nimport torch; torch.optim.Adam([torch.zeros(2)])",
+    "numba": "import numba\nassert numba.njit(lambda x: x * 2.0)(2.0) == 4.0",
+    "llvmlite": """
+import llvmlite.binding as b
+b.initialize_native_target(); b.initialize_native_asmprinter()
+m = b.parse_assembly('define i32 @f(i32 %x) {\\n %y = add i32 %x, 1\\n ret i32 %y\\n}')
+e = b.create_mcjit_compiler(m, b.Target.from_default_triple().create_target_machine()); e.finalize_object()
+import ctypes; assert ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int)(e.get_function_address('f'))(1) == 2""",
+    "tensorflow-cpu": """
+import tensorflow as tf
+assert tf.function(lambda x: tf.reduce_sum(x @ x), jit_compile=True)(tf.ones((4, 4))).numpy() == 64""",
+    "jax": "import jax, jax.numpy as jnp\nassert jax.jit(lambda x: (x @ x).sum())(jnp.ones((4, 4))) == 64",
+    "taichi": """
+import taichi as ti
+ti.init(arch=ti.cpu, offline_cache=False)
+x = ti.field(ti.f32, 4)
+x.fill(2.0)
+assert x.to_numpy().sum() == 8""",
+    "drjit": """
+import drjit as dr
+from drjit.llvm import Float
+assert dr.sum(dr.arange(Float, 10) * 2)[0] == 90""",
+    "mitsuba": """
+import mitsuba as mi, numpy as np
+mi.set_variant('scalar_rgb')  # llvm_ad_rgb dies without glrast under Debian 12's LLVM 15
+scene = mi.cornell_box(); scene['sensor']['film']['width'] = scene['sensor']['film']['height'] = 16
+assert np.isfinite(np.array(mi.render(mi.load_dict(scene), spp=1))).all()""",
+    "open3d-cpu": """
+import open3d as o3d
+ball = o3d.geometry.TriangleMesh.create_sphere(); ball.compute_vertex_normals()
+assert len(ball.subdivide_loop(2).triangles) > 1000""",
+    "pyvista": """
+import pyvista as pv
+pl = pv.Plotter(off_screen=True, window_size=(64, 64)); pl.add_mesh(pv.Sphere())
+image = pl.screenshot(return_img=True); assert image.std() > 0; pl.close()""",
+    "moderngl": """
+import moderngl
+c = moderngl.create_context(standalone=True, backend='egl', require=330)
+assert c.simple_framebuffer((4, 4)).read() and 'llvmpipe' in c.info['GL_RENDERER']""",
+    "PyOpenGL": """
+import os; os.environ |= {'PYOPENGL_PLATFORM': 'egl', 'EGL_PLATFORM': 'surfaceless'}
+from OpenGL import EGL
+display = EGL.eglGetDisplay(EGL.EGL_DEFAULT_DISPLAY)
+assert EGL.eglInitialize(display, EGL.EGLint(), EGL.EGLint())""",
+    "pyrender": """
+import os; os.environ['PYOPENGL_PLATFORM'] = 'egl'
+import numpy as np
+np.infty = np.inf  # which it still asks for
+import pyrender, trimesh
+s = pyrender.Scene(); s.add(pyrender.Mesh.from_trimesh(trimesh.creation.icosphere()))
+pose = np.eye(4); pose[2, 3] = 3; s.add(pyrender.PerspectiveCamera(1.0), pose=pose)
+color, depth = pyrender.OffscreenRenderer(32, 32).render(s); assert depth.max() > 1""",
+    "PySide6": """
+import os; os.environ['QT_QPA_PLATFORM'] = 'offscreen'
+from PySide6.QtGui import QGuiApplication, QImage, QPainter
+app = QGuiApplication.instance() or QGuiApplication([])
+i = QImage(8, 8, QImage.Format.Format_RGB32); p = QPainter(i); p.drawLine(0, 0, 8, 8); p.end()""",
+    "opencv-python-headless": "import cv2, numpy\nassert cv2.GaussianBlur(numpy.ones((9, 9)), (3, 3), 1).all()",
+}  # fmt: skip
+
+GLRAST = """
+import torch, glrast
+pos = torch.tensor([[[-0.8, -0.8, 0, 1], [0.8, -0.8, 0, 1], [0, 0.8, 0, 1.0]]], requires_grad=True)
+tri = torch.tensor([[0, 1, 2]])
+rast, _ = glrast.rasterize(glrast.Context("cpu"), pos, tri, (33, 17))
+image = glrast.antialias(glrast.interpolate(torch.eye(3), rast, tri)[0], rast, pos, tri)
+torch.autograd.grad(image.sum(), pos)
+"""
+# Mesa's driver opened by somebody else, with its symbols global.
+DRIVER = """
+import ctypes
+egl, P = ctypes.CDLL("libEGL.so.1"), ctypes.c_void_p
+egl.eglGetProcAddress.restype = P
+def call(name, result, *types): return ctypes.CFUNCTYPE(result, *types)(egl.eglGetProcAddress(name))
+devices, count = (P * 8)(), ctypes.c_int()
+call(b"eglQueryDevicesEXT", ctypes.c_uint, ctypes.c_int, P, P)(8, devices, ctypes.byref(count))
+display = call(b"eglGetPlatformDisplayEXT", P, ctypes.c_uint, P, P)(0x313F, devices[count.value - 1], None)
+egl.eglInitialize.argtypes = [P] * 3
+assert egl.eglInitialize(display, None, None)
+"""
+USE = "the package's use"
+ORDERS = {
+    "alone": (USE,),
+    "before glrast": (USE, GLRAST, USE),
+    "after glrast": (GLRAST, USE, GLRAST),
+    "after another's llvmpipe, no glrast": (DRIVER, USE),
+    "after both": (DRIVER, GLRAST, USE, GLRAST),
+}
+
+
+def main(names: list[str]) -> None:
+    print("| package | version | " + " | ".join(ORDERS) + " |\n|---|---|" + "---|" * len(ORDERS))
+    for name in names or USES:
+        with tempfile.TemporaryDirectory() as folder:
+            print(row(name, USES[name], Path(folder)), flush=True)
+
+
+def row(name: str, use: str, folder: Path) -> str:
+    """The package's line of the table."""
+    python = environment(folder)
+    pip = [python, "-m", "pip", "install", "-q", name]
+    installed = subprocess.run(pip, capture_output=True, text=True)
+    if installed.returncode:
+        return f"| {name} | | not to be had: {last_line(installed.stderr)} |"
+    asked = f"from importlib.metadata import version; print(version({name!r}))"
+    version = subprocess.run([python, "-c", asked], capture_output=True, text=True).stdout.strip()
+    orders = [[use if part is USE else part for part in parts] for parts in ORDERS.values()]
+    cells = (result(python, parts, folder) for parts in orders)
+    return f"| {name} | {version} | {' | '.join(cells)} |"
+
+
+def environment(folder: Path) -> str:
+    """The Python of a new virtual environment that has this one's packages behind its own."""
+    subprocess.run([sys.executable, "-m", "venv", str(folder / "venv")], check=True)
+    python = str(folder / "venv" / "bin" / "python")
+    asked = "import sysconfig; print(sysconfig.get_path('purelib'))"
+    packages = subprocess.run([python, "-c", asked], capture_output=True, text=True).stdout.strip()
+    behind = f"import site; site.addsitedir({sysconfig.get_path('purelib')!r})\n"
+    (Path(packages) / "zz_behind.pth").write_text(behind)
+    return python
+
+
+def result(python: str, parts: list[str], folder: Path) -> str:
+    """How a process ends that does `parts` one after the other."""
+    (folder / "script.py").write_text("\n".join(parts))  # numba and torch.compile want a file
+    command = [python, str(folder / "script.py")]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=600, cwd=folder)
+    except subprocess.TimeoutExpired:
+        return "hangs"
+    if done.returncode < 0:
+        return f"dies of {signal.Signals(-done.returncode).name}"
+    return "works" if done.returncode == 0 else last_line(done.stderr)
+
+
+def last_line(text: str) -> str:
+    lines = [line for line in text.strip().splitlines() if not line.startswith("WARNING")]
+    return lines[-1][:120].replace("|", "/") if lines else "fails without a word"
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
