@@ -8,8 +8,9 @@ from .context import Context, RasterizeCudaContext, RasterizeGLContext
 from .explain import explain
 from .ops._mipmap import texture_construct_mip
 from .ops._render import render
+from .ops._resolve import resolve
 from .ops.antialias import antialias, antialias_construct_topology_hash
-from .ops.fragments import Fragments, fragments, resolve
+from .ops.fragments import Fragments, fragments
 from .ops.interpolate import interpolate
 from .ops.peel import DepthPeeler, peel
 from .ops.rasterize import rasterize, triangle_id

@@ -8,7 +8,8 @@ import torch
 
 from .. import _check
 from ..context import Context
-from .fragments import fragments, resolve
+from ._resolve import resolve
+from .fragments import fragments
 from .rasterize import rasterize
 
 

@@ -67,6 +67,23 @@ def test_a_triangle_between_all_pixel_centres_is_seen(context):
     assert frag.weight[frag.rast[0, 0, :, 3] > 0].item() == pytest.approx(area, abs=1e-5)
 
 
+@pytest.mark.parametrize("plane", [-1.0, 1.0])
+def test_the_near_and_the_far_plane_cut_exactly_and_move_with_depth(context, plane):
+    # z/w grows to the right by 0.05 a pixel, and is that of the plane at 15.3
+    x = torch.tensor([-60.0, 90.0, 10.0])
+    xy = torch.stack([2 * x / 33 - 1, torch.tensor([-9.0, -8.0, 12.0])], 1)
+    z = 0.05 * (x - 15.3) + plane
+    pos = torch.cat([xy, z[:, None], torch.ones(3, 1)], 1).to(context.device).requires_grad_()
+    _, frag = find(context, pos, torch.tensor([[0, 1, 2]]), discontinuities="near")
+    check_weights(frag)
+    shows, column = frag.rast[0, 0, :, 3] > 0, frag.pixel % 33 == 15
+    seen = 0.7 if plane < 0 else 0.3
+    close(frag.weight[shows & column], torch.full((17,), seen), 1e-5)
+    (grad,) = torch.autograd.grad(frag.weight[shows & column].sum(), pos)
+    # farther away by dz, the cut lies dz / 0.05 further left
+    assert grad[:, 2].sum().item() == pytest.approx(-plane * 17 / 0.05, rel=1e-4)
+
+
 def test_near_leaves_out_pixels_that_only_creases_cross(context):
     kind = kinds.flat_crease()
     _, near = find(context, kind.pos, kind.tri, kinds.SIZE, "near")
@@ -133,7 +150,7 @@ def test_image_and_gradient_are_exact(context, name, measured):
         ]
         smooth, noise = (kinds.error(g.cpu(), t, entries) for g, t in zip(grads, exact))
         measured(
-            f"fragments against the exact image, {name}, {discontinuities}: {smooth:.6f} / {noise:.6f}"
+            f"fragments against the exact image, {name}, {discontinuities}: {smooth:.0e} / {noise:.0e}"
         )
         assert smooth < 1e-3 and noise < 1e-2
 
