@@ -27,7 +27,6 @@ EVERYTHING = {
     "glcontext",
     "cupy",
     "cuda",
-    "trimesh",
     "PIL",
     "imageio",
     "matplotlib",
@@ -41,7 +40,7 @@ pytestmark = pytest.mark.slow  # each test is a fresh Python
 def test_import_touches_neither_opengl_nor_cuda_nor_the_fitting_libraries():
     script = """
 import glrast
-loaded = [m for m in sys.modules if m.split(".")[0] in ("moderngl", "cupy", "glcontext", "trimesh")]
+loaded = [m for m in sys.modules if m.split(".")[0] in ("moderngl", "cupy", "glcontext")]
 print(loaded, glrast.__version__ != "", all(hasattr(glrast, name) for name in glrast.__all__))
 print(torch.cuda.is_initialized(), "glrast.gl.context" in sys.modules, "glrast.launch.cuda" in sys.modules)
 """

@@ -59,6 +59,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="texels a side, a multiple of 4 from 32 to 8192 (default: about a texel for each pixel "
         "that shows the surface best)",
     )
+    parser.add_argument(
+        "--skip-missing",
+        action="store_true",
+        help="go on without the frames whose picture is missing",
+    )
+    parser.add_argument(
+        "--invert-masks",
+        action="store_true",
+        help="the masks (or alpha) are black where the object is",
+    )
     parser.add_argument("--batch", type=_count, default=4, help="views per step (default: 4)")
     parser.add_argument("--seed", type=int, default=0, help="same seed, same result (default: 0)")
     parser.add_argument(
@@ -83,7 +93,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _fit(args: argparse.Namespace) -> int:
-    from glrast.fit.atomic import writable_folder
+    from glrast.fit.atomic import DiskFull, writable_folder
     from glrast.fit.loop import Fit, Stopped
     from glrast.fit.loop import run as run_fit
     from glrast.fit.report import write_report
@@ -93,7 +103,7 @@ def _fit(args: argparse.Namespace) -> int:
     demo = args.dataset == "demo"
     device = chosen("fit", args.device)
     resolution = args.resolution or (DEMO_RESOLUTION if demo else RESOLUTION)
-    data = _dataset(args.dataset, device, resolution)
+    data = _dataset(args, device, resolution)
     stages = plan(args.steps or (DEMO_STEPS if demo else STEPS), args.colour)
     fit = Fit(data.train, stages, args.batch, args.seed, device, args.texture_size)
     progress = _Progress(fit)
@@ -101,27 +111,34 @@ def _fit(args: argparse.Namespace) -> int:
         _begin(fit, out / CHECKPOINT, args.resume, progress.say)
         try:
             with progress:
-                run_fit(fit, out / CHECKPOINT, progress.show, should_stop)
+                run_fit(fit, out / CHECKPOINT, progress.show, should_stop, progress.say)
         except Stopped:
-            progress.say(f"Saved {out / CHECKPOINT}. Continue with:\n  {_resume_command(args)}")
+            saved = f"Saved {out / CHECKPOINT} ({_size(out / CHECKPOINT)})."
+            progress.say(f"{saved} Continue with:\n  {_resume_command(args)}")
             return INTERRUPTED
+        except DiskFull:
+            if fit.done:  # nothing is lost if there is room for the results, which are smaller
+                write_report(out, fit, data, args.up)
+                progress.say(f"The results in {out} are whole; only the checkpoint is not written:")
+            raise
     results = write_report(out, fit, data, args.up)
     print(
         f"psnr {results['psnr']:.2f} dB, mask IoU {results['mask_iou']:.4f} "
         f"(held out: {data.held_out}), {results['seconds']:.0f} s\nwrote {out}: mesh.glb "
-        "metrics.json turntable.gif compare.png loss.png"
+        "metrics.json turntable.gif compare.png loss.png\n"
+        f"{CHECKPOINT} ({_size(out / CHECKPOINT)}) serves --resume only; delete it when all is well"
     )
     return 0
 
 
-def _dataset(name: str, device: Any, resolution: int) -> "Dataset":
-    if name == "demo":
+def _dataset(args: argparse.Namespace, device: Any, resolution: int) -> "Dataset":
+    if args.dataset == "demo":
         from glrast.fit.demo_views import demo_dataset
 
         return demo_dataset(device, resolution)
     from glrast.fit.dataset import load_dataset
 
-    return load_dataset(name, resolution)
+    return load_dataset(args.dataset, resolution, args.skip_missing, args.invert_masks)
 
 
 def _begin(fit: "Fit", checkpoint: Path, resume: bool, say: Callable[[str], None]) -> None:
@@ -136,6 +153,9 @@ def _begin(fit: "Fit", checkpoint: Path, resume: bool, say: Callable[[str], None
     elif checkpoint.exists():
         say(f"Starting over; {checkpoint} will be replaced (--resume would continue it).")
     fit.begin()
+    doubts = fit.consensus.said(fit.views.names)
+    if doubts:
+        say(doubts)
 
 
 @contextmanager
@@ -204,12 +224,21 @@ class _Progress:
         )
 
 
+def _size(path: Path) -> str:
+    from glrast.fit.atomic import megabytes
+
+    return megabytes(path.stat().st_size)
+
+
 def _resume_command(args: argparse.Namespace) -> str:
     words = ["glrast", "fit", args.dataset, "--out", args.out]
     for name in ("steps", "resolution", "colour", "texture_size", "batch", "seed", "device"):
         if getattr(args, name) is not None:
             words += [f"--{name.replace('_', '-')}", str(getattr(args, name))]
     words += [f"--up={args.up}"] if args.up else []
+    for name in ("skip_missing", "invert_masks"):
+        if getattr(args, name):
+            words.append(f"--{name.replace('_', '-')}")
     return shlex.join([*words, "--resume"])
 
 

@@ -6,6 +6,7 @@ import argparse
 import json
 import math
 import tempfile
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -97,7 +98,10 @@ def run(args: argparse.Namespace) -> int:
 def _loaded(path: str, texture: bool) -> Mesh:
     """The mesh; where only its pictures are the trouble, the error names the switch that does without."""
     try:
-        return load_mesh(path, texture)
+        with warnings.catch_warnings():
+            # the cameras are given the mesh's origin: see load_views
+            warnings.filterwarnings("ignore", message=".*relative to origin=")
+            return load_mesh(path, texture)
     except (OSError, ValueError) as error:
         if "texture=False" not in str(error) or "--no-texture" in str(error):
             raise

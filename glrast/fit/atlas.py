@@ -27,6 +27,10 @@ GUTTER = 2 * (3 << LEVELS >> 1)
 TEXELS_PER_PIXEL = 1.5
 # Sides of the texture. The optimiser holds 16 bytes per channel and texel: 0.8 GB at the largest.
 SMALLEST, LARGEST = 64, 4096
+# The share of the square that the packing fills, about.
+PACKED = 0.7
+# Packings to try until the side is within its limit; then xatlas is told the side.
+PACKINGS = 4
 # What a chart may cost in xatlas' measure of stretch and border. Its default, 2, cuts a cow into 101
 # charts; with 8 they are 40, in the same time, and fewer borders need gutters and triangles at seams.
 CHART_COST = 8.0
@@ -44,7 +48,9 @@ class Atlas:
         return Atlas(self.uv.to(device), self.uv_tri.to(device), self.size)
 
 
-def unwrap(pos: Tensor, tri: Tensor, texels: float, size: int | None = None) -> Atlas:
+def unwrap(
+    pos: Tensor, tri: Tensor, texels: float, size: int | None = None, largest: int = LARGEST
+) -> Atlas:
     """The atlas of a mesh; the same mesh gives the same atlas to the bit.
 
     Args:
@@ -52,30 +58,43 @@ def unwrap(pos: Tensor, tri: Tensor, texels: float, size: int | None = None) -> 
         tri: [T,3]; the rows of uv_tri belong to the same triangles.
         texels: how many the whole surface shall have; the size follows.
         size: texels a side instead, a multiple of 2^LEVELS.
+        largest: where `texels` asks for a larger side than this, the charts get fewer.
     """
     corners = pos.detach().cpu().double()[tri.cpu().long()]
     area = torch.linalg.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     # xatlas has thresholds in absolute units: it gets a surface of area 1.
     unit = float(area.norm(dim=1).sum() / 2) ** -0.5
+    chart_options = xatlas.ChartOptions()
+    chart_options.max_cost = CHART_COST
+    maker = xatlas.Atlas()
+    maker.add_mesh((pos.detach().cpu() * unit).numpy(), tri.cpu().numpy().astype(np.uint32))
+    side = 0
+    for _ in range(PACKINGS):
+        maker.generate(chart_options, _packing(texels, size))
+        side = max(maker.width, maker.height)
+        if size is not None or halving_size(side) <= largest:
+            break
+        # Charts shrink with the side, their gutters do not: a little less than the rule of three.
+        texels *= 0.95 * (largest / halving_size(side)) ** 2
+    else:
+        return unwrap(pos, tri, texels, (largest >> LEVELS) << LEVELS)
+    _, uv_tri, uv = maker[0]
+    # In texels, then in the square: packing ends at any width and height, and near a wanted size.
+    packed = uv.astype(np.float64) * (maker.width, maker.height)
+    if size is None:
+        size = side = halving_size(side)
+    in_square = torch.from_numpy((packed / side).astype(np.float32))
+    return Atlas(in_square, torch.from_numpy(uv_tri.astype(np.int32)), size).to(pos.device)
+
+
+def _packing(texels: float, size: int | None) -> xatlas.PackOptions:
     options = xatlas.PackOptions()
     options.padding, options.bilinear, options.create_image = GUTTER, True, False
     if size is None:
         options.texels_per_unit = math.sqrt(texels)
     else:
         options.resolution = size
-    chart_options = xatlas.ChartOptions()
-    chart_options.max_cost = CHART_COST
-    maker = xatlas.Atlas()
-    maker.add_mesh((pos.detach().cpu() * unit).numpy(), tri.cpu().numpy().astype(np.uint32))
-    maker.generate(chart_options, options)
-    _, uv_tri, uv = maker[0]
-    # In texels, then in the square: packing ends at any width and height, and near a wanted size.
-    packed = uv.astype(np.float64) * (maker.width, maker.height)
-    side = max(maker.width, maker.height)
-    if size is None:
-        size = side = halving_size(side)
-    in_square = torch.from_numpy((packed / side).astype(np.float32))
-    return Atlas(in_square, torch.from_numpy(uv_tri.astype(np.int32)), size).to(pos.device)
+    return options
 
 
 def halving_size(at_least: int) -> int:
@@ -106,5 +125,14 @@ def texels_seen(pos: Tensor, tri: Tensor, views: Views) -> float:
         # A triangle that fills more than the picture stands beside the camera, not before it.
         largest = torch.maximum(largest, torch.where(in_front, pixels, 0).clamp(max=height * width))
     wanted = TEXELS_PER_PIXEL * float(largest.double().sum())
-    # The packing fills about 0.7 of the square; the limits are meant for its side.
-    return min(max(wanted, 0.7 * SMALLEST**2), 0.7 * LARGEST**2)
+    # The limits are meant for the side of the square.
+    return min(max(wanted, PACKED * SMALLEST**2), PACKED * LARGEST**2)
+
+
+def largest_side(views: Views) -> int:
+    """The side of a texture with a texel for every pixel that shows the object in any of the views.
+
+    More cannot be learned from them, however large the shape is that they were taken to show.
+    """
+    pixels = int((views.rgba[..., 3] > 127).sum())
+    return min(max(math.isqrt(pixels), SMALLEST), LARGEST)

@@ -5,7 +5,7 @@ from scipy.ndimage import distance_transform_edt
 from torch import Tensor
 
 import glrast
-from glrast.fit.atlas import Atlas, texels_seen, unwrap
+from glrast.fit.atlas import PACKED, Atlas, largest_side, texels_seen, unwrap
 from glrast.fit.dataset import Views
 from glrast.fit.model import ColoredMesh
 
@@ -19,7 +19,9 @@ def textured(mesh: ColoredMesh, views: Views, size: int | None = None) -> Colore
         views: choose the number of texels where `size` does not.
         size: texels a side.
     """
-    atlas = unwrap(mesh.pos, mesh.tri, texels_seen(mesh.pos, mesh.tri, views), size)
+    largest = largest_side(views)
+    wanted = min(texels_seen(mesh.pos, mesh.tri, views), PACKED * largest**2)
+    atlas = unwrap(mesh.pos, mesh.tri, wanted, size, largest)
     ctx = glrast.Context(mesh.pos.device, output_db=False)
     return ColoredMesh(mesh.pos, mesh.tri, bake(ctx, atlas, mesh.tri, mesh.color), atlas)
 

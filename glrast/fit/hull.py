@@ -8,11 +8,21 @@ well below the size of a voxel.
 
 import numpy as np
 import torch
-from scipy.ndimage import distance_transform_edt
 from skimage.measure import marching_cubes
 from torch import Tensor
 
 from glrast.clip import remove_small_components
+from glrast.fit.consensus import Consensus, agree
+from glrast.fit.silhouettes import (
+    MASK_CELLS,
+    homogeneous,
+    mask_distance,
+    reduced_masks,
+    signed_distance,
+    tell,
+)
+
+__all__ = ["carved", "hull_distance", "mask_distance", "settled", "visual_hull"]
 
 # Voxels along the longest side of the box. The first carving only has to find the box; the second
 # is as fine as the pictures, which show the object over about a third of their longer side.
@@ -20,10 +30,10 @@ COARSE_VOXELS = 40
 FINE_VOXELS = 112
 # Boxes to try, each 1.6 times the last, until the object does not touch the sides.
 BOXES = 4
-# The masks are reduced to this many pixels on the longer side; the distances interpolate.
-MASK_PIXELS = 256
 # Pieces with less than this share of the largest piece's triangles come from noise in the masks.
 CRUMB = 0.02
+# Rounds of weighting until the middle of the views stands.
+RAY_ROUNDS = 8
 # Points whose distance is evaluated at a time, to bound memory.
 CHUNK = 1 << 18
 
@@ -32,7 +42,8 @@ def visual_hull(alpha: Tensor, world_to_clip: Tensor, names: list[str]) -> tuple
     """The surface of the visual hull, triangles seen anticlockwise from outside.
 
     Args:
-        alpha: [N,H,W] in 0..1, row 0 at the bottom.
+        alpha: [N,H,W] in 0..1, row 0 at the bottom. Where a few contradict the others, the
+            others decide: see consensus.py.
         world_to_clip: [N,4,4].
         names: of the N views, for the messages.
 
@@ -42,16 +53,26 @@ def visual_hull(alpha: Tensor, world_to_clip: Tensor, names: list[str]) -> tuple
     Raises:
         ValueError: fewer than two views, or masks that no common volume explains.
     """
+    return carved(settled(alpha, world_to_clip, names).inside, world_to_clip, names)
+
+
+def settled(alpha: Tensor, world_to_clip: Tensor, names: list[str]) -> Consensus:
+    """The masks after their vote; arguments and errors as of `visual_hull`."""
     if len(alpha) < 2:
         raise ValueError(
             f"glrast fit: the shape needs at least 2 views (a dozen or more serve it well); found "
             f"{len(alpha)} ({', '.join(names)}). Add frames to the transforms file."
         )
-    distance = mask_distance(alpha)
-    matrix = world_to_clip.double()
-    centre, radius = _first_box(alpha, matrix, names)
+    inside, matrix = reduced_masks(alpha), world_to_clip.double()
+    return agree(inside, matrix, *_first_box(inside, matrix, names))
+
+
+def carved(inside: Tensor, world_to_clip: Tensor, names: list[str]) -> tuple[Tensor, Tensor]:
+    """The surface of what lies inside every one of the masks [N,h,w] (bool, in cells)."""
+    distance, matrix = signed_distance(inside), world_to_clip.double()
+    centre, radius = _first_box(inside, matrix, names)
     low, high = _occupied_box(distance, matrix, centre, radius)
-    voxels = min(FINE_VOXELS, max(COARSE_VOXELS, max(alpha.shape) // 3))
+    voxels = min(FINE_VOXELS, max(COARSE_VOXELS, FINE_VOXELS * max(inside.shape[1:]) // MASK_CELLS))
     field, origin, voxel = _field(distance, matrix, low, high, voxels)
     # A frame of outside around the box closes the surface where the masks leave it open.
     field = np.pad(field, 1, constant_values=-voxel)
@@ -61,31 +82,19 @@ def visual_hull(alpha: Tensor, world_to_clip: Tensor, names: list[str]) -> tuple
     return remove_small_components(pos, tri, CRUMB)[:2]
 
 
-def mask_distance(alpha: Tensor) -> Tensor:
-    """Signed distance to each mask's outline in units of the image height: [N,h,w], + inside."""
-    height, width = alpha.shape[1:]
-    scale = min(1.0, MASK_PIXELS / max(height, width))
-    size = (max(1, round(height * scale)), max(1, round(width * scale)))
-    small = torch.nn.functional.interpolate(alpha[:, None].float(), size=size, mode="area")[:, 0]
-    inside = small.cpu().numpy() > 0.5
-    to_outside, to_inside = (
-        np.stack([np.asarray(distance_transform_edt(mask)) for mask in masks])
-        for masks in (inside, ~inside)
-    )
-    signed = to_outside - to_inside
-    # The outline lies half a pixel from the nearest centre of the other side.
-    return torch.from_numpy(signed - 0.5 * np.sign(signed)).float() / size[0]
-
-
-def _first_box(alpha: Tensor, matrix: Tensor, names: list[str]) -> tuple[Tensor, float]:
+def _first_box(inside: Tensor, matrix: Tensor, names: list[str]) -> tuple[Tensor, float]:
     """Where the views meet: a centre and a radius that holds the object, or nearly so."""
-    origin, direction, spread = _mask_rays(alpha, matrix)
-    # The point nearest to all rays: sum (I - d d^T) (x - o) = 0.
-    across = torch.eye(3, dtype=torch.float64) - direction[:, :, None] * direction[:, None, :]
-    total = across.sum(dim=0) + 1e-9 * torch.eye(3, dtype=torch.float64)
-    centre = torch.linalg.solve(total, (across @ origin[:, :, None]).sum(dim=0)[:, 0])
+    seen = [index for index, mask in enumerate(inside) if mask.any()]
+    if len(seen) < 2:
+        raise ValueError(
+            f"glrast fit: only {len(seen)} of the {len(inside)} masks show anything of the object at "
+            f"{inside.shape[2]}x{inside.shape[1]} cells. Crop the pictures closer around it."
+        )
+    matrix = matrix[seen]
+    origin, direction, spread = _mask_rays(inside[seen], matrix)
+    centre = _nearest_to_rays(origin, direction)
     depth = (torch.cat([centre, centre.new_ones(1)]) @ matrix.transpose(1, 2))[:, 3]
-    behind = [name for name, w in zip(names, depth.tolist(), strict=True) if w <= 0]
+    behind = [names[index] for index, w in zip(seen, depth.tolist(), strict=True) if w <= 0]
     if behind:
         raise ValueError(
             f"glrast fit: the object lies behind the camera of {_some(behind)}. transform_matrix "
@@ -95,10 +104,26 @@ def _first_box(alpha: Tensor, matrix: Tensor, names: list[str]) -> tuple[Tensor,
     return centre, float((spread * depth).median())
 
 
-def _mask_rays(alpha: Tensor, matrix: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def _nearest_to_rays(origin: Tensor, direction: Tensor) -> Tensor:
+    """The point [3] with the least sum of distances to the rays: a few rays astray move it little."""
+    across = torch.eye(3, dtype=torch.float64) - direction[:, :, None] * direction[:, None, :]
+    weight = torch.ones(len(origin), dtype=torch.float64)
+    centre = torch.zeros(3, dtype=torch.float64)
+    # Weighted least squares, sum w (I - d d^T) (x - o) = 0, with w one over the last distance.
+    for _ in range(RAY_ROUNDS):
+        total = (weight[:, None, None] * across).sum(dim=0)
+        right = (weight[:, None] * (across @ origin[:, :, None])[:, :, 0]).sum(dim=0)
+        total = total + 1e-9 * weight.sum() * torch.eye(3, dtype=torch.float64)
+        centre = torch.linalg.solve(total, right)
+        away = (across @ (centre - origin)[:, :, None]).norm(dim=(1, 2))
+        weight = 1.0 / away.clamp_min(float(away.median()) + 1e-12)
+    return centre
+
+
+def _mask_rays(inside: Tensor, matrix: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Per view: the ray through the mask's middle, and the mask's radius per unit of depth."""
     origins, directions, spreads = [], [], []
-    for mask, world_to_clip in zip(alpha > 0.5, matrix, strict=True):
+    for mask, world_to_clip in zip(inside, matrix, strict=True):
         rows, columns = torch.nonzero(mask.any(dim=1)), torch.nonzero(mask.any(dim=0))
         size = torch.tensor([mask.shape[1], mask.shape[0]], dtype=torch.float64)
         low = torch.stack([columns.min(), rows.min()]).double() / size * 2 - 1
@@ -160,37 +185,16 @@ def _field(
 def hull_distance(distance: Tensor, matrix: Tensor, points: Tensor) -> Tensor:
     """Signed distance of the points [P,3] to the hull in world units, [P], positive inside.
 
-    A mask that keeps clear of the border shows the whole object: what lies beyond the image, or
-    behind the camera, is outside. A mask that the border cuts says nothing of what its image does
-    not show; what fewer than a quarter of the views (at least two) tell of is outside.
+    What fewer than a quarter of the views (at least two) tell of is outside.
     """
-    homogeneous = torch.cat([points, torch.ones_like(points[:, :1])], dim=1).to(matrix)
+    asked = homogeneous(points).to(matrix)
     nearest = torch.full((len(points),), torch.inf)
     told = torch.zeros(len(points), dtype=torch.int32)
     for image, world_to_clip in zip(distance, matrix, strict=True):
-        clip = homogeneous @ world_to_clip.T
-        w = clip[:, 3].clamp_min(1e-9)
-        ndc = (clip[:, :2] / w[:, None]).float()
-        value = torch.nn.functional.grid_sample(
-            image[None, None], ndc[None, None], align_corners=False, padding_mode="border"
-        )[0, 0, 0]
-        # The image's height is 2 in y_ndc, and y_ndc * w is world units times |row of y|.
-        value = value * 2.0 * (w / world_to_clip[1, :3].norm()).float()
-        value = torch.where(clip[:, 3] > 0, value, -torch.inf)
-        if _is_cut(image):
-            shown = (clip[:, 3] > 0) & (ndc.abs() <= 1).all(dim=1)
-            value = torch.where(shown, value, torch.inf)
-            told += shown
-        else:
-            told += 1
-        nearest = torch.minimum(nearest, value)
+        view = tell(image, world_to_clip, asked)
+        nearest = torch.minimum(nearest, view.value)
+        told += view.told
     return torch.where(told >= max(2, len(matrix) // 4), nearest, -torch.inf)
-
-
-def _is_cut(distance: Tensor) -> bool:
-    """Whether the object of this mask reaches the border of the image."""
-    border = (distance[0], distance[-1], distance[:, 0], distance[:, -1])
-    return any(bool((side > 0).any()) for side in border)
 
 
 def _some(names: list[str]) -> str:

@@ -1,11 +1,12 @@
 """The fit itself: one step after the other through the stages, from a state that can be saved.
 
-`Fit` holds everything a step depends on; `run` drives it, saves it every few seconds and when it is
-asked to stop.
+`Fit` holds everything a step depends on; `run` drives it, saves it now and then and when it is asked
+to stop.
 """
 
 import math
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -18,12 +19,14 @@ import glrast
 from glrast.clip import laplacian
 from glrast.fit.atlas import Atlas
 from glrast.fit.bake import padded, textured
-from glrast.fit.checkpoint import require_same, save_checkpoint
+from glrast.fit.checkpoint import Saver, require_same
+from glrast.fit.consensus import Consensus
 from glrast.fit.dataset import Views
-from glrast.fit.hull import visual_hull
+from glrast.fit.hull import carved, settled
 from glrast.fit.large_steps import AdamUniform
 from glrast.fit.losses import image_losses, smoothness_loss, texture_variation_loss
 from glrast.fit.model import ColoredMesh, Model, render
+from glrast.fit.restored import require_sound
 from glrast.fit.stages import Stage
 
 # Weights beside the image loss, whose weight is 1.
@@ -31,6 +34,7 @@ MASK_WEIGHT = 2.0
 COLOR_SMOOTHNESS_WEIGHT = 0.01
 # A few percent of the pull that the pixels have on a texel: it decides only where they do not.
 TEXTURE_VARIATION_WEIGHT = 0.004
+# Between two saves; more where one takes long, see checkpoint.Saver.
 SAVE_SECONDS = 5.0
 
 
@@ -53,7 +57,9 @@ class Fit:
     size: float  # diagonal of the hull's box: the unit of edges and moves. Set by begin or restore
     model: Model  # these three: by each stage
     pictures: Views
+    doubts: list[Tensor | None]  # of each view the pixels [H,W] not to learn from, if any
     laplacian: Tensor
+    consensus: Consensus  # by begin or restore
 
     def __init__(
         self,
@@ -90,20 +96,25 @@ class Fit:
 
     @property
     def done(self) -> bool:
-        last = self.stage_index == len(self.stages) - 1
-        return last and self.step_in_stage == self.stage.steps
+        last = self.stage_index >= len(self.stages) - 1
+        return last and self.step_in_stage >= self.stage.steps
 
     def begin(self) -> None:
         """From the masks to the first stage: hull, mesh of the first edge length, mean colour."""
         started = time.perf_counter()
-        pos, tri = visual_hull(
-            self.views.rgba[..., 3].float() / 255.0, self.views.world_to_clip, self.views.names
-        )
+        self._settle()
+        views = self.views
+        pos, tri = carved(self.consensus.inside, views.world_to_clip, views.names)
         self.size = float((pos.max(dim=0).values - pos.min(dim=0).values).norm())
         total = self.views.rgba.sum(dim=(0, 1, 2), dtype=torch.float64)
-        color = (total[:3] / total[3]).float().expand(len(pos), 3)
+        color = (total[:3] / total[3].clamp_min(1)).float().expand(len(pos), 3)
         self._begin_stage(ColoredMesh(pos, tri, color).to(self.device))
         self.seconds += time.perf_counter() - started
+
+    def _settle(self) -> None:
+        """The vote on the masks: it follows from the views alone, so a resumed run holds it anew."""
+        alpha = self.views.rgba[..., 3].float() / 255.0
+        self.consensus = settled(alpha, self.views.world_to_clip, self.views.names)
 
     def _begin_stage(self, mesh: ColoredMesh) -> None:
         if self.stage.edge:
@@ -118,6 +129,10 @@ class Fit:
         """What follows from the model and the stage alone, so that a resumed run makes it anew."""
         self.model = model
         self.pictures = self.views.reduced(-(-max(self.views.resolution) // self.stage.shrink))
+        self.doubts = [
+            self.consensus.distrusted_pixels(index, rgba[..., 3])
+            for index, rgba in enumerate(self.pictures.rgba)
+        ]
         self.laplacian = laplacian(model.tri, len(model.u))
         self.move = AdamUniform([model.u], lr=0.0)
         self.paint = torch.optim.Adam([model.color], lr=0.0)
@@ -125,7 +140,7 @@ class Fit:
     def step(self) -> float:
         """One step; returns its loss."""
         started = time.perf_counter()
-        if self.step_in_stage == self.stage.steps:
+        if self.step_in_stage >= self.stage.steps:
             mesh = self.model.mesh()
             self.stage_index, self.step_in_stage = self.stage_index + 1, 0
             self._begin_stage(mesh)
@@ -161,12 +176,22 @@ class Fit:
             self.pictures.resolution,
             model.topology_hash,
         )
-        image_loss, mask_loss = image_losses(rgba, target, background)
+        trusted = self._trusted(index)
+        image_loss, mask_loss = image_losses(rgba, target, background, trusted)
         if model.atlas is None:
             rough = COLOR_SMOOTHNESS_WEIGHT * smoothness_loss(model.color, self.laplacian)
         else:
             rough = TEXTURE_VARIATION_WEIGHT * texture_variation_loss(model.color)
         return image_loss + MASK_WEIGHT * mask_loss + rough
+
+    def _trusted(self, index: Tensor) -> Tensor | None:
+        """[n,H,W,1], 1 where the pictures of the views are to be believed; None: everywhere."""
+        doubts = [self.doubts[i] for i in index.tolist()]
+        if all(doubt is None for doubt in doubts):
+            return None
+        believed = torch.ones(self.pictures.resolution)
+        trusted = [believed if doubt is None else 1.0 - doubt.float() for doubt in doubts]
+        return torch.stack(trusted)[..., None].to(self.device)
 
     def _next_views(self) -> Tensor:
         """A minibatch of view indices; every view comes once before any comes again."""
@@ -184,7 +209,11 @@ class Fit:
         return replace(mesh, color=mesh.color.clamp(0.0, 1.0)).to(torch.device("cpu"))
 
     def state(self) -> dict[str, Any]:
-        """Everything that `restore` needs; see checkpoint.py."""
+        """Everything that `restore` needs; see checkpoint.py. A fit that is done has no more moments:
+        without them its checkpoint, which stays, is a third of the size."""
+        moments = [optimiser.state_dict() for optimiser in (self.move, self.paint)]
+        if self.done:
+            moments = [{**held, "state": {}} for held in moments]
         return {
             "settings": self.settings,
             "stage_index": self.stage_index,
@@ -194,8 +223,8 @@ class Fit:
             "u": self.model.u.detach(),
             "color": self.model.color.detach(),
             "atlas": asdict(self.model.atlas) if self.model.atlas else None,
-            "move": self.move.state_dict(),
-            "paint": self.paint.state_dict(),
+            "move": moments[0],
+            "paint": moments[1],
             "generator": self.generator.get_state(),
             "order": self.order,
             "losses": self.losses,
@@ -204,9 +233,11 @@ class Fit:
 
     def restore(self, state: dict[str, Any], path: Path) -> None:
         """Continues from a saved state; raises ValueError if it belongs to another run."""
-        require_same(state["settings"], self.settings, path)
+        require_same(state.get("settings"), self.settings, path)
+        require_sound(state, self.settings["stages"], len(self.views), path)
         for name in ("stage_index", "step_in_stage", "size", "order", "losses", "seconds"):
             setattr(self, name, state[name])
+        self._settle()
         atlas = Atlas(**state["atlas"]) if state["atlas"] else None
         mesh = ColoredMesh(state["u"], state["tri"], state["color"], atlas).to(self.device)
         self._use(Model(mesh, self.stage.smoothness, u=mesh.pos))
@@ -220,19 +251,21 @@ def run(
     checkpoint: Path,
     on_step: Callable[[Fit], None],
     should_stop: Callable[[], bool],
+    warn: Callable[[str], None] = warnings.warn,
 ) -> None:
-    """Steps until the fit is done, saving every few seconds.
+    """Steps until the fit is done, saving now and then; `warn` is told what did not fit on the disk.
 
     Raises:
         Stopped: `should_stop` said so; the state has been saved.
+        DiskFull: there was no room to save where it mattered, at the end or on stopping. The fit
+            itself is whole.
     """
-    saved = time.monotonic()
+    saver = Saver(checkpoint, SAVE_SECONDS, warn)
     while not fit.done:
         fit.step()
         on_step(fit)
         stop = should_stop()
-        if stop or fit.done or time.monotonic() - saved > SAVE_SECONDS:
-            save_checkpoint(checkpoint, fit.state())
-            saved = time.monotonic()
+        if stop or fit.done or saver.due:
+            saver.save(fit.state(), needed=stop or fit.done)
         if stop and not fit.done:
             raise Stopped

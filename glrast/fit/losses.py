@@ -14,8 +14,15 @@ def composite(rgba: Tensor, background: Tensor | float) -> Tensor:
     return rgba[..., :3] + (1.0 - rgba[..., 3:]) * background
 
 
-def image_losses(rgba: Tensor, target: Tensor, background: Tensor) -> tuple[Tensor, Tensor]:
+def image_losses(
+    rgba: Tensor, target: Tensor, background: Tensor, trusted: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
     """How far an image is from its target: in colour over one background, and in coverage.
+
+    Args:
+        rgba, target: [N,H,W,4].
+        background: [N,1,1,3].
+        trusted: [N,H,W,1], 0 where the target is not to be believed: there nothing counts.
 
     Returns:
         the mean absolute difference of composite(image, background), and the mean squared
@@ -26,7 +33,8 @@ def image_losses(rgba: Tensor, target: Tensor, background: Tensor) -> tuple[Tens
     view must not pull the others.
     """
     # One subtraction and one split: each slice of a whole image costs its backward a filled copy.
-    color, alpha = (rgba - target).split((3, 1), dim=-1)
+    difference = rgba - target if trusted is None else (rgba - target) * trusted
+    color, alpha = difference.split((3, 1), dim=-1)
     return torch.addcmul(color, alpha, -background).abs().mean(), alpha.square().mean()
 
 

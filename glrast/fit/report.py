@@ -62,7 +62,7 @@ def write_report(out: Path, fit: Fit, data: Dataset, up: str | None = None) -> d
     )
     direction = up_axis(data.train) if up is None else axis(up)
     x, y, z = direction.tolist()
-    save_mesh(out / "mesh.glb", as_saved(mesh), up=(x, y, z))
+    save_mesh(out / "mesh.glb", as_saved(mesh, data.origin), up=(x, y, z))
     write_turntable(out / "turntable.gif", fit.ctx, mesh, direction, fit.device)
     write_losses(out / "loss.png", fit.losses, [stage.steps for stage in fit.stages])
     write_comparison(out / "compare.png", judgement)
@@ -106,17 +106,29 @@ def metrics(judgement: Judgement, **facts: Any) -> dict[str, Any]:
     }
 
 
-def as_saved(mesh: ColoredMesh) -> Mesh:
-    """The mesh as files hold it: with normals, and a texture, or colours of its vertices. Both are as the pictures had
-    them, so they hold the light already: no lamp shall be added."""
+def as_saved(mesh: ColoredMesh, origin: tuple[float, float, float]) -> Mesh:
+    """The mesh as files hold it: in the world, with normals, and a texture, or colours of its vertices. Both are as the
+    pictures had them, so they hold the light already: no lamp shall be added.
+
+    Args:
+        origin: what the fit calls (0,0,0), in the world.
+    """
     pos, tri, atlas = mesh.pos, mesh.tri, mesh.atlas
     normal = vertex_normals(pos, tri)
     if atlas is None:
         material = Material("fit", unlit=True)
-        return Mesh(pos, tri, color=mesh.color, normal=normal, materials=(material,))
+        return Mesh(pos, tri, color=mesh.color, normal=normal, materials=(material,), origin=origin)
     # what lies beyond the texture's border is none of it
     material = Material("fit", texture=mesh.color, wrap=("clamp", "clamp"), unlit=True)
-    return Mesh(pos, tri, normal=normal, uv=atlas.uv, uv_tri=atlas.uv_tri, materials=(material,))
+    return Mesh(
+        pos,
+        tri,
+        normal=normal,
+        uv=atlas.uv,
+        uv_tri=atlas.uv_tri,
+        materials=(material,),
+        origin=origin,
+    )
 
 
 def device_name(device: torch.device) -> str:

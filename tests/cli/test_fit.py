@@ -1,5 +1,6 @@
 """`glrast fit` as a person meets it: results, messages, Ctrl-C, and going on."""
 
+import errno
 import json
 import os
 import signal
@@ -61,7 +62,10 @@ def test_a_run_writes_its_results_and_the_same_seed_gives_the_same_metrics(
 ):
     assert main(words(dataset, tmp_path / "a")) == 0
     assert {path.name for path in (tmp_path / "a").iterdir()} == RESULTS
-    assert "psnr" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "psnr" in said
+    size = (tmp_path / "a" / "checkpoint.pt").stat().st_size / 1e6
+    assert f"checkpoint.pt ({size:.1f} MB) serves --resume only" in said
     assert main(words(dataset, tmp_path / "b")) == 0
     found = measured(tmp_path / "a")
     assert found == measured(tmp_path / "b")
@@ -179,6 +183,30 @@ def test_a_run_that_fails_before_its_first_step_shows_no_bar(capsys: pytest.Capt
         with fit._Progress(types.SimpleNamespace(stages=stages.plan(40, "texture"))):
             raise ValueError("before")
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.slow
+def test_masks_that_contradict_the_others_are_named(tmp_path: Path, capsys):
+    views = sphere_views(12)
+    views.rgba[4, 13:20, 13:20] = 0  # a hole in the middle of the sphere
+    write_dataset(tmp_path / "data", views)
+    assert main(words(tmp_path / "data", tmp_path / "a")) == 0
+    said = capsys.readouterr().err
+    assert "The masks of 1 of" in said and "r_4.png" in said
+
+
+@pytest.mark.slow
+def test_a_disk_that_is_full_at_the_end_leaves_the_results(
+    dataset: Path, tmp_path: Path, capsys, monkeypatch
+):
+    def full(*_) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(torch, "save", full)
+    assert main(words(dataset, tmp_path / "a")) == 2
+    said = capsys.readouterr().err
+    assert "results in" in said and "checkpoint.pt could not be written, the disk is full" in said
+    assert {path.name for path in (tmp_path / "a").iterdir()} == RESULTS - {"checkpoint.pt"}
 
 
 def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:

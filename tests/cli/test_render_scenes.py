@@ -148,7 +148,7 @@ def the_same_at_utm(tmp_path):
 def test_the_same_scene_at_utm_has_the_same_masks(tmp_path, monkeypatch):
     """With a reader that subtracts an origin, as Mesh.origin says."""
 
-    def read(path):
+    def read(path, texture=True):
         rows = [line.split()[1:] for line in open(path) if line.startswith("v ")]
         pos = np.array(rows, dtype=np.float64)
         origin = np.round(pos.mean(0)) if np.abs(pos).max() > 1e3 else np.zeros(3)

@@ -1,7 +1,6 @@
 """glrast/clip/mesh.py: the Mesh, and files of all formats, written and read again."""
 
 import os
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -37,8 +36,6 @@ def textured():
 
 
 def there_and_back(mesh, path):
-    if path.suffix == ".ply":
-        pytest.importorskip("trimesh", reason="ply goes through trimesh")
     save_mesh(path, mesh)
     assert list(path.parent.glob(".*")) == []  # nothing half-written stays
     return load_mesh(path)
@@ -147,20 +144,6 @@ def test_the_bunny_loads():
     assert mesh.pos.shape == (35947, 3) and mesh.tri.shape == (69451, 3) and mesh.uv is None
 
 
-def test_a_missing_trimesh_is_named_with_the_remedy(tmp_path, monkeypatch):
-    path = tmp_path / "a.ply"
-    path.write_bytes(b"something")
-    monkeypatch.setitem(sys.modules, "trimesh", None)
-    with pytest.raises(
-        ImportError, match=r"save_mesh: .* need trimesh; .* pip install glrast\[fit\]"
-    ):
-        save_mesh(path, plain())
-    with pytest.raises(
-        ImportError, match=r"load_mesh: .* need trimesh; .* pip install glrast\[fit\]"
-    ):
-        load_mesh(path)
-
-
 def test_what_cannot_be_saved_is_named(tmp_path):
     with pytest.raises(
         ValueError, match=r"save_mesh: path must end in .obj, .ply, .glb; got 'a.stl'"
@@ -177,6 +160,19 @@ def test_what_cannot_be_saved_is_named(tmp_path):
             tmp_path / "a.obj", Mesh(torch.full((3, 3), torch.nan), torch.tensor([[0, 1, 2]]))
         )
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("suffix", ["obj", "ply", "glb"])
+def test_a_name_that_no_file_can_have_is_named(tmp_path, suffix):
+    path = tmp_path / ("a" * 300 + "." + suffix)
+    with pytest.raises(FileNotFoundError, match=r"load_mesh: path must be a file; .*too long"):
+        load_mesh(path)
+    with pytest.raises(OSError, match=r"save_mesh: path must be writable; .*too long; choose"):
+        save_mesh(path, plain())
+    with pytest.raises(FileNotFoundError, match=r"save_mesh: path must lie in a folder"):
+        save_mesh(tmp_path / ("b" * 300) / "a.obj", plain())
+    longest = tmp_path / ("a" * 251 + "." + suffix)  # 255 with its ending
+    assert len(there_and_back(plain(), longest).tri) == len(plain().tri)
 
 
 def test_what_cannot_be_loaded_is_named(tmp_path):
@@ -209,3 +205,11 @@ def test_wrong_fields_are_named():
         ValueError, match=r"Mesh: tri must hold vertex indices in \[0,7\); got 0 to 7"
     ):
         Mesh(pos[:7], tri)
+
+
+def test_a_mesh_that_is_far_away_says_that_it_has_an_origin(tmp_path):
+    path = tmp_path / "a.obj"
+    path.write_text("v 500000 5000000 3\nv 500001 5000000 3\nv 500000 5000001 3\nf 1 2 3\n")
+    with pytest.warns(UserWarning, match=r"a.obj lies .* load_cameras\(..., origin=mesh.origin\)"):
+        mesh = load_mesh(path)
+    assert any(mesh.origin)

@@ -1,13 +1,9 @@
 """glrast/clip/files/ply.py: what ply files in the wild hold."""
 
-from dataclasses import replace
-
 import pytest
 import torch
 
 from glrast.clip import Mesh, cube, load_mesh, save_mesh
-
-pytest.importorskip("trimesh", reason="ply goes through trimesh")
 
 HEADER = "ply\nformat ascii 1.0\nelement vertex 4\nproperty float x\nproperty float y\nproperty float z\n"
 FACES = "element face {}\nproperty list uchar int vertex_indices\nend_header\n"
@@ -76,12 +72,14 @@ def test_broken_files_are_named(tmp_path, text, wrong):
         load(tmp_path, text)
 
 
-def test_uv_are_refused_with_the_remedy(tmp_path):
+def test_uv_and_the_picture_are_written(tmp_path):
+    pytest.importorskip("PIL", reason="Pillow writes the picture")
     pos, tri = cube()
-    mesh = Mesh(pos, tri, uv=pos[:, :2], uv_tri=tri)
-    with pytest.raises(
-        ValueError, match=r"save_mesh: mesh must have no uv for a ply file; .*replace"
-    ):
-        save_mesh(tmp_path / "a.ply", mesh)
-    save_mesh(tmp_path / "a.ply", replace(mesh, uv=None, uv_tri=None))
-    assert load_mesh(tmp_path / "a.ply").tri.tolist() == tri.tolist()
+    texture = torch.rand(4, 5, 3, generator=torch.Generator().manual_seed(0)).mul(255).round() / 255
+    mesh = Mesh(pos, tri, uv=pos[:, :2], uv_tri=tri, texture=texture)
+    save_mesh(tmp_path / "a.ply", mesh)
+    back = load_mesh(tmp_path / "a.ply")
+    assert back.tri.tolist() == tri.tolist() and torch.equal(back.pos, pos)
+    assert back.uv is not None and back.uv_tri is not None and mesh.uv is not None
+    assert torch.equal(back.uv[back.uv_tri], mesh.uv[tri])
+    assert back.texture is not None and torch.allclose(back.texture, texture, atol=1e-6)

@@ -10,7 +10,7 @@ from scipy.ndimage import distance_transform_edt, label
 import glrast
 from glrast.clip import icosphere, look_at, perspective
 from glrast.fit import atlas
-from glrast.fit.atlas import GUTTER, LEVELS, Atlas, halving_size, texels_seen, unwrap
+from glrast.fit.atlas import GUTTER, LEVELS, Atlas, halving_size, largest_side, texels_seen, unwrap
 from glrast.fit.bake import _charts
 from glrast.fit.dataset import Views
 
@@ -97,3 +97,20 @@ def test_a_surface_is_worth_the_pixels_of_the_view_that_shows_it_largest(monkeyp
         assert texels_seen(pos, tri, square_views(distances)) == pytest.approx(wanted, rel=1e-3)
     # A camera that has the square behind it sees nothing of it.
     assert texels_seen(pos + torch.tensor([0, 0, 9.0]), tri, square_views([2.0])) == 0.0
+
+
+@pytest.mark.slow
+def test_no_texture_is_larger_than_its_limit():
+    pos, tri = icosphere(2)
+    assert unwrap(pos, tri, 40_000.0).size > 180
+    assert 64 <= unwrap(pos, tri, 40_000.0, largest=180).size <= 180
+    assert unwrap(pos, tri, 40_000.0, largest=66).size <= 66
+    assert unwrap(pos, tri, 40_000.0, size=256, largest=66).size == 256  # who names a size gets it
+
+
+def test_the_pictures_have_a_texel_for_each_of_their_pixels_on_the_object():
+    views = square_views([2.0, 4.0], resolution=200)
+    assert largest_side(views) == atlas.SMALLEST
+    views.rgba[:, :100] = 255
+    assert largest_side(views) == 200  # two halves of 200 x 200
+    assert largest_side(square_views([2.0])) == atlas.SMALLEST

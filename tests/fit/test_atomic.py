@@ -1,11 +1,13 @@
 """Outputs are the old file or the whole new one."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from glrast.fit.atomic import replacing, writable_folder
+from glrast.fit.atomic import remove_leftovers, replacing, writable_folder
 
 
 def test_replacing_gives_the_file_its_name_only_at_the_end(tmp_path: Path):
@@ -44,3 +46,29 @@ def test_writable_folder_names_a_folder_that_refuses_files():
     # /proc refuses new files to root too, which a chmod would not.
     with pytest.raises(PermissionError, match=r"--out must be a folder that can be written; /proc"):
         writable_folder("/proc/self")
+
+
+def test_what_a_killed_run_left_goes_and_what_others_write_stays(tmp_path: Path):
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    dead, alive = process.pid, os.getpid()
+    ours = [f".checkpoint.{dead}.partial.pt", f".mesh.glb.{dead}.part", f".a.b.{dead}.partial"]
+    others = [
+        f".checkpoint.{alive}.partial.pt",
+        f"checkpoint.{dead}.partial.pt",
+        f".video.{dead}.part",
+        ".checkpoint.partial.pt",
+        "mesh.glb",
+    ]
+    for name in ours + others:
+        (tmp_path / name).write_text("half")
+    writable_folder(tmp_path)
+    assert sorted(os.listdir(tmp_path)) == sorted(others)
+
+
+def test_a_number_that_another_process_has_now_protects_no_older_file(tmp_path: Path):
+    old = tmp_path / f".checkpoint.{os.getppid()}.partial.pt"
+    old.write_text("half")
+    assert not remove_leftovers(tmp_path)  # it may be writing at this moment
+    os.utime(old, (1, 1))
+    assert remove_leftovers(tmp_path) == [old.name]

@@ -1,5 +1,6 @@
 """The fit learns, repeats itself to the bit, and goes on from a checkpoint as if nothing had been."""
 
+import copy
 from dataclasses import replace
 from pathlib import Path
 
@@ -86,6 +87,49 @@ def test_a_checkpoint_of_other_pictures_or_settings_is_refused():
         Fit(sphere_views(6), STAGES, 2, 0, CPU, texture_size=64).restore(state, Path("c.pt"))
     with pytest.raises(ValueError, match=r"--resolution was pictures .* in c\.pt and is .* now"):
         Fit(sphere_views(7), STAGES, 2, 0, CPU).restore(state, Path("c.pt"))
+
+
+def broken(state: dict, name: str, value) -> dict:
+    *path, last = name.split(".")
+    holder = state = copy.deepcopy(state)
+    for part in path:
+        holder = holder[part]
+    if value is None:
+        del holder[last]
+    else:
+        holder[last] = value
+    return state
+
+
+@pytest.mark.slow
+def test_contents_that_make_no_fit_are_refused_in_one_line():
+    fit = finished(begun())
+    state = fit.state()
+    texture, tri, u = state["color"], state["tri"], state["u"]
+    wrong = [
+        ("generator", None, "it lacks 'generator'"),
+        ("paint", None, "it lacks 'paint'"),
+        ("generator", torch.zeros(3, dtype=torch.uint8), "generator must be torch.uint8"),
+        ("stage_index", 3, "stage_index must be 0 to 2; it is 3"),
+        ("step_in_stage", 2041, "step_in_stage must be 0 to 3; it is 2041"),
+        ("step_in_stage", 2, "10 losses at step 9"),
+        ("u", u[:, :2], "u must be torch.float32"),
+        ("u", u.double(), "u must be torch.float32"),
+        ("u", u * torch.nan, "u holds values that are not finite"),
+        ("tri", tri + len(u), "tri must be 0 to"),
+        ("color", texture[:-1], "color must be torch.float32"),
+        ("atlas.uv_tri", tri[:-1], "uv_tri must be torch.int32"),
+        ("atlas.size", "x", "size must be 1 to"),
+        ("atlas", 7, "atlas is no dict"),
+        ("order", torch.tensor([6]), "order must be 0 to 5; it goes from 6 to 6"),
+        ("move", [], "move is no optimiser's state"),
+        ("losses", "x", "losses is no list"),
+    ]
+    for name, value, said in wrong:
+        again = Fit(sphere_views(6), STAGES, 2, 0, CPU)
+        with pytest.raises(ValueError, match=r"a fit in c\.pt, but ") as caught:
+            again.restore(broken(state, name, value), Path("c.pt"))
+        assert said in str(caught.value) and "\n" not in str(caught.value), name
 
 
 def test_every_view_comes_once_before_any_comes_again():

@@ -68,3 +68,17 @@ def test_the_variation_of_a_texture_counts_its_steps_both_ways():
     texture[0, 1, 0] = 0.5  # a step to the left, to the right and upwards
     assert float(texture_variation_loss(texture)) == pytest.approx(3 * 0.5 / 6)
     assert float(texture_variation_loss(texture + 0.3)) == pytest.approx(3 * 0.5 / 6)
+
+
+def test_what_is_not_trusted_costs_nothing_and_pulls_at_nothing():
+    rgba, target = (
+        torch.rand(1, 5, 7, 4, generator=torch.Generator().manual_seed(0)),
+        torch.zeros(1, 5, 7, 4),
+    )
+    rgba.requires_grad_()
+    trusted = torch.ones(1, 5, 7, 1)
+    trusted[:, 2:4, 3:6] = 0.0
+    image, mask = image_losses(rgba, target, torch.full((1, 1, 1, 3), 0.3), trusted)
+    (image + mask).backward()
+    untouched = (rgba.grad == 0).all(dim=-1, keepdim=True)
+    assert torch.equal(untouched, trusted == 0)

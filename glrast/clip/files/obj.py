@@ -1,170 +1,149 @@
-"""Wavefront obj, read and written here because it has what others lose: uv with its own indices."""
+"""Wavefront obj: read and written here.
+
+Why not a library, as tried in 2026 with files of the kinds that people report: trimesh 5.2 and PyWavefront 1.3
+cut a U of area 7 into a fan of area 11, and take a byte order mark for content; PyWavefront takes the options of
+map_Kd for a file's name; tinyobjloader 2.0 (compiled) cuts the U right, but refuses a byte order mark and loses a
+blank in a picture's name; meshio 5.3 gives up uv with indices of their own. An obj has uv as a `Mesh` has them, so
+the way from its lines to the arrays is short, and NumPy reads them about as fast as the compiled library.
+
+    obj_lines      the file's lines as arrays                 polygons, ears  faces as triangles
+    obj_materials  the look of each face, mtl its libraries   obj_write       the way back
+"""
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from .pictures import open_picture, png_bytes, to_texture
+from .colours import unit_colours
+from .obj_lines import ObjLines, Table, read_lines
+from .obj_materials import bake_uv, looks_of_faces
+from .obj_write import encode
+from .origin import split_origin
+from .polygons import triangulate
 
-if TYPE_CHECKING:
-    from ..mesh import Mesh
-
-
-# What a line may begin with: a file of other lines, and without a vertex, is no obj file.
-_KEYS = frozenset("v vt vn vp f l p o g s mg mtllib usemtl usemap maplib".split())
+__all__ = ["encode", "read"]
 
 
 def read(path: Path, texture: bool) -> dict[str, Any]:
     """The fields of a `Mesh`, in the file's order and with its indices."""
-    rows: dict[str, list[list[float]]] = {"v": [], "vt": [], "vn": []}
-    corners: list[tuple[int, int, int]] = []  # three for each triangle: v, vt, vn; -1 for none
-    seen: dict[str, tuple[int, int, int]] = {}  # six triangles say the same "7/8/9"
-    libraries: list[str] = []
-    used: list[str] = []
-    text = path.read_text(encoding="utf-8", errors="replace").replace("\\\n", " ")
-    strange = ""  # the first line that is none of an obj file
-    for number, line in enumerate(text.splitlines(), start=1):
-        key, _, rest = line.strip().partition(" ")
-        try:
-            if key in rows:
-                rows[key].append([float(x) for x in rest.partition("#")[0].split()])
-            elif key == "f":
-                polygon = [
-                    seen.get(x) or _corner(x, rows, seen) for x in rest.partition("#")[0].split()
-                ]
-                if len(polygon) < 3:
-                    raise ValueError(f"a face must have 3 corners or more; got {len(polygon)}")
-                for k in range(1, len(polygon) - 1):
-                    corners += (polygon[0], polygon[k], polygon[k + 1])
-            elif key == "mtllib":
-                libraries.append(rest.strip())
-            elif key == "usemtl" and rest.strip() not in used:
-                used.append(rest.strip())
-            elif key not in _KEYS and not key.startswith("#") and line.strip():
-                strange = strange or f"line {number} is {line.strip()[:40]!r}"
-        except ValueError as error:
-            raise ValueError(
-                f"glrast.clip.load_mesh: {path}:{number}: {error}; got {line.strip()!r}; "
-                "fix the line or export the mesh again."
-            ) from None
-    if strange and not rows["v"]:
-        raise ValueError(
-            f"glrast.clip.load_mesh: {path} must be an obj file; it has no vertex, and {strange}; "
-            "check which file this is."
-        )
-    if any(len(row) < 3 for row in rows["v"]) or any(len(row) < 3 for row in rows["vn"]):
-        raise ValueError(
-            f"glrast.clip.load_mesh: {path}: v and vn must have three numbers or more; "
-            "got a line with fewer; export the mesh again."
-        )
-    if not all(rows["vt"]):
-        raise ValueError(
-            f"glrast.clip.load_mesh: {path}: vt must have a number or two; got a line with none; "
-            "export the mesh again."
-        )
-    index = np.array(corners, dtype=np.int64).reshape(-1, 3, 3)
+    found = read_lines(path)
+    _look_over(found)
+    pos = _positions(found)
+    local, face = triangulate(pos, found.corners[:, 0], found.counts)
+    # [T,3 corners,3: v vt vn]; all triangles are as they stand
+    index = found.corners.reshape(-1, 3, 3) if (found.counts == 3).all() else found.corners[local]
     tri = index[:, :, 0]
+    single, origin = split_origin(pos)
     parts: dict[str, Any] = {
-        "pos": np.array([row[:3] for row in rows["v"]], dtype=np.float32).reshape(-1, 3),
+        "pos": single,
         "tri": tri,
-        "normal": _normals(rows["vn"], tri, index[:, :, 2], len(rows["v"])),
+        "color": _colors(found),
+        "normal": _normals(found, tri, index[:, :, 2], len(pos)),
+        "origin": origin,
     }
-    if rows["v"] and all(len(row) in (6, 7) for row in rows["v"]):
-        parts["color"] = np.array([row[3:6] for row in rows["v"]], dtype=np.float32)
+    starts = np.cumsum(found.counts) - found.counts
+    has_uv = np.zeros(len(starts), dtype=bool)
+    if len(starts):
+        has_uv = np.minimum.reduceat(found.corners[:, 1], starts) >= 0
+    looks, look = looks_of_faces(found, has_uv, texture)
+    look = look[face]
     if texture and (index[:, :, 1] >= 0).any():
-        uv = np.array([[*row, 0.0][:2] for row in rows["vt"]], dtype=np.float32).reshape(-1, 2)
+        uv = _finite(found, b"vt", 0, 2)
         bare = index[:, :, 1] < 0  # corners without uv beside others with: they get (0,0)
-        parts["uv"] = np.concatenate([uv, np.zeros((1, 2), np.float32)]) if bare.any() else uv
-        parts["uv_tri"] = np.where(bare, len(uv), index[:, :, 1])
-        parts["texture"] = _texture(path, libraries, used)
+        uv = np.concatenate([uv, np.zeros((1, 2))]) if bare.any() else uv
+        uv, uv_tri = bake_uv(looks, look, uv, np.where(bare, len(uv) - 1, index[:, :, 1]))
+        parts |= {"uv": uv.astype(np.float32), "uv_tri": uv_tri}
+    materials = tuple(seen.material for seen in looks)
+    if len(materials) == 1 and materials[0].is_plain:
+        parts["texture"] = materials[0].texture
+    elif materials:
+        parts |= {"materials": materials, "material": look}
     return parts
 
 
-def encode(mesh: Mesh, stem: str) -> dict[str, bytes]:
-    """File names and contents, in the order in which to write them: the obj is the last."""
-    files: dict[str, bytes] = {}
-    lines = []
-    if mesh.texture is not None and mesh.uv is not None:
-        files[f"{stem}_texture.png"] = png_bytes(mesh.texture.numpy())
-        files[f"{stem}.mtl"] = f"newmtl texture\nKd 1 1 1\nmap_Kd {stem}_texture.png\n".encode()
-        lines.append(f"mtllib {stem}.mtl\n")
-    vertex = mesh.pos.numpy()
-    if mesh.color is not None:
-        vertex = np.concatenate([vertex, mesh.color.numpy()[:, :3]], 1)
-    lines.append(_lines("v", vertex, "%.9g"))  # 9 digits bring a float32 back exactly
-    tri = mesh.tri.numpy() + 1
-    columns = [tri]
-    pattern = "%d"
-    if mesh.uv is not None and mesh.uv_tri is not None:
-        lines.append(_lines("vt", mesh.uv.numpy(), "%.9g"))
-        columns.append(mesh.uv_tri.numpy() + 1)
-        pattern = "%d/%d"
-    if mesh.normal is not None:
-        lines.append(_lines("vn", mesh.normal.numpy(), "%.9g"))
-        columns.append(tri)
-        pattern = "%d/%d/%d" if mesh.uv is not None else "%d//%d"
-    if files:
-        lines.append("usemtl texture\n")
-    lines.append(_lines("f", np.stack(columns, 2).reshape(len(tri), -1), pattern, 3))
-    return files | {f"{stem}.obj": "".join(lines).encode()}
+def _look_over(found: ObjLines) -> None:
+    """Refuse what is no obj file, and what has no polygon; warn of what is left out."""
+    vertices = len(found.rows[b"v"].lines)
+    if found.unknown and not vertices:
+        raise ValueError(
+            f"glrast.clip.load_mesh: {found.path} must be an obj file; it has no vertex, and {found.unknown}; "
+            "check which file this is."
+        )
+    if found.free_form and not len(found.counts):
+        raise ValueError(
+            f"glrast.clip.load_mesh: {found.path} must have polygons (f); it has free-form geometry alone, which is "
+            f"not supported, and {found.free_form}; make polygons of its surfaces."
+        )
+    if found.free_form:
+        _warn(found, f"free-form curves and surfaces are left out ({found.free_form})")
+    if found.unknown:
+        _warn(found, f"{found.unknown_count} lines of no known kind are left out ({found.unknown})")
 
 
-def _corner(
-    text: str, rows: dict[str, list[list[float]]], seen: dict[str, tuple[int, int, int]]
-) -> tuple[int, int, int]:
-    """Indices from 0 of "7", "7/8", "7//9" or "7/8/9"; negative ones count from the latest row."""
-    numbers = [*text.split("/"), "", ""]
-    found = []
-    for key, number in zip(("v", "vt", "vn"), numbers, strict=False):
-        index = int(number) if number else 0
-        if abs(index) > len(rows[key]) or (index == 0 and (number or key == "v")):
-            raise ValueError(f"{key} index must be from 1 to {len(rows[key])}")
-        found.append(index - 1 if index >= 0 else len(rows[key]) + index)
-    corner = (found[0], found[1], found[2])
-    if "-" not in text:
-        seen[text] = corner
-    return corner
+def _positions(found: ObjLines) -> np.ndarray:
+    """float64 [V,3]."""
+    rows = found.rows[b"v"]
+    pos = _finite(found, b"v", 0, 3)
+    weight = rows.column(3, 1, 1.0)[(rows.widths == 4) | (rows.widths == 5)]
+    if (weight != 1).any():
+        _warn(found, "the fourth number of v, a weight of rational curves, is left out")
+    return pos
 
 
-def _normals(
-    vn: list[list[float]], tri: np.ndarray, index: np.ndarray, V: int
-) -> np.ndarray | None:
-    """[V,3] if every corner has a normal and no vertex has two."""
+def _finite(found: ObjLines, key: bytes, first: int, width: int) -> np.ndarray:
+    rows = found.rows[key]
+    values = rows.column(first, width)
+    bad = ~(np.abs(values) <= np.finfo(np.float32).max).all(1)  # nan too
+    if bad.any():
+        found.refuse(
+            int(rows.lines[bad.argmax()]), f"{key.decode()} must have finite numbers, up to 3e38"
+        )
+    return values
+
+
+def _colors(found: ObjLines) -> np.ndarray | None:
+    """float32 [V,3] from six numbers, [V,4] where one vertex has seven; white where others have none."""
+    rows = found.rows[b"v"]
+    has = rows.widths >= 6
+    if not has.any():
+        return None
+    C = 4 if (rows.widths[has] >= 7).any() else 3
+    given = rows.column(3, 4)[has]
+    colors = unit_colours(given[:, :3])
+    if colors is None:
+        bad = ~((given[:, :3] >= 0) & (given[:, :3] <= 1)).all(1)
+        found.refuse(
+            int(rows.lines[has][bad.argmax()]),
+            "the colours of v must all be in 0..1, or whole numbers in 0..255",
+        )
+    color = np.ones((len(has), C), dtype=np.float32)
+    color[has, :3] = colors
+    if C == 4:
+        alpha = unit_colours(np.where(rows.widths[has, None] >= 7, given[:, 3:], 1.0))
+        color[has, 3] = 1.0 if alpha is None else alpha[:, 0]
+    return color if C == 4 and (color[:, 3] < 1).any() else color[:, :3]
+
+
+def _normals(found: ObjLines, tri: np.ndarray, index: np.ndarray, V: int) -> np.ndarray | None:
+    """[V,3] if every corner has a normal, all are numbers, and no vertex has two."""
     if len(tri) == 0 or (index < 0).any():
         return None
-    table = np.array([row[:3] for row in vn], dtype=np.float32)
+    table = _column(found.rows[b"vn"])
     normal = np.zeros((V, 3), dtype=np.float32)
     normal[tri.reshape(-1)] = table[index.reshape(-1)]
+    if not np.isfinite(normal).all():
+        return None
     return normal if np.array_equal(normal[tri], table[index]) else None
 
 
-def _texture(path: Path, libraries: list[str], used: list[str]) -> np.ndarray | None:
-    """The one picture that the materials in use name; none where the mtl file is missing."""
-    pictures: dict[str, str] = {}
-    for library in libraries:
-        material = None
-        file = path.parent / library.replace("\0", "")
-        for line in file.read_text(errors="replace").splitlines() if file.is_file() else []:
-            key, _, rest = line.strip().partition(" ")
-            if key == "newmtl":
-                material = rest.strip()
-            elif key.lower() == "map_kd" and material is not None:
-                name = rest.strip()
-                pictures[material] = name.split()[-1] if name.startswith("-") else name
-    names = sorted({pictures[m] for m in used if m in pictures})
-    if len(names) > 1:
-        raise ValueError(
-            f"glrast.clip.load_mesh: {path} must have one texture; got {', '.join(names)}; "
-            "bake them into one atlas, or pass texture=False for the geometry."
-        )
-    if not names:
-        return None
-    return to_texture(open_picture(path.parent / names[0].replace("\\", "/"), "map_Kd"))
+def _column(rows: Table) -> np.ndarray:
+    with np.errstate(over="ignore"):
+        return rows.column(0, 3).astype(np.float32)
 
 
-def _lines(key: str, table: np.ndarray, pattern: str, groups: int | None = None) -> str:
-    line = " ".join([key] + [pattern] * (groups or table.shape[1])) + "\n"
-    return (line * len(table)) % tuple(table.reshape(-1).tolist())
+def _warn(found: ObjLines, text: str) -> None:
+    warnings.warn(f"glrast.clip.load_mesh: {found.path}: {text}.", UserWarning, stacklevel=2)
