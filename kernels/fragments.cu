@@ -7,6 +7,7 @@
 //   fragments_walk            edges cut at the borders of pixels: pieces            one thread = one edge
 //   fragments_touch           which triangles touch a crossed pixel                 one thread = one triangle
 //   fragments_runs            the visible parts of pieces, with both sides          one thread = one piece
+//   fragments_pierce          triangles that a boundary goes through                one thread = one piece
 //   fragments_viewpoint       the triangle seen at one point of the pixel           one thread = one crossed pixel
 //   fragments_shadows         the part of the pixel behind a run                    one thread = one run
 //   fragments_weigh           areas and centres of gravity from shadows             one thread = one crossed pixel
@@ -22,5 +23,6 @@
 #include "fragments_lines.cuh"
 #include "fragments_walk.cuh"
 #include "fragments_runs.cuh"
+#include "fragments_pierce.cuh"
 #include "fragments_areas.cuh"
 #include "fragments_backward.cuh"

@@ -74,15 +74,19 @@ GLRAST_INLINE bool is_pierced(const FragmentsMeetArgs& a, const double* planes, 
     return least < 0.0 && most > 0.0;
 }
 
+GLRAST_INLINE int shared_vertices(const int* v, const int* w) {
+    int shared = 0;
+    for (int i = 0; i < 9; ++i) shared += v[i / 3] == w[i % 3];
+    return shared;
+}
+
 GLRAST_INLINE bool do_meet(const FragmentsMeetArgs& a, float id_p, float id_q, int64 n) {
     const int64* image = a.images + 3 * n;
     const int64 p = decode_id(id_p) - 1 - image[0], q = decode_id(id_q) - 1 - image[0];
     if (p < 0 || q < 0 || p >= image[1] || q >= image[1]) return false;
     if (!a.drawn[image[2] + p] || !a.drawn[image[2] + q]) return false;
     const int* tri = a.tri + n * a.tri_stride + 3 * image[0];
-    int shared = 0;
-    for (int i = 0; i < 9; ++i) shared += tri[3 * p + i / 3] == tri[3 * q + i % 3];
-    if (shared >= 2) return false;  // neighbours across an edge meet there only
+    if (shared_vertices(tri + 3 * p, tri + 3 * q) >= 2) return false;  // neighbours across an edge meet there only
     double edge[GLRAST_EDGE];
     const double *planes = a.planes + GLRAST_PLANES * image[2], *of_p = planes + GLRAST_PLANES * p, *of_q = planes + GLRAST_PLANES * q;
     if (!is_pierced(a, of_p, tri + 3 * q, n) || !is_pierced(a, of_q, tri + 3 * p, n)) return false;

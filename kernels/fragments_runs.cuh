@@ -38,13 +38,15 @@ struct FragmentsRunsArgs {
     int* counts;            // [count]
     double* first_ends;     // [count,2]: the first run of each, kept when they are counted: most have no other
     int* first_sides;       // [count,2]
+    char* crosses;          // [count]: the piece goes through a triangle
     int* run_edge;          // [R]
     int* run_pixel;         // [R]: number of the crossed pixel
     double* run_ends;       // [R,2]
     int* run_sides;         // [R,2]: triangle on the left and on the right, or -1
 };
 
-struct Span { double lo, hi; };
+// crosses: within it the depth of the line and of the triangle become equal: the boundary goes through the triangle.
+struct Span { double lo, hi; bool crosses; };
 
 // A line on the screen with the depth of the boundary on it.
 struct Track { double x, y, dx, dy, z0, z1; };
@@ -103,8 +105,8 @@ GLRAST_INLINE int others(const int* v, int vertex) { return (v[0] != vertex ? 1 
 
 // The part of a piece that triangle t hides; empty: hi <= lo.
 GLRAST_INLINE Span hidden(const Piece& p, int t) {
-    Span s = {p.lo, p.hi};
-    const Span nothing = {1.0, 0.0};
+    Span s = {p.lo, p.hi, false};
+    const Span nothing = {1.0, 0.0, false};
     if (is_own(p, t)) return nothing;
     const int* v = vertices_of(p, t);
     const bool first = p.v1 >= 0 && has(v, p.v1), second = p.v1 >= 0 && has(v, p.v2);
@@ -113,9 +115,9 @@ GLRAST_INLINE Span hidden(const Piece& p, int t) {
     s = covered(p.planes + GLRAST_PLANES * (int64)t, p.track, s, zero, GLRAST_BORDER, z);
     if (!(s.hi > s.lo)) return nothing;
     const double from = zero[0] ? 0.0 : z[0] - p.track.z0, to = zero[1] ? 0.0 : z[1] - p.track.z1;
-    if (fabs(from + s.lo * (to - from)) <= GLRAST_TIE && fabs(from + s.hi * (to - from)) <= GLRAST_TIE) {
-        return t < p.owner ? s : nothing;
-    }
+    const double at_lo = from + s.lo * (to - from), at_hi = from + s.hi * (to - from);
+    if (fabs(at_lo) <= GLRAST_TIE && fabs(at_hi) <= GLRAST_TIE) return t < p.owner ? s : nothing;
+    s.crosses = fmin(at_lo, at_hi) < -GLRAST_TIE && fmax(at_lo, at_hi) > GLRAST_TIE;
     clip_line(-GLRAST_TIE - from, from - to, &s.lo, &s.hi);
     return s;
 }
@@ -125,16 +127,18 @@ struct Spans {
     Span kept[GLRAST_SPANS];
     int count;              // more than are kept: all are found again each time
     bool all;               // the whole piece is hidden
+    bool crosses;           // one of them crosses
 };
 
 GLRAST_INLINE Spans find_spans(const Piece& p) {
     Spans out;
     out.count = 0;
-    out.all = false;
+    out.all = out.crosses = false;
     for (int i = 0; i < p.count && !out.all; ++i) {
         const Span s = hidden(p, p.triangles[i]);
         if (!(s.hi > s.lo)) continue;
         if (s.lo <= p.lo && s.hi >= p.hi) out.all = true;
+        out.crosses = out.crosses || s.crosses;
         if (out.count < GLRAST_SPANS) out.kept[out.count] = s;
         ++out.count;
     }
@@ -162,7 +166,7 @@ struct Beyond { int triangle; double stop; };
 GLRAST_INLINE Beyond find_beyond(const Piece& p, const Track& moved, double s, double end) {
     const int zero[2] = {0, 0};
     const double q = s + GLRAST_SHORT;
-    const Span whole = {p.lo, p.hi};
+    const Span whole = {p.lo, p.hi, false};
     int seen = GLRAST_NOTHING;
     double nearest = 0.0, seen_end = end, z[2], seen_z[2] = {0.0, 0.0};
     for (int i = 0; i < p.count; ++i) {
@@ -202,8 +206,7 @@ GLRAST_INLINE Beyond find_beyond(const Piece& p, const Track& moved, double s, d
 
 // Calls emit(s0, s1, left, right) for each visible run of a piece.
 template <class Emit>
-GLRAST_INLINE void for_each_run(const Piece& p, Emit emit) {
-    const Spans spans = find_spans(p);
+GLRAST_INLINE void for_each_run(const Piece& p, const Spans& spans, Emit emit) {
     if (spans.all) return;
     const bool search = p.left == GLRAST_NOTHING || p.right == GLRAST_NOTHING;
     const double length = sqrt(p.track.dx * p.track.dx + p.track.dy * p.track.dy);
@@ -234,6 +237,32 @@ GLRAST_INLINE void for_each_run(const Piece& p, Emit emit) {
     }
 }
 
+// Piece `ends` of boundary e in crossed pixel f.
+template <class Args>
+GLRAST_INLINE Piece piece_of(const Args& a, int e, int f, const double* ends) {
+    const double* edge = a.edges + GLRAST_EDGE * (int64)e;
+    const int* info = a.info + GLRAST_EDGE_INFO * (int64)e;
+    const int64* image = a.images + 3 * (int64)info[3];
+    const int left = info[0], right = info[1];
+    Piece p;
+    p.track = Track{edge[0], edge[1], edge[2] - edge[0], edge[3] - edge[1], edge[4], edge[5]};
+    p.lo = ends[0];
+    p.hi = ends[1];
+    p.v1 = info[4];
+    p.v2 = info[5];
+    p.begins = info[2] & GLRAST_BEGINS;
+    p.ends = info[2] & GLRAST_ENDS;
+    p.left = left;
+    p.right = right;
+    p.owner = left == GLRAST_NOTHING || (right != GLRAST_NOTHING && right < left) ? right : left;
+    p.triangles = a.triangles + a.starts[f];
+    p.count = (int)(a.starts[f + 1] - a.starts[f]);
+    p.tri = a.tri + (int64)info[3] * a.tri_stride;
+    p.shift = image[0] - image[2];
+    p.planes = a.planes;
+    return p;
+}
+
 GLRAST_INLINE void write_run(const FragmentsRunsArgs& a, int64 out, int e, int f, double from, double to, int left, int right) {
     a.run_edge[out] = e;
     a.run_pixel[out] = f;
@@ -254,28 +283,11 @@ GLRAST_INLINE void fragments_runs_element(const FragmentsRunsArgs& a, int x, Row
         write_run(a, a.places[i], e, f, first_ends[0], first_ends[1], first_sides[0], first_sides[1]);
         return;
     }
-    const double* edge = a.edges + GLRAST_EDGE * (int64)e;
-    const int* info = a.info + GLRAST_EDGE_INFO * (int64)e;
-    const int64* image = a.images + 3 * (int64)info[3];
-    const int left = info[0], right = info[1];
-    Piece p;
-    p.track = Track{edge[0], edge[1], edge[2] - edge[0], edge[3] - edge[1], edge[4], edge[5]};
-    p.lo = a.piece_ends[2 * i];
-    p.hi = a.piece_ends[2 * i + 1];
-    p.v1 = info[4];
-    p.v2 = info[5];
-    p.begins = info[2] & GLRAST_BEGINS;
-    p.ends = info[2] & GLRAST_ENDS;
-    p.left = left;
-    p.right = right;
-    p.owner = left == GLRAST_NOTHING || (right != GLRAST_NOTHING && right < left) ? right : left;
-    p.triangles = a.triangles + a.starts[f];
-    p.count = (int)(a.starts[f + 1] - a.starts[f]);
-    p.tri = a.tri + (int64)info[3] * a.tri_stride;
-    p.shift = image[0] - image[2];
-    p.planes = a.planes;
+    const Piece p = piece_of(a, e, f, a.piece_ends + 2 * i);
+    const Spans spans = find_spans(p);
+    if (!a.places) a.crosses[i] = spans.crosses;
     int n = 0;
-    for_each_run(p, [&](double from, double to, int on_left, int on_right) {
+    for_each_run(p, spans, [&](double from, double to, int on_left, int on_right) {
         if (a.places) write_run(a, a.places[i] + n, e, f, from, to, on_left, on_right);
         else if (n == 0) {
             first_ends[0] = from;

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import torch
 
-from ._boundaries import Drawn, Runs, each
+from ._boundaries import Runs
+from ._screen import Drawn, each
 
 LIGHTEST = 1e-7  # of a pixel's area: fragments below are left out
 

@@ -50,8 +50,8 @@ def resolve(
         color = torch.where(frag.shown[..., None], color, background)
         empty = (frag.rast.detach()[..., 3] > 0).reshape(-1, 1)
         parts = torch.where(empty, parts, background.reshape(-1, C)[frag.pixel])
-    whole = color.reshape(-1, C).index_fill(0, frag.pixel, 0.0)
-    return whole.index_add(0, frag.pixel, frag.weight[:, None] * parts).reshape(color.shape)
+    whole = color.reshape(-1, C).index_fill(0, frag.pixel, 0.0)  # a copy, which may be added to
+    return whole.index_add_(0, frag.pixel, frag.weight[:, None] * parts).reshape(color.shape)
 
 
 def _picture(background: torch.Tensor, color: torch.Tensor) -> torch.Tensor:

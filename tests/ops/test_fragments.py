@@ -103,7 +103,16 @@ def test_near_leaves_out_pixels_that_only_creases_cross(context):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
-    ["polygons20_1", "flat_crease", "intersection", "near_plane", "leaving", "fan", "flat_mesh"],
+    [
+        "polygons20_1",
+        "soup",
+        "flat_crease",
+        "intersection",
+        "near_plane",
+        "leaving",
+        "fan",
+        "flat_mesh",
+    ],
 )
 def test_fragments_and_each_of_their_gradients_equal_the_twin(context, name):
     kind = crowded.ALL[name]()
