@@ -175,8 +175,8 @@ def visible_entries(context, kind, most):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("resolution", [32, 64, 256])
-@pytest.mark.parametrize("subdivisions", range(5))
+@pytest.mark.parametrize("resolution", [32, 64, 128, 256, 512])
+@pytest.mark.parametrize("subdivisions", range(6))
 def test_the_area_of_a_sphere_grows_as_its_square(context, subdivisions, resolution):
     vertices, tri = scenes._icosphere(subdivisions)
     xyz = (0.43 * vertices).float().to(context.device)

@@ -128,6 +128,24 @@ def test_a_seam_of_doubled_vertices_is_a_crease(context):
         assert relative_error(summed, grad) < GRADIENT
 
 
+def test_a_seam_may_be_closed_in_one_image_and_open_in_another(context):
+    pos, tri, _ = scenes.closed_mesh(1)
+    split = pos[:, tri.reshape(-1).long()].repeat(2, 1, 1)
+    split[1, ::7, :2] += 0.1
+    faces = torch.arange(3 * len(tri), dtype=torch.int32).reshape(-1, 3)
+    together = split.to(context.device).requires_grad_()
+    _, frag = find(context, together, faces)
+    check_weights(frag)
+    (grad,) = torch.autograd.grad(frag.weight.square().sum(), together)
+    for n in range(2):
+        alone = split[n : n + 1].to(context.device).requires_grad_()
+        _, one = find(context, alone, faces)
+        mine = (frag.pixel // (ODD[0] * ODD[1]) == n) & (frag.weight > 0)
+        assert torch.equal(frag.weight[mine], one.weight)
+        (wanted,) = torch.autograd.grad(one.weight.square().sum(), alone)
+        assert relative_error(grad[n], wanted[0]) < 1e-6
+
+
 def test_culled_triangles_are_not_there(context):
     pos, tri, _ = scenes.closed_mesh(1)
     for cull in ("back", "front"):
