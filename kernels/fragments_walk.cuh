@@ -21,12 +21,31 @@ struct FragmentsWalkArgs {
     double* piece_ends;     // [P,2]: s, 0 at A and 1 at B
 };
 
+#define GLRAST_FEW_PIXELS 16  // of the box around an edge: looking at them costs less than walking
+
+// Is every pixel around a short edge one that is not asked for? Most edges of a fine mesh are.
+GLRAST_INLINE bool passes_none(const FragmentsWalkArgs& a, const double* edge, int64 first) {
+    const double x0 = fmax(floor(fmin(edge[0], edge[2])), 0.0), x1 = fmin(floor(fmax(edge[0], edge[2])), a.columns - 1.0);
+    const double y0 = fmax(floor(fmin(edge[1], edge[3])), 0.0), y1 = fmin(floor(fmax(edge[1], edge[3])), a.lines - 1.0);
+    if (!((x1 - x0 + 1.0) * (y1 - y0 + 1.0) <= GLRAST_FEW_PIXELS)) return false;
+    int most = -1;
+    for (int j = (int)y0; j <= (int)y1; ++j)
+        for (int i = (int)x0; i <= (int)x1; ++i) {
+            const int f = a.crossed[first + (int64)j * a.columns + i];
+            most = f > most ? f : most;
+        }
+    return most < 0;
+}
+
 GLRAST_INLINE void fragments_walk_element(const FragmentsWalkArgs& a, int column, Row row) {
     const int64 e = row.index * a.width + column;
-    if (e >= a.count) return;
+    if (e >= a.count || (a.places && a.counts[e] == 0)) return;
     const int* info = a.info + GLRAST_EDGE_INFO * e;
+    const int64 first = (int64)info[3] * a.lines * a.columns;
     int n = 0;
-    if (info[2] & GLRAST_DRAWN && (!a.only_open || info[2] & GLRAST_OPEN)) {
+    bool wanted = info[2] & GLRAST_DRAWN && (!a.only_open || info[2] & GLRAST_OPEN);
+    if (wanted && a.crossed) wanted = !passes_none(a, a.edges + GLRAST_EDGE * e, first);
+    if (wanted) {
         const double* edge = a.edges + GLRAST_EDGE * e;
         const double x = edge[0], y = edge[1], dx = edge[2] - x, dy = edge[3] - y;
         double lo = 0.0, hi = 1.0;
@@ -37,7 +56,7 @@ GLRAST_INLINE void fragments_walk_element(const FragmentsWalkArgs& a, int column
         const double right = dx > 0.0 ? 1.0 : -1.0, up = dy > 0.0 ? 1.0 : -1.0;
         double s = lo, next_x = dx > 0.0 ? floor(x + s * dx) + 1.0 : ceil(x + s * dx) - 1.0;
         double next_y = dy > 0.0 ? floor(y + s * dy) + 1.0 : ceil(y + s * dy) - 1.0;
-        const int64 first = (int64)info[3] * a.lines * a.columns, most = 2 * ((int64)a.columns + a.lines) + 8;
+        const int64 most = 2 * ((int64)a.columns + a.lines) + 8;
         for (int64 step = 0; s < hi && step < most; ++step) {
             const double to_x = dx != 0.0 ? (next_x - x) / dx : 2.0, to_y = dy != 0.0 ? (next_y - y) / dy : 2.0;
             const double end = fmin(fmin(to_x, to_y), hi);
@@ -127,6 +146,7 @@ GLRAST_INLINE bool touches(const double* planes, double i, double j) {
 
 GLRAST_INLINE void fragments_touch_element(const FragmentsTouchArgs& a, int x, Row row) {
     const int64 *image = a.images + 3 * row.n, cell = row.index * a.width + x, t = image[2] + x;
+    if (a.places && a.counts[cell] == 0) return;
     int n = 0;
     if (x < image[1] && a.drawn[t]) {
         const double* planes = a.planes + GLRAST_PLANES * t;
