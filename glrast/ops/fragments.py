@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from functools import wraps
 from typing import NamedTuple
 
 import torch
@@ -238,17 +240,29 @@ def _contiguous(grad):
     return None if grad is None else grad.contiguous()
 
 
+def _untraced(function):
+    """`function`, which torch.compile, having broken the graph here, does not look into. Importing its part of PyTorch
+    takes seconds: where nobody has, nobody compiles."""
+    disabled = torch._disable_dynamo(function)  # pyright: ignore[reportPrivateImportUsage]
+
+    @wraps(function)
+    def called(*arguments):
+        return (disabled if "torch._dynamo" in sys.modules else function)(*arguments)
+
+    return called
+
+
 _forward_operator = operator(
     "fragments(Tensor rast, Tensor pos, Tensor tri, Tensor? ranges, str cull, bool near) -> ("
     + ", ".join(["Tensor"] * (4 + len(_STATE)))
     + ")",
-    _forward,
+    _untraced(_forward),
     _forward_fake,
 )
 _backward_operator = operator(
     "fragments_backward(Tensor? grad_rast, Tensor? grad_db, Tensor? grad_weight, int[] size, Tensor pos, Tensor tri, "
     + ", ".join(f"Tensor {name}" for name in _STATE)
     + ") -> Tensor",
-    _backward,
+    _untraced(_backward),
     lambda grad_rast, grad_db, grad_weight, size, pos, *rest: torch.empty_like(pos),
 )
