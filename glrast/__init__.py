@@ -7,7 +7,10 @@ from ._debug import debug
 from .context import Context, RasterizeCudaContext, RasterizeGLContext
 from .explain import explain
 from .ops._mipmap import texture_construct_mip
+from .ops._render import render
+from .ops._resolve import resolve
 from .ops.antialias import antialias, antialias_construct_topology_hash
+from .ops.fragments import Fragments, fragments
 from .ops.interpolate import interpolate
 from .ops.peel import DepthPeeler, peel
 from .ops.rasterize import rasterize, triangle_id
@@ -28,6 +31,10 @@ __all__ = [
     "texture_construct_mip",
     "antialias",
     "antialias_construct_topology_hash",
+    "fragments",
+    "Fragments",
+    "resolve",
+    "render",
     "debug",
     "explain",
 ]

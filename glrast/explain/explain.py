@@ -128,8 +128,8 @@ def _connected(answer: Explanation, graph: Graph, loss: torch.Tensor, pos: torch
 
 
 def _ways(answer: Explanation, graph: Graph, calls: list) -> None:
-    """Whether the ways to pos lead through antialias, the only one that sees silhouettes."""
-    if calls or graph.opaque:
+    """Whether the ways to pos lead through antialias or fragments, the only ones that see silhouettes."""
+    if calls or graph.opaque or any(graph.reaches(node) for node in graph.of("fragments")):
         return
     if graph.of("antialias"):
         answer.add(

@@ -137,6 +137,7 @@ def _reachable(starts, stop_at_own: bool = False) -> Iterator[Any]:
 def _own(node) -> bool:
     return node.name() in (
         "_AntialiasBackward",
+        "_FragmentsBackward",
         "_InterpolateBackward",
         "_RasterizeBackward",
         "_TextureBackward",

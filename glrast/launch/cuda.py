@@ -26,6 +26,8 @@ ADDS = {
     "interpolate_backward": lambda a: 3 * (a["grad_row"] + a["D"]),
     "antialias_backward_pos": lambda a: 12,  # x, y, w of an edge's two ends, for two pairs
     "antialias_inner_backward_pos": lambda a: 48,  # x, y, z, w of two triangles' vertices, likewise
+    "fragments_backward_points": lambda a: 9,  # x, y, w of three vertices
+    "fragments_backward_runs": lambda a: 24,  # x, y, z, w of two triangles' vertices
     "texture_backward": lambda a: (1, 4, 4, 8)[a["filter"]] * a["C"],  # texels by enum Filter
 }
 _RECORD_BYTES = 128 << 20  # of adds at once; sorting takes about three times as much again

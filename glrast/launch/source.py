@@ -13,9 +13,13 @@ import numpy as np
 import torch
 
 # C type in an Args struct -> (struct format, numpy dtype). Pointers travel as 64-bit addresses.
-_FORMATS = {"int": ("i", "i4"), "int64": ("q", "i8"), "float": ("f", "f4"), "*": ("P", "u8")}
+_FORMATS = {
+    "int": ("i", "i4"), "int64": ("q", "i8"), "float": ("f", "f4"), "double": ("d", "f8"), "*": ("P", "u8"),
+}  # fmt: skip
 # What a pointer of a C type points to.
-_POINTED = {"int": torch.int32, "int64": torch.int64, "float": torch.float32, "char": torch.int8}
+_POINTED = {
+    "int": torch.int32, "int64": torch.int64, "float": torch.float32, "double": torch.float64, "char": torch.int8,
+}  # fmt: skip
 
 
 @cache
@@ -114,7 +118,9 @@ def arguments(file_name: str, struct_name: str) -> Arguments:
 
 
 def _arguments(body: str) -> Arguments:
-    fields = re.findall(r"^\s*(?:const\s+)?(int64|int|float|char)(\s*\*)?\s+(\w+);", body, re.M)
+    fields = re.findall(
+        r"^\s*(?:const\s+)?(int64|int|float|double|char)(\s*\*)?\s+(\w+);", body, re.M
+    )
     kinds = ["*" if pointer else kind for kind, pointer, _ in fields]
     names = tuple(name for _, _, name in fields)
     # "@" aligns each member as the C compiler does; "0P" pads the end to a pointer's alignment.

@@ -62,6 +62,18 @@ def test_a_healthy_setup_has_no_cause_and_its_gradient_is_that_of_backward(setup
     assert str(answer).endswith("rows, and nothing was found that would spoil it.")
 
 
+@pytest.mark.parametrize("discontinuities", ["near", "all"])
+def test_fragments_give_silhouettes_a_gradient_as_well(setup, discontinuities):
+    def shade(rast, _):
+        return glrast.interpolate(setup.color, rast, setup.tri)[0]
+
+    image = glrast.render(
+        setup.ctx, setup.clip(), setup.tri, SIZE, shade, discontinuities=discontinuities
+    )
+    answer = setup.explain(image)
+    assert answer.causes == [] and answer.zero is False
+
+
 def test_healthy_variations_have_no_cause(device):
     for variation in (
         lambda s: s.image(color=lambda rast, c: torch.where(rast[..., 3:] > 0, c, 0.3)),

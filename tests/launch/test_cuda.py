@@ -104,6 +104,20 @@ def textured(context, filter="linear-mipmap-linear", cube=False, C=3):
     return tuple(t for t in (out, tex.grad, uv.grad, uv_da.grad) if t is not None)
 
 
+def fragmented(context, crossing=False):
+    if crossing:  # lines add to six vertices
+        pos, tri = discontinuities.intersection()[:2]
+        pos, tri = pos[None].repeat(2, 1, 1), tri.to(pos.device)
+    else:
+        pos, tri, _ = on(context, scenes.closed_mesh(1, images=2))
+    pos = pos.clone().requires_grad_()
+    rast, _ = glrast.rasterize(context, pos, tri, ODD)
+    frag = glrast.fragments(rast, pos, tri, "all")
+    total = sum((x * random(*x.shape, seed=7)).sum() for x in frag[:3])
+    total.backward()
+    return *frag[:3], pos.grad
+
+
 CASES = {
     "rasterize": rasterized,
     "rasterize without derivatives' gradients": lambda c: rasterized(c, False),
@@ -112,6 +126,8 @@ CASES = {
     "antialias": antialiased,
     "antialias all": lambda c: antialiased(c, "all"),
     "antialias intersection": intersecting,
+    "fragments": fragmented,
+    "fragments intersection": lambda c: fragmented(c, crossing=True),
     "texture": textured,
     "texture linear 1": lambda c: textured(c, "linear", C=1),
     "texture nearest 5": lambda c: textured(c, "nearest", C=5),

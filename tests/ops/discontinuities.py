@@ -10,12 +10,10 @@ from torch import Tensor
 
 import glrast
 from tests import scenes
-from tests.ops.compare import relative_error, torch_threads
-from tests.reference import supersample
+from tests.ops.compare import relative_error
+from tests.reference import clipped
 
 SIZE = (64, 64)
-STEP = 0.25 * 2 / SIZE[1]  # a quarter of a pixel
-DEPTH_STEP = 0.004  # moves the intersections below by about as much
 
 
 class Kind(NamedTuple):
@@ -161,36 +159,37 @@ def smooth_weight() -> Tensor:
     return torch.stack(channels, -1)[None].double()
 
 
+def noise_weight() -> Tensor:
+    """White noise: a loss that sees every pixel for itself."""
+    random = torch.Generator().manual_seed(0)
+    return torch.randn(1, *SIZE, 3, generator=random, dtype=torch.float64)
+
+
 def gradient(context, kind: Kind, discontinuities: str, weight: Tensor) -> Tensor:
     pos = kind.pos.to(context.device).requires_grad_()
     image = shaded(context, kind, pos, discontinuities)
     return torch.autograd.grad((image * weight.to(image)).sum(), pos)[0].cpu().double()
 
 
-def exact_gradient(kind: Kind, entries, weight: Tensor, samples: int = 64) -> Tensor:
-    """Central differences of the supersampled loss, shaped like pos."""
-    wide = faces(kind)
-
-    def loss(pos):
-        with torch_threads(1):
-            corners = pos[kind.tri.reshape(-1).long()]
-            image = supersample.supersample(corners, wide, kind.corners, SIZE, samples)
-        return (image * weight).sum()
-
-    found = torch.zeros(kind.pos.shape, dtype=torch.float64)
-    for axis in kind.axes:
-        eps = DEPTH_STEP if axis == 2 else STEP
-        along = [e for e in entries if e[1] == axis]
-        found += supersample.finite_difference_gradient(loss, kind.pos, along, eps)
-    return found
+def exact_gradient(kind: Kind, entries, weights) -> Tensor:
+    """[len(weights), len(entries)]: derivatives of sum(weight * image) of the exact image, weights [1,64,64,C]."""
+    arrays = clipped.as_arrays(*kind[:3])
+    weights = [w[0].double().numpy() for w in weights]
+    return torch.from_numpy(clipped.gradient(*arrays, SIZE, weights, entries))
 
 
-def entries_of(kind: Kind, most: int = 18) -> list[tuple[int, int]]:
-    """Entries of pos to check: all, or `most` of them spread evenly."""
-    every = [(v, axis) for v in range(len(kind.pos)) for axis in kind.axes]
-    return every[:: -(-len(every) // most)]
+def exact_image(kind: Kind) -> Tensor:
+    """[64,64,C] float64."""
+    return torch.from_numpy(clipped.image(*clipped.as_arrays(*kind[:3]), SIZE))
+
+
+def entries_of(kind: Kind, most: int | None = None) -> list[tuple[int, int]]:
+    """Entries of pos to check: all of the mesh's, or `most` of them spread evenly."""
+    used = kind.tri.unique().tolist()
+    every = [(v, axis) for v in used for axis in kind.axes]
+    return every if most is None else every[:: -(-len(every) // most)]
 
 
 def error(found: Tensor, exact: Tensor, entries) -> float:
-    where = tuple(torch.tensor(entries).T)
-    return relative_error(found[where], exact[where])
+    """Relative error of a gradient shaped like pos in those entries."""
+    return relative_error(found[tuple(torch.tensor(entries).T)], exact)

@@ -50,6 +50,10 @@ def losses(context, scene):
         "texture": (lambda t: glrast.texture(t, uv, uv_da).square().sum(), tex),
         "texture uv": (lambda u: glrast.texture(tex, u).square().sum(), uv),
         "antialias": (lambda p: glrast.antialias(color, rast, p, tri).square().sum(), pos),
+        "fragments": (
+            lambda p: sum(x.square().sum() for x in glrast.fragments(rast, p, tri, "all")[:3]),
+            pos,
+        ),
         "clip.transform_points": (
             lambda m: glrast.clip.transform_points(m, pos[0, :, :3]).square().sum(),
             torch.eye(4, device=pos.device),
@@ -59,9 +63,10 @@ def losses(context, scene):
 
 
 NAMES = [
-    "rasterize", "peel", "interpolate", "texture", "texture uv", "antialias", "clip.transform_points", "whole"
+    "rasterize", "peel", "interpolate", "texture", "texture uv", "antialias", "fragments",
+    "clip.transform_points", "whole",
 ]  # fmt: skip
-MAPPED = [name for name in NAMES if name != "peel"]
+MAPPED = [name for name in NAMES if name not in ("peel", "fragments")]
 
 
 def gradient(loss, at):

@@ -52,6 +52,7 @@ OPERATIONS = {
     "texture": ["tex", "uv", "uv_da", "mip_level_bias"],
     "antialias": ["color", "rast", "pos", "tri"],
     "antialias all": ["color", "rast", "pos", "tri"],
+    "fragments": ["pos", "tri"],
     "clip.transform_points": ["matrix", "points"],
 }
 
@@ -79,6 +80,7 @@ def forward(name, context):
         "antialias all": lambda: [
             glrast.antialias(t["color"], t["rast"], t["pos"], t["tri"], discontinuities="all")
         ],
+        "fragments": lambda: glrast.fragments(rast, t["pos"], t["tri"], "all")[:3],
         "clip.transform_points": lambda: [glrast.clip.transform_points(t["matrix"], t["points"])],
     }
     return calls[name](), t

@@ -1,0 +1,106 @@
+"""Edges of a mesh with all the triangles on each, and vertices that lie in one place."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+
+
+class Edges(NamedTuple):
+    """The edges of one or more images' triangles."""
+
+    vertices: torch.Tensor  # int32 [E,2], the lower index first
+    starts: torch.Tensor  # int64 [E+1]: where each edge's triangles begin in faces
+    faces: torch.Tensor  # int32: numbers of triangles, counted in their image
+    regions: (
+        torch.Tensor
+    )  # int64 [N,3]: an image's first edge, their number, place of the first among all images'
+    most: int  # edges of one image
+    total: int  # of all images
+
+
+def edges_of(tri: torch.Tensor, images: torch.Tensor) -> Edges:
+    """Args: tri int32 [T,3], the same triangles in each image, or [N,T,3], or those that images [N,3] (first
+    triangle, number of triangles, ...; on the CPU) name."""
+    for known_tri, known_images, edges in _remembered:
+        same = known_tri.shape == tri.shape and known_tri.device == tri.device
+        if same and torch.equal(known_images, images) and torch.equal(known_tri, tri):
+            return edges
+    edges = _find(tri, images)
+    _remembered.insert(0, (tri.clone(), images, edges))
+    del _remembered[_MOST_REMEMBERED:]
+    return edges
+
+
+# The meshes of the last calls, with what was found: finding it takes ten times as long as comparing.
+_remembered: list[tuple[torch.Tensor, torch.Tensor, Edges]] = []
+_MOST_REMEMBERED = 4
+
+
+def _find(tri: torch.Tensor, images: torch.Tensor) -> Edges:
+    rows = images.tolist() or [[0, 0, 0]]
+    shared = tri.ndim == 2 and len({tuple(row[:2]) for row in rows}) == 1
+    parts, firsts, counts = [], [0], []
+    for n, (first, count, *_) in enumerate(rows[:1] if shared else rows):
+        image = tri if tri.ndim == 2 else tri[n]
+        parts.append(_edges(image[first : first + count]))
+        counts.append(len(parts[-1][0]))
+        firsts.append(firsts[-1] + counts[-1])
+    if shared:
+        firsts, counts = firsts[:1] * len(rows), counts * len(rows)
+    places = [sum(counts[:n]) for n in range(len(counts))]
+    vertices, numbers, faces = (torch.cat(part) for part in zip(*parts))
+    regions = torch.tensor([firsts[: len(counts)], counts, places], dtype=torch.int64, device="cpu")
+    return Edges(
+        vertices,
+        torch.nn.functional.pad(numbers.cumsum(0), (1, 0)),
+        faces,
+        regions.T.contiguous().to(tri.device),
+        max(counts),
+        sum(counts),
+    )
+
+
+def _edges(tri: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """vertices int32 [E,2], number of each edge's triangles int64 [E], and those int32 [3T]."""
+    corners = tri.long()
+    start, end = corners[:, [1, 2, 0]].reshape(-1), corners[:, [2, 0, 1]].reshape(-1)
+    key = (torch.minimum(start, end) << 32) + torch.maximum(start, end)
+    key, order = torch.sort(key, stable=True)  # stable: triangles of an edge in order
+    key, counts = torch.unique_consecutive(key, return_counts=True)
+    vertices = torch.stack([key >> 32, key & 0xFFFFFFFF], 1).to(torch.int32)
+    return vertices, counts, (order // 3).to(torch.int32)
+
+
+def welded(pos: torch.Tensor, tri: torch.Tensor) -> torch.Tensor:
+    """tri with the vertices of one place, to the last bit, named alike: tri itself where there are none, else [T,3], or
+    [N,T,3] where images differ."""
+    lowest = _lowest_in_place(pos)
+    if lowest is None:
+        return tri
+    inside = (tri >= 0) & (tri < lowest.shape[-1])
+    at = torch.where(inside, tri, 0).long()
+    return torch.where(inside, lowest[..., at].to(torch.int32), tri).contiguous()
+
+
+def _lowest_in_place(pos: torch.Tensor) -> torch.Tensor | None:
+    """int64 [V] or [N,V]: for each vertex the lowest index of those in its place; None where each has its own."""
+    if pos.numel() == 0:
+        return None
+    bits = (pos + 0.0).view(torch.int32).long()  # -0 is 0
+    key = bits[..., 0]
+    for axis in range(1, 4):  # collisions are no harm: places are compared
+        key = (key * -7046029254386353131) ^ (key >> 29) ^ bits[..., axis]
+    _, order = torch.sort(key, dim=-1, stable=True)
+    placed = torch.gather(pos, -2, order[..., None].expand(*order.shape, 4))
+    again = torch.zeros_like(order, dtype=torch.bool)
+    again[..., 1:] = (placed[..., 1:, :] == placed[..., :-1, :]).all(-1)
+    if not bool(again.any()):
+        return None
+    number = torch.arange(order.shape[-1], device=pos.device).expand_as(order)
+    first = torch.where(again, 0, number).cummax(-1).values
+    lowest = torch.empty_like(order).scatter_(-1, order, torch.gather(order, -1, first))
+    if lowest.ndim == 2 and torch.equal(lowest, lowest[:1].expand_as(lowest)):
+        return lowest[0]
+    return lowest
