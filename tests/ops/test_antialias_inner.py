@@ -121,7 +121,7 @@ LIMITS = {
     "leaving": (0.02, 0.02),
     "image_border": (1.01, 1.01),
     "smooth_mesh": (0.2, 0.2),
-    "flat_mesh": (0.7, 0.2),
+    "flat_mesh": (0.75, 0.2),
 }
 
 
