@@ -31,6 +31,7 @@ MOST_IMAGES = 60  # kept layers, about 25 GB; a build makes 17, a changed source
 NOT_IN_THE_IMAGE = (
     "tests/test_stem_rule.py",
     "tests/test_packaging.py",
+    "tests/test_install_torch.py",
     "tests/test_docs.py",
     "tests/bench/test_gpu_check.py",
 )
