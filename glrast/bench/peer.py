@@ -185,9 +185,9 @@ def _import() -> tuple[Any, Any]:
     try:
         from deodr import differentiable_renderer  # pyright: ignore[reportMissingImports]
         from deodr.triangulated_mesh import ColoredTriMesh  # pyright: ignore[reportMissingImports]
-    except ImportError as error:
+    except (ImportError, NameError) as error:  # without trimesh: a name that is not defined
         raise RuntimeError(
-            "glrast bench: --peer deodr needs DEODR, which is not installed; run: pip install 'glrast[bench]'"
+            "glrast bench: --peer deodr needs DEODR and trimesh; one is not installed; run: pip install 'glrast[bench]'"
         ) from error
     return differentiable_renderer, ColoredTriMesh
 
