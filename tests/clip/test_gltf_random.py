@@ -25,7 +25,7 @@ def load(path):
 @pytest.mark.slow
 @pytest.mark.parametrize("block", range(10))
 def test_files_of_random_features_are_what_their_numbers_mean(tmp_path, block):
-    for seed in range(block * 50, block * 50 + 50):
+    for seed in range(block * 100, block * 100 + 100):
         maker = Maker(seed, tmp_path)
         path, expected = maker.make()
         if maker.refusal or len(expected.pos) == 0:
