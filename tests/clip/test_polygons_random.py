@@ -1,4 +1,4 @@
-"""A thousand obj files of random features, and a thousand broken ones."""
+"""Of obj and of ply a thousand files of random features, and a thousand broken ones."""
 
 import warnings
 from collections import Counter
@@ -6,20 +6,26 @@ from collections import Counter
 import pytest
 
 from glrast.clip import load_mesh
+from tests.clip import random_obj, random_ply
 from tests.clip.drawn_mesh import check_polygons
-from tests.clip.random_obj import BREAKS, TOLD, broken_obj, random_obj
 
 pytest.importorskip("PIL", reason="Pillow writes the pictures")
+MAKERS = {
+    "obj": (random_obj, random_obj.random_obj, random_obj.broken_obj),
+    "ply": (random_ply, random_ply.random_ply, random_ply.broken_ply),
+}
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("part", range(4))
-def test_random_files_are_the_mesh_that_was_drawn(tmp_path, part):
+@pytest.mark.parametrize("ending", MAKERS)
+def test_random_files_are_the_mesh_that_was_drawn(tmp_path, ending, part):
+    _, make, _ = MAKERS[ending]
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # nothing in them is left out
         warnings.filterwarnings("ignore", message=".*pos is relative to")  # but some lie far away
         for seed in range(part, 1000, 4):
-            drawn = random_obj(seed)
+            drawn = make(seed)
             mesh = load_mesh(drawn.write(tmp_path / str(seed)))
             try:
                 check_polygons(mesh, drawn.polygons)
@@ -29,19 +35,21 @@ def test_random_files_are_the_mesh_that_was_drawn(tmp_path, part):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("part", range(4))
-def test_broken_files_load_or_are_named(tmp_path, part):
+@pytest.mark.parametrize("ending", MAKERS)
+def test_broken_files_load_or_are_named(tmp_path, ending, part):
+    kinds, _, make = MAKERS[ending]
     results = Counter()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for seed in range(part, 1000, 4):
-            drawn, what = broken_obj(seed)
+            drawn, what = make(seed)
             folder = tmp_path / str(seed)
             path = drawn.write(folder)
             try:
                 load_mesh(path)
                 results[what, "read"] += 1
-                assert what not in TOLD, f"seed {seed}: {what} was not told"
+                assert what not in kinds.TOLD, f"seed {seed}: {what} was not told"
             except (ValueError, FileNotFoundError) as error:
                 assert str(folder) in str(error), f"seed {seed}: {error}"
                 results[what, "told"] += 1
-    assert {what for what, _ in results} == set(BREAKS)
+    assert {what for what, _ in results} == set(kinds.BREAKS)
