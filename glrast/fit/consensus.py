@@ -39,7 +39,7 @@ VOXELS, COARSE_VOXELS = 64, 40
 BOXES = 4
 # Pieces with fewer cells are the masks' own roughness: of what a mask lacks along its outline, and
 # of the holes that it encloses.
-SMALLEST_BITE, SMALLEST_HOLE = 6, 2
+SMALLEST_BITE, SMALLEST_HOLE = 6, 3
 # Views closer than about 20 degrees share a vote: |cos|^11 is one half there.
 SHARPNESS = 11.0
 # A mask that lacks this share of what is surely the object, or its pose, is wrong altogether.
