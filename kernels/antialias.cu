@@ -67,7 +67,7 @@ GLRAST_INLINE bool is_silhouette_behind(Float4 a, Float4 b, Float4 c, const floa
     return own > 0.0f ? side >= 0.0f : side <= 0.0f;
 }
 
-GLRAST_INLINE void antialias_silhouettes_element(const AntialiasSilhouettesArgs& a, int t, Row row) {
+GLRAST_INLINE void find_silhouettes(const AntialiasSilhouettesArgs& a, int t, Row row) {
     char* flags = a.flags + row.n * a.width + t;
     *flags = 0;
     Int3 index;
@@ -86,6 +86,10 @@ GLRAST_INLINE void antialias_silhouettes_element(const AntialiasSilhouettesArgs&
     *flags = (char)((is_silhouette(q1, q2, q0, pos, opposite[0], a.V) ? 1 : 0) |
                     (is_silhouette(q2, q0, q1, pos, opposite[1], a.V) ? 2 : 0) |
                     (is_silhouette(q0, q1, q2, pos, opposite[2], a.V) ? 4 : 0));
+}
+
+GLRAST_INLINE void antialias_silhouettes_element(const AntialiasSilhouettesArgs& a, int x, int count, Row row) {
+    for (int end = x + count; x < end; ++x) find_silhouettes(a, x, row);
 }
 GLRAST_KERNEL(antialias_silhouettes, AntialiasSilhouettesArgs)
 
@@ -253,8 +257,7 @@ GLRAST_INLINE bool is_uniform(const AntialiasPairsArgs& a, int x, int count, Row
     return other == 0;
 }
 
-GLRAST_INLINE void antialias_pairs_element(const AntialiasPairsArgs& a, int x, Row row) {
-    const int count = span_count(a.width, x);
+GLRAST_INLINE void span_pairs(const AntialiasPairsArgs& a, int x, int count, Row row) {
     if (is_uniform(a, x, count, row)) {
         float* alpha = a.alpha + 2 * (row.index * a.width + x);
         for (int i = 0; i < 2 * count; ++i) alpha[i] = 0.0f;
@@ -263,7 +266,11 @@ GLRAST_INLINE void antialias_pairs_element(const AntialiasPairsArgs& a, int x, R
     PairsRun run = {};
     for (int end = x + count; x < end; ++x) pixel_pairs(a, x, row, run);
 }
-GLRAST_SPAN_KERNEL(antialias_pairs, AntialiasPairsArgs)
+
+GLRAST_INLINE void antialias_pairs_element(const AntialiasPairsArgs& a, int x, int count, Row row) {
+    for (int end = x + count; x < end; x += GLRAST_SPAN) span_pairs(a, x, lesser(end - x, GLRAST_SPAN), row);
+}
+GLRAST_KERNEL(antialias_pairs, AntialiasPairsArgs)
 
 #include "antialias_blend.cuh"
 
@@ -355,14 +362,17 @@ GLRAST_INLINE void antialias_pair_gradient(const AntialiasBackwardPosArgs& a, in
     GLRAST_ADD(g2, gX2);  GLRAST_ADD(g2 + 1, gY2);  GLRAST_ADD(g2 + 3, -(p2[0] * gX2 + p2[1] * gY2) / e.w2);
 }
 
-GLRAST_INLINE void antialias_backward_pos_element(const AntialiasBackwardPosArgs& a, int x, Row row) {
-    const int count = span_count(a.width, x);
+GLRAST_INLINE void span_gradient(const AntialiasBackwardPosArgs& a, int x, int count, Row row) {
     if (are_zero(a.alpha + 2 * (row.index * a.width + x), 2 * count)) return;
     for (int end = x + count; x < end; ++x) {
         antialias_pair_gradient(a, x, row, false);
         antialias_pair_gradient(a, x, row, true);
     }
 }
-GLRAST_SCATTER_SPAN_KERNEL(antialias_backward_pos, AntialiasBackwardPosArgs)
+
+GLRAST_INLINE void antialias_backward_pos_element(const AntialiasBackwardPosArgs& a, int x, int count, Row row) {
+    for (int end = x + count; x < end; x += GLRAST_SPAN) span_gradient(a, x, lesser(end - x, GLRAST_SPAN), row);
+}
+GLRAST_SCATTER(antialias_backward_pos, AntialiasBackwardPosArgs)
 
 #include "antialias_inner.cuh"

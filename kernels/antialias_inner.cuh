@@ -219,10 +219,14 @@ GLRAST_INLINE float pair_alpha(const AntialiasInnerPairsArgs& a, int x, Row row,
     return 0.0f;
 }
 
-GLRAST_INLINE void antialias_inner_pairs_element(const AntialiasInnerPairsArgs& a, int x, Row row) {
+GLRAST_INLINE void inner_pairs(const AntialiasInnerPairsArgs& a, int x, Row row) {
     float* alpha = a.alpha + 2 * (row.index * a.width + x);
     alpha[0] = x + 1 < a.width ? pair_alpha(a, x, row, false) : 0.0f;
     alpha[1] = row.y + 1 < a.H ? pair_alpha(a, x, row, true) : 0.0f;
+}
+
+GLRAST_INLINE void antialias_inner_pairs_element(const AntialiasInnerPairsArgs& a, int x, int count, Row row) {
+    for (int end = x + count; x < end; ++x) inner_pairs(a, x, row);
 }
 GLRAST_KERNEL(antialias_inner_pairs, AntialiasInnerPairsArgs)
 

@@ -45,7 +45,7 @@ GLRAST_INLINE void add_step(const AntialiasInnerBlendArgs& a, InnerPair pair, fl
     }
 }
 
-GLRAST_INLINE void antialias_inner_blend_element(const AntialiasInnerBlendArgs& a, int x, Row row) {
+GLRAST_INLINE void inner_blend(const AntialiasInnerBlendArgs& a, int x, Row row) {
     float* out = a.out + (row.index * a.width + x) * a.C;
     for (int i = 0; i < a.C; ++i) out[i] = 0.0f;
     for (int vertical = 0; vertical < 2; ++vertical)
@@ -55,10 +55,14 @@ GLRAST_INLINE void antialias_inner_blend_element(const AntialiasInnerBlendArgs& 
             if (back ? alpha < 0.0f : alpha > 0.0f) add_step(a, pair, alpha, out);
         }
 }
+
+GLRAST_INLINE void antialias_inner_blend_element(const AntialiasInnerBlendArgs& a, int x, int count, Row row) {
+    for (int end = x + count; x < end; ++x) inner_blend(a, x, row);
+}
 GLRAST_KERNEL(antialias_inner_blend, AntialiasInnerBlendArgs)
 
 // A pixel is p-1, p, q or q+1 of pairs that begin 1 after, at, 1 or 2 before it.
-GLRAST_INLINE void antialias_inner_backward_color_element(const AntialiasInnerBlendArgs& a, int x, Row row) {
+GLRAST_INLINE void inner_blend_backward(const AntialiasInnerBlendArgs& a, int x, Row row) {
     float* out = a.out + (row.index * a.width + x) * a.C;
     for (int i = 0; i < a.C; ++i) out[i] = 0.0f;
     for (int vertical = 0; vertical < 2; ++vertical)
@@ -72,6 +76,10 @@ GLRAST_INLINE void antialias_inner_backward_color_element(const AntialiasInnerBl
             const float* y = a.color + (pair.row.index * a.width + pair.x) * a.C + step;
             if (weight != 0.0f) for (int i = 0; i < a.C; ++i) out[i] += weight * y[i];
         }
+}
+
+GLRAST_INLINE void antialias_inner_backward_color_element(const AntialiasInnerBlendArgs& a, int x, int count, Row row) {
+    for (int end = x + count; x < end; ++x) inner_blend_backward(a, x, row);
 }
 GLRAST_KERNEL(antialias_inner_backward_color, AntialiasInnerBlendArgs)
 
@@ -154,12 +162,15 @@ GLRAST_INLINE void antialias_inner_gradient(const AntialiasInnerBackwardPosArgs&
     add_plane(a, row, found.plane_q, -D / found.slope);
 }
 
-GLRAST_INLINE void antialias_inner_backward_pos_element(const AntialiasInnerBackwardPosArgs& a, int x, Row row) {
-    const int count = span_count(a.width, x);
+GLRAST_INLINE void inner_span_gradient(const AntialiasInnerBackwardPosArgs& a, int x, int count, Row row) {
     if (are_zero(a.alpha + 2 * (row.index * a.width + x), 2 * count)) return;
     for (int end = x + count; x < end; ++x) {
         antialias_inner_gradient(a, x, row, false);
         antialias_inner_gradient(a, x, row, true);
     }
 }
-GLRAST_SCATTER_SPAN_KERNEL(antialias_inner_backward_pos, AntialiasInnerBackwardPosArgs)
+
+GLRAST_INLINE void antialias_inner_backward_pos_element(const AntialiasInnerBackwardPosArgs& a, int x, int count, Row row) {
+    for (int end = x + count; x < end; x += GLRAST_SPAN) inner_span_gradient(a, x, lesser(end - x, GLRAST_SPAN), row);
+}
+GLRAST_SCATTER(antialias_inner_backward_pos, AntialiasInnerBackwardPosArgs)

@@ -1,4 +1,4 @@
-// GLRAST_BINNED_KERNEL(name, Args): a scatter kernel for gradients too large to copy per thread. The element is
+// GLRAST_BINNED(name, Args): a scatter kernel for gradients too large to copy per thread. The element is
 //   template <class Sink> void name_element(const Args& a, const Groups& groups, Sink& sink)
 // for some groups of up to GLRAST_LANES pixels. A visit is for the values that belong to pixels (Sink::gradients), or for
 // adding to texels (Sink::adds), or both. It calls sink.group(i) before group i and sink.pixel(lane, second) before each pixel's first
@@ -52,7 +52,7 @@ struct AtomicSink {
 
 GLRAST_INLINE Groups one_pixel(int64 pixel) { return Groups{{pixel}, {kAllVisits}, 1, pixel + 1}; }
 
-#define GLRAST_BINNED_KERNEL(name, Args) \
+#define GLRAST_BINNED(name, Args) \
     GLRAST_CUDA_SCATTER(name, Args, AtomicSink sink = {a.grad}; \
                         const Groups groups = one_pixel(index * a.width + x); \
                         name##_element(a, groups, sink))
@@ -286,7 +286,7 @@ inline void give_block(float* grad, const float* block, int64_t texels, int64_t 
 template <class Args, class Visit>
 void binned(const Args& a, int threads, Visit visit) {
     const int64_t pixels = a.rows * a.width, C = a.C, texels = a.texels, step = padded(C);
-    if (pixels <= kInlineElements) threads = 1;
+    if (pixels <= kInlineWork) threads = 1;
     if (!a.grad || texels * C == 0) {
         parallel((pixels + kChunkPixels - 1) / kChunkPixels, threads, [&](int64_t i) {
             PixelSink sink;
@@ -345,7 +345,7 @@ void binned(const Args& a, int threads, Visit visit) {
 
 }  // namespace host
 
-#define GLRAST_BINNED_KERNEL(name, Args)                                                                        \
+#define GLRAST_BINNED(name, Args)                                                                        \
     extern "C" int64 name##_sizeof() { return sizeof(Args); }                                                   \
     extern "C" void name(const Args* args, int threads) {                                                       \
         host::binned(*args, threads, [](const Args& a, const Groups& groups, auto& sink) {                      \

@@ -30,18 +30,8 @@ GLRAST_INLINE void fetch_drawn(int64 drawn, bool full, int x, Row row, int* id, 
         GLRAST_CUDA_THREAD(a, 0, a.rows)                                                         \
         call;                                                                                    \
     }
-#define GLRAST_KERNEL(name, Args) GLRAST_CUDA_KERNEL(name, Args, name##_element(a, x, row))
-#define GLRAST_RUN_KERNEL(name, Args, Run) \
-    GLRAST_CUDA_KERNEL(name, Args, Run run = {}; name##_element(a, x, row, run))
-#define GLRAST_LANES_KERNEL(name, Args) GLRAST_KERNEL(name, Args)
-#define GLRAST_GROUPS_KERNEL(name, Args) GLRAST_KERNEL(name, Args)
-#define GLRAST_SPAN_KERNEL(name, Args) GLRAST_KERNEL(name, Args)
-#define GLRAST_BLOCK_KERNEL(name, Args) GLRAST_KERNEL(name, Args)
-#define GLRAST_SCATTER_KERNEL(name, Args) GLRAST_CUDA_SCATTER(name, Args, name##_element(a, x, row))
-#define GLRAST_SCATTER_LANES_KERNEL(name, Args) GLRAST_SCATTER_KERNEL(name, Args)
-#define GLRAST_SCATTER_SPAN_KERNEL(name, Args) GLRAST_SCATTER_KERNEL(name, Args)
-#define GLRAST_SCATTER_RUN_KERNEL(name, Args, Run) \
-    GLRAST_CUDA_SCATTER(name, Args, Run run = {}; name##_element(a, x, row, run); name##_finish(a, row, run))
+#define GLRAST_KERNEL(name, Args) GLRAST_CUDA_KERNEL(name, Args, name##_element(a, x, 1, row))
+#define GLRAST_SCATTER(name, Args) GLRAST_CUDA_SCATTER(name, Args, name##_element(a, x, 1, row))
 #define GLRAST_ADD(p, value) accumulate((p), (value))
 
 #ifndef GLRAST_RECORD

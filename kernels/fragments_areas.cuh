@@ -27,9 +27,7 @@ struct FragmentsViewpointArgs {
     int* seen;              // [count]: of all images' triangles, or -1
 };
 
-GLRAST_INLINE void fragments_viewpoint_element(const FragmentsViewpointArgs& a, int column, Row row) {
-    const int64 i = row.index * a.width + column;
-    if (i >= a.count) return;
+GLRAST_INLINE void see_from_viewpoint(const FragmentsViewpointArgs& a, int64 i) {
     const int64 pixel = a.pixels[i], line = pixel / a.columns;
     const int f = a.crossed[pixel];
     const double x = (double)(pixel - line * a.columns) + 0.5 + GLRAST_VIEW_X, y = (double)(line % a.lines) + 0.5 + GLRAST_VIEW_Y;
@@ -44,6 +42,10 @@ GLRAST_INLINE void fragments_viewpoint_element(const FragmentsViewpointArgs& a, 
         nearest = z;
     }
     a.seen[i] = seen;
+}
+
+GLRAST_INLINE void fragments_viewpoint_element(const FragmentsViewpointArgs& a, int x, int count, Row row) {
+    for_each_listed(a, x, count, row, [&](int64 i) { see_from_viewpoint(a, i); });
 }
 GLRAST_KERNEL(fragments_viewpoint, FragmentsViewpointArgs)
 
@@ -112,9 +114,7 @@ GLRAST_INLINE Area shadow_of(Spot a, Spot b) {
     return left ? out : Area{-out.area, -out.x, -out.y};
 }
 
-GLRAST_INLINE void fragments_shadows_element(const FragmentsShadowsArgs& a, int column, Row row) {
-    const int64 i = row.index * a.width + column;
-    if (i >= a.count) return;
+GLRAST_INLINE void cast_shadow(const FragmentsShadowsArgs& a, int64 i) {
     const double* edge = a.edges + GLRAST_EDGE * (int64)a.run_edge[i];
     const int64 pixel = a.pixels[a.run_pixel[i]], line = pixel / a.columns;
     const double x = (double)(pixel - line * a.columns) + 0.5, y = (double)(line % a.lines) + 0.5;
@@ -123,6 +123,10 @@ GLRAST_INLINE void fragments_shadows_element(const FragmentsShadowsArgs& a, int 
     out[0] = s.area;
     out[1] = s.x + s.area * GLRAST_VIEW_X;
     out[2] = s.y + s.area * GLRAST_VIEW_Y;
+}
+
+GLRAST_INLINE void fragments_shadows_element(const FragmentsShadowsArgs& a, int x, int count, Row row) {
+    for_each_listed(a, x, count, row, [&](int64 i) { cast_shadow(a, i); });
 }
 GLRAST_KERNEL(fragments_shadows, FragmentsShadowsArgs)
 
@@ -142,9 +146,7 @@ struct FragmentsWeighArgs {
     double* centers;        // [parts,2]: from the pixel's centre
 };
 
-GLRAST_INLINE void fragments_weigh_element(const FragmentsWeighArgs& a, int x, Row row) {
-    const int64 i = row.index * a.width + x;
-    if (i >= a.count) return;
+GLRAST_INLINE void weigh_parts(const FragmentsWeighArgs& a, int64 i) {
     const int64 begin = a.parts_at[i], end = a.parts_at[i + 1];
     double total = 0.0;
     for (int64 part = begin; part < end; ++part) {
@@ -166,6 +168,10 @@ GLRAST_INLINE void fragments_weigh_element(const FragmentsWeighArgs& a, int x, R
     }
     // Areas sum to 1 but for rounding, and for surfaces in one plane that no rule could tell apart.
     for (int64 part = begin; part < end; ++part) a.weights[part] /= total;
+}
+
+GLRAST_INLINE void fragments_weigh_element(const FragmentsWeighArgs& a, int x, int count, Row row) {
+    for_each_listed(a, x, count, row, [&](int64 i) { weigh_parts(a, i); });
 }
 GLRAST_KERNEL(fragments_weigh, FragmentsWeighArgs)
 
@@ -201,9 +207,7 @@ GLRAST_INLINE bool shading_at(const double* p, double x, double y, Shading* s) {
     return fabs(s->u_x) < 1e30 && fabs(s->u_y) < 1e30 && fabs(s->v_x) < 1e30 && fabs(s->v_y) < 1e30 && r < 1e100;
 }
 
-GLRAST_INLINE void fragments_place_element(const FragmentsPlaceArgs& a, int column, Row row) {
-    const int64 i = row.index * a.width + column;
-    if (i >= a.count) return;
+GLRAST_INLINE void place_fragment(const FragmentsPlaceArgs& a, int64 i) {
     float *rast = a.rast + 4 * i, *db = a.rast_db + 4 * i;
     for (int k = 0; k < 4; ++k) rast[k] = db[k] = 0.0f;
     if (a.triangles[i] == GLRAST_NOTHING) return;
@@ -216,5 +220,9 @@ GLRAST_INLINE void fragments_place_element(const FragmentsPlaceArgs& a, int colu
     rast[1] = (float)s.v;
     db[0] = (float)s.u_x;  db[1] = (float)s.u_y;
     db[2] = (float)s.v_x;  db[3] = (float)s.v_y;
+}
+
+GLRAST_INLINE void fragments_place_element(const FragmentsPlaceArgs& a, int x, int count, Row row) {
+    for_each_listed(a, x, count, row, [&](int64 i) { place_fragment(a, i); });
 }
 GLRAST_KERNEL(fragments_place, FragmentsPlaceArgs)

@@ -41,9 +41,7 @@ GLRAST_INLINE void add(float* p, double value) {
 }
 
 // grad_M of rows (X,Y,W): a change dM changes b by -b dM M^-1, and its slopes likewise.
-GLRAST_INLINE void fragments_backward_points_element(const FragmentsBackwardPointsArgs& a, int column, Row row) {
-    const int64 i = row.index * a.width + column;
-    if (i >= a.count) return;
+GLRAST_INLINE void point_gradient(const FragmentsBackwardPointsArgs& a, int64 i) {
     double* motion = a.motion + 2 * i;
     motion[0] = motion[1] = 0.0;
     if (a.triangles[i] == GLRAST_NOTHING) return;
@@ -87,7 +85,11 @@ GLRAST_INLINE void fragments_backward_points_element(const FragmentsBackwardPoin
         }
     }
 }
-GLRAST_SCATTER_KERNEL(fragments_backward_points, FragmentsBackwardPointsArgs)
+
+GLRAST_INLINE void fragments_backward_points_element(const FragmentsBackwardPointsArgs& a, int x, int count, Row row) {
+    for_each_listed(a, x, count, row, [&](int64 i) { point_gradient(a, i); });
+}
+GLRAST_SCATTER(fragments_backward_points, FragmentsBackwardPointsArgs)
 
 // ---- runs ------------------------------------------------------------------------------------------------
 
@@ -164,9 +166,7 @@ GLRAST_INLINE void add_end(const FragmentsBackwardRunsArgs& a, const int* info, 
     }
 }
 
-GLRAST_INLINE void fragments_backward_runs_element(const FragmentsBackwardRunsArgs& a, int column, Row row) {
-    const int64 i = row.index * a.width + column;
-    if (i >= a.count) return;
+GLRAST_INLINE void run_gradient(const FragmentsBackwardRunsArgs& a, int64 i) {
     const double* edge = a.edges + GLRAST_EDGE * (int64)a.run_edge[i];
     const int* info = a.info + GLRAST_EDGE_INFO * (int64)a.run_edge[i];
     const double s0 = a.run_ends[2 * i], s1 = a.run_ends[2 * i + 1], dx = edge[2] - edge[0], dy = edge[3] - edge[1];
@@ -196,4 +196,8 @@ GLRAST_INLINE void fragments_backward_runs_element(const FragmentsBackwardRunsAr
         add_end(a, info, info[4 + k], g * n_x, g * n_y, -g * (n_x * fx + n_y * fy));
     }
 }
-GLRAST_SCATTER_KERNEL(fragments_backward_runs, FragmentsBackwardRunsArgs)
+
+GLRAST_INLINE void fragments_backward_runs_element(const FragmentsBackwardRunsArgs& a, int x, int count, Row row) {
+    for_each_listed(a, x, count, row, [&](int64 i) { run_gradient(a, i); });
+}
+GLRAST_SCATTER(fragments_backward_runs, FragmentsBackwardRunsArgs)

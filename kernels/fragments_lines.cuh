@@ -93,13 +93,17 @@ GLRAST_INLINE bool do_meet(const FragmentsMeetArgs& a, float id_p, float id_q, i
     return line_between(of_p, of_q, false, a.width, a.H, edge);
 }
 
-GLRAST_INLINE void fragments_meet_element(const FragmentsMeetArgs& a, int x, Row row) {
+GLRAST_INLINE void find_meeting(const FragmentsMeetArgs& a, int x, Row row) {
     const int64 pixel = row.index * a.width + x;
     const float* id = a.rast + 4 * pixel + 3;
     int found = 0;
     if (x + 1 < a.width && id[0] != id[4] && do_meet(a, id[0], id[4], row.n)) found |= 1;
     if (row.y + 1 < a.H && id[0] != id[4 * (int64)a.width] && do_meet(a, id[0], id[4 * (int64)a.width], row.n)) found |= 2;
     a.meets[pixel] = (char)found;
+}
+
+GLRAST_INLINE void fragments_meet_element(const FragmentsMeetArgs& a, int x, int count, Row row) {
+    for (int end = x + count; x < end; ++x) find_meeting(a, x, row);
 }
 GLRAST_KERNEL(fragments_meet, FragmentsMeetArgs)
 
@@ -119,9 +123,7 @@ struct FragmentsLinesArgs {
     int* info;              // [count,6]
 };
 
-GLRAST_INLINE void fragments_lines_element(const FragmentsLinesArgs& a, int x, Row row) {
-    const int64 i = row.index * a.width + x;
-    if (i >= a.count) return;
+GLRAST_INLINE void find_line(const FragmentsLinesArgs& a, int64 i) {
     const int64 *pair = a.pairs + 3 * i, t = pair[1], other = pair[2];
     double* edge = a.edges + GLRAST_EDGE * i;
     int* info = a.info + GLRAST_EDGE_INFO * i;
@@ -136,5 +138,9 @@ GLRAST_INLINE void fragments_lines_element(const FragmentsLinesArgs& a, int x, R
     info[3] = (int)pair[0];
     info[4] = (int)(-1 - t);
     info[5] = (int)(-1 - other);
+}
+
+GLRAST_INLINE void fragments_lines_element(const FragmentsLinesArgs& a, int x, int count, Row row) {
+    for_each_listed(a, x, count, row, [&](int64 i) { find_line(a, i); });
 }
 GLRAST_KERNEL(fragments_lines, FragmentsLinesArgs)

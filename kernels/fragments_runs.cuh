@@ -18,6 +18,7 @@
 #define GLRAST_SPANS 16              // hidden intervals kept of a piece; where there are more they are found again each time
 
 struct FragmentsRunsArgs {
+    static constexpr int work = 64;  // triangles of a pixel that a piece is held against, and more
     int width;              // pieces in a row
     int H;                  // 1
     int64 rows;
@@ -272,9 +273,7 @@ GLRAST_INLINE void write_run(const FragmentsRunsArgs& a, int64 out, int e, int f
     a.run_sides[2 * out + 1] = right;
 }
 
-GLRAST_INLINE void fragments_runs_element(const FragmentsRunsArgs& a, int x, Row row) {
-    const int64 i = row.index * a.width + x;
-    if (i >= a.count) return;
+GLRAST_INLINE void find_piece_runs(const FragmentsRunsArgs& a, int64 i) {
     const int e = a.piece_edge[i], f = a.crossed[a.piece_pixel[i]];
     double* first_ends = a.first_ends + 2 * i;
     int* first_sides = a.first_sides + 2 * i;
@@ -299,4 +298,8 @@ GLRAST_INLINE void fragments_runs_element(const FragmentsRunsArgs& a, int x, Row
     });
     if (!a.places) a.counts[i] = n;
 }
-GLRAST_BLOCK_KERNEL(fragments_runs, FragmentsRunsArgs)
+
+GLRAST_INLINE void fragments_runs_element(const FragmentsRunsArgs& a, int x, int count, Row row) {
+    for_each_listed(a, x, count, row, [&](int64 i) { find_piece_runs(a, i); });
+}
+GLRAST_KERNEL(fragments_runs, FragmentsRunsArgs)

@@ -37,6 +37,13 @@ struct FragmentsPlanesArgs {
     char* drawn;            // [M]: 1 and what it cuts, or 0
 };
 
+// Calls each(i) for those of the `count` elements from x on that are in a list of a.count.
+template <class Args, class Each>
+GLRAST_INLINE void for_each_listed(const Args& a, int x, int count, Row row, Each each) {
+    const int64 first = row.index * a.width + x;
+    for (int64 i = first; i < first + count && i < a.count; ++i) each(i);
+}
+
 GLRAST_INLINE bool is_finite4(Float4 p) { return is_finite(p.x) && is_finite(p.y) && is_finite(p.z) && is_finite(p.w); }
 
 GLRAST_INLINE double value_at(const double* planes, int k, double x, double y) {
@@ -50,7 +57,7 @@ GLRAST_INLINE double length(Row3 p) { return sqrt(p.x * p.x + p.y * p.y + p.w * 
 // Does some of z run through the plane, some lie on the visible side of it and some beyond?
 GLRAST_INLINE bool cuts(double p, double q, double r) { return fmin(p, fmin(q, r)) < 0.0 && fmax(p, fmax(q, r)) > 0.0; }
 
-GLRAST_INLINE void fragments_planes_element(const FragmentsPlanesArgs& a, int x, Row row) {
+GLRAST_INLINE void find_planes(const FragmentsPlanesArgs& a, int x, Row row) {
     const int64* image = a.images + 3 * row.n;
     if (x >= image[1]) return;
     const int64 out = image[2] + x;
@@ -80,6 +87,10 @@ GLRAST_INLINE void fragments_planes_element(const FragmentsPlanesArgs& a, int x,
     }
     const bool near = cuts(r[0].w + z[0], r[1].w + z[1], r[2].w + z[2]), far = cuts(r[0].w - z[0], r[1].w - z[1], r[2].w - z[2]);
     a.drawn[out] = (char)(1 | (near ? GLRAST_CUTS_NEAR : 0) | (far ? GLRAST_CUTS_FAR : 0));
+}
+
+GLRAST_INLINE void fragments_planes_element(const FragmentsPlanesArgs& a, int x, int count, Row row) {
+    for (int end = x + count; x < end; ++x) find_planes(a, x, row);
 }
 GLRAST_KERNEL(fragments_planes, FragmentsPlanesArgs)
 
@@ -151,7 +162,7 @@ GLRAST_INLINE void find_sides(const FragmentsEdgesArgs& a, const int64* image, i
     }
 }
 
-GLRAST_INLINE void fragments_edges_element(const FragmentsEdgesArgs& a, int x, Row row) {
+GLRAST_INLINE void find_edge(const FragmentsEdgesArgs& a, int x, Row row) {
     const int64 *image = a.images + 3 * row.n, *region = a.regions + 3 * row.n;
     if (x >= region[1]) return;
     const int64 e = region[0] + x, out = region[2] + x;
@@ -181,5 +192,9 @@ GLRAST_INLINE void fragments_edges_element(const FragmentsEdgesArgs& a, int x, R
     if (info[0] == GLRAST_NOTHING && info[1] == GLRAST_NOTHING) return;
     const bool open = info[0] == GLRAST_NOTHING || info[1] == GLRAST_NOTHING;
     info[2] = GLRAST_DRAWN | (cut[0] == 0.0 ? GLRAST_BEGINS : 0) | (cut[1] == 1.0 ? GLRAST_ENDS : 0) | (open ? GLRAST_OPEN : 0);
+}
+
+GLRAST_INLINE void fragments_edges_element(const FragmentsEdgesArgs& a, int x, int count, Row row) {
+    for (int end = x + count; x < end; ++x) find_edge(a, x, row);
 }
 GLRAST_KERNEL(fragments_edges, FragmentsEdgesArgs)

@@ -287,26 +287,14 @@ GLRAST_INLINE Floats sum_channels(const Floats v[GLRAST_LANES], int count) {
 #endif
 }
 
-// Three values of one pixel or vertex: colours, mostly.
+// The sum of up to GLRAST_LANES channels, one after the other.
+GLRAST_INLINE float sum_of(Floats v, int count) {
 #ifdef __CUDACC__
-struct Triple { float x, y, z; };
-GLRAST_INLINE Triple load3(const float* p) { return Triple{p[0], p[1], p[2]}; }
-GLRAST_INLINE void store3(float* p, Triple t) { p[0] = t.x; p[1] = t.y; p[2] = t.z; }
-GLRAST_INLINE Triple operator*(float s, Triple t) { return Triple{s * t.x, s * t.y, s * t.z}; }
-GLRAST_INLINE Triple operator+(Triple a, Triple b) { return Triple{a.x + b.x, a.y + b.y, a.z + b.z}; }
-GLRAST_INLINE Triple operator-(Triple a, Triple b) { return Triple{a.x - b.x, a.y - b.y, a.z - b.z}; }
-GLRAST_INLINE float dot(Triple a, Triple b) { return a.x * b.x + a.y * b.y + a.z * b.z; }
-GLRAST_INLINE void add3(float* p, int, Triple t) { GLRAST_ADD(p, t.x); GLRAST_ADD(p + 1, t.y); GLRAST_ADD(p + 2, t.z); }
+    return v;
 #else
-typedef Floats Triple;  // the fourth is 0
-GLRAST_INLINE Triple load3(const float* p) { return Triple{p[0], p[1], p[2], 0.0f}; }
-GLRAST_INLINE void store3(float* p, Triple t) { p[0] = t[0]; p[1] = t[1]; p[2] = t[2]; }
-GLRAST_INLINE float dot(Triple a, Triple b) { const Triple c = a * b; return c[0] + c[1] + c[2]; }
-// `row` floats lie from one vertex to the next: with four, one addition does.
-GLRAST_INLINE void add3(float* p, int row, Triple t) {
-    if (row == 4) store_unaligned(p, load_unaligned(p) + t);
-    else store3(p, load3(p) + t);
-}
+    return count == 1 ? v[0] : count == 2 ? v[0] + v[1] : count == 3 ? v[0] + v[1] + v[2] : v[0] + v[1] + v[2] + v[3];
 #endif
+}
 
 #endif
+

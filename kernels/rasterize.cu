@@ -32,7 +32,7 @@ GLRAST_INLINE bool is_finite_vertex(const float* p) {
     return is_finite(p[0]) && is_finite(p[1]) && is_finite(p[2]) && is_finite(p[3]);
 }
 
-GLRAST_INLINE void rasterize_prepare_element(const RasterizePrepareArgs& a, int x, Row row) {
+GLRAST_INLINE void prepare_triangle(const RasterizePrepareArgs& a, int x, Row row) {
     Int3 index;
     bool draw = fetch_triangle(a.tri, a.width, a.V, x, &index);
     if (draw && a.check_finite) {
@@ -44,6 +44,10 @@ GLRAST_INLINE void rasterize_prepare_element(const RasterizePrepareArgs& a, int 
     out[0] = draw ? index.x : 0;
     out[1] = draw ? index.y : 0;
     out[2] = draw ? index.z : 0;
+}
+
+GLRAST_INLINE void rasterize_prepare_element(const RasterizePrepareArgs& a, int x, int count, Row row) {
+    for (int end = x + count; x < end; ++x) prepare_triangle(a, x, row);
 }
 GLRAST_KERNEL(rasterize_prepare, RasterizePrepareArgs)
 
@@ -61,6 +65,7 @@ GLRAST_KERNEL(rasterize_prepare, RasterizePrepareArgs)
 #define GLRAST_SNAP_RELATIVE 1e-6f   // and float32 rounds its pixel coordinates, by this much of their size
 
 struct RasterizeSelectArgs {
+    static constexpr int work = 8192;  // triangles of a block
     int width;              // blocks of an image, at most
     int H;                  // 1
     int64 rows;             // N
@@ -117,7 +122,7 @@ GLRAST_INLINE Mask invisible(const RasterizeSelectArgs& a, const Rows& p0, const
     return outside | (before & (missed | culled));
 }
 
-GLRAST_INLINE void rasterize_select_element(const RasterizeSelectArgs& a, int x, Row row) {
+GLRAST_INLINE void select_of_block(const RasterizeSelectArgs& a, int x, Row row) {
     const int64* image = a.images + 3 * row.n;
     const int64 begin = (int64)x * a.block, end = image[1] - begin < a.block ? image[1] : begin + a.block;
     const float* pos = a.pos + row.n * a.pos_stride;
@@ -149,7 +154,11 @@ GLRAST_INLINE void rasterize_select_element(const RasterizeSelectArgs& a, int x,
     }
     a.counts[row.index * a.width + x] = n;
 }
-GLRAST_BLOCK_KERNEL(rasterize_select, RasterizeSelectArgs)
+
+GLRAST_INLINE void rasterize_select_element(const RasterizeSelectArgs& a, int x, int count, Row row) {
+    for (int end = x + count; x < end; ++x) select_of_block(a, x, row);
+}
+GLRAST_KERNEL(rasterize_select, RasterizeSelectArgs)
 
 #include "rasterize_place.cuh"
 
@@ -256,9 +265,8 @@ struct RasterizeResolveArgs {
     float* rast_db;           // [N,H,W,4] or null
 };
 
-GLRAST_INLINE void rasterize_resolve_element(const RasterizeResolveArgs& a, int x, Row row) {
+GLRAST_INLINE void resolve_lanes(const RasterizeResolveArgs& a, int x, int count, Row row) {
     const int64 pixel = row.index * a.width + x;
-    const int count = a.width - x < GLRAST_LANES ? a.width - x : GLRAST_LANES;
     float* rast = a.rast + 4 * pixel;
     fetch_drawn(a.drawn, a.from_rast, x, row, a.ids + pixel, rast);
     if (a.from_rast)
@@ -289,7 +297,11 @@ GLRAST_INLINE void rasterize_resolve_element(const RasterizeResolveArgs& a, int 
     const Mask show = s.covered & s.valid & finite(e);
     store_rows(a.rast_db + 4 * pixel, count, Rows{select(show, d.x, zero), select(show, d.y, zero), select(show, d.z, zero), select(show, d.w, zero)});
 }
-GLRAST_LANES_KERNEL(rasterize_resolve, RasterizeResolveArgs)
+
+GLRAST_INLINE void rasterize_resolve_element(const RasterizeResolveArgs& a, int x, int count, Row row) {
+    for (int end = x + count; x < end; x += GLRAST_LANES) resolve_lanes(a, x, lesser(end - x, GLRAST_LANES), row);
+}
+GLRAST_KERNEL(rasterize_resolve, RasterizeResolveArgs)
 
 // ---- backward --------------------------------------------------------------------------------------------
 
@@ -317,9 +329,8 @@ struct RasterizeBackwardArgs {
 //   ga0 = gu/A - g + gA, ga1 = gv/A - g + gA, ga2 = -g + gA
 // then the adjoints of ak = xi'yj' - yi'xj' and of the slopes pk = Yi Wj - Yj Wi, qk = Xj Wi - Xi Wj;
 // gX = gx', gY = gy', gW = -fx gx' - fy gy'.
-GLRAST_INLINE void rasterize_backward_element(const RasterizeBackwardArgs& a, int x, Row row) {
+GLRAST_INLINE void backward_lanes(const RasterizeBackwardArgs& a, int x, int count, Row row) {
     const int64 pixel = row.index * a.width + x;
-    const int count = a.width - x < GLRAST_LANES ? a.width - x : GLRAST_LANES;
     const Floats zero = splat(0.0f);
     View s;
     if (!find_triangles(a, a.ids + pixel, count, s)) return;
@@ -368,4 +379,8 @@ GLRAST_INLINE void rasterize_backward_element(const RasterizeBackwardArgs& a, in
     const Rows g[3] = {g0, g1, g2};
     add_rows(to, on, g);
 }
-GLRAST_SCATTER_LANES_KERNEL(rasterize_backward, RasterizeBackwardArgs)
+
+GLRAST_INLINE void rasterize_backward_element(const RasterizeBackwardArgs& a, int x, int count, Row row) {
+    for (int end = x + count; x < end; x += GLRAST_LANES) backward_lanes(a, x, lesser(end - x, GLRAST_LANES), row);
+}
+GLRAST_SCATTER(rasterize_backward, RasterizeBackwardArgs)

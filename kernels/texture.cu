@@ -67,20 +67,22 @@ GLRAST_INLINE void sample_pixels(const TextureArgs& a, const Look& look) {
 
 template <class K>
 GLRAST_INLINE void texture_pixels(const TextureArgs& a, int64 pixel, int64 end) {
-    Look looks[GLRAST_GROUPS];
-    int count = 0;
-    for (; count < GLRAST_GROUPS && pixel < end; pixel += GLRAST_LANES) find_look<K, true>(a, pixel, end, true, true, nullptr, &looks[count++]);
-    for (int i = 0; i < count; ++i) {
-        if (three_in_one<K> && looks[i].roomy) sample_pixels<K, three_in_one<K>>(a, looks[i]);
-        else sample_pixels<K, false>(a, looks[i]);
+    while (pixel < end) {
+        Look looks[GLRAST_GROUPS];
+        int count = 0;
+        for (; count < GLRAST_GROUPS && pixel < end; pixel += GLRAST_LANES) find_look<K, true>(a, pixel, end, true, true, nullptr, &looks[count++]);
+        for (int i = 0; i < count; ++i) {
+            if (three_in_one<K> && looks[i].roomy) sample_pixels<K, three_in_one<K>>(a, looks[i]);
+            else sample_pixels<K, false>(a, looks[i]);
+        }
     }
 }
 
-GLRAST_INLINE void texture_forward_element(const TextureArgs& a, int x, Row row) {
-    const int64 first = row.index * a.width;
-    specialise(a, [&](auto kind) { texture_pixels<decltype(kind)>(a, first + x, first + a.width); });
+GLRAST_INLINE void texture_forward_element(const TextureArgs& a, int x, int count, Row row) {
+    const int64 pixel = row.index * a.width + x;
+    specialise(a, [&](auto kind) { texture_pixels<decltype(kind)>(a, pixel, pixel + count); });
 }
-GLRAST_GROUPS_KERNEL(texture_forward, TextureArgs)
+GLRAST_KERNEL(texture_forward, TextureArgs)
 
 #include "texture_backward.cuh"
 #include "texture_pyramid.cuh"

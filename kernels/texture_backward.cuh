@@ -241,4 +241,4 @@ GLRAST_INLINE void texture_backward_element(const TextureArgs& a, const Groups& 
         else add_pixels<decltype(kind)>(a, groups, sink);
     });
 }
-GLRAST_BINNED_KERNEL(texture_backward, TextureArgs)
+GLRAST_BINNED(texture_backward, TextureArgs)

@@ -16,6 +16,8 @@ import torch
 _FORMATS = {
     "int": ("i", "i4"), "int64": ("q", "i8"), "float": ("f", "f4"), "double": ("d", "f8"), "*": ("P", "u8"),
 }  # fmt: skip
+# A kernel by its macro: kind, name, argument struct.
+KERNEL = r"^GLRAST_(KERNEL|SCATTER|BINNED)\((\w+), (\w+)\)"
 # What a pointer of a C type points to.
 _POINTED = {
     "int": torch.int32, "int64": torch.int64, "float": torch.float32, "double": torch.float64, "char": torch.int8,
@@ -104,8 +106,8 @@ def kernels(stem: str) -> dict[str, Arguments]:
         name: _arguments(body)
         for name, body in re.findall(r"struct (\w+Args) \{(.*?)\n\};", source, re.S)
     }
-    found = re.findall(r"^GLRAST_(?:\w+_)?KERNEL\((\w+), (\w+)", source, re.M)
-    return {kernel: structs[arguments] for kernel, arguments in found}
+    found = re.findall(KERNEL, source, re.M)
+    return {kernel: structs[arguments] for _, kernel, arguments in found}
 
 
 @cache

@@ -53,8 +53,8 @@ def test_the_form_that_writes_its_adds_down_compiles_too(nvrtc, stem, architectu
 def test_members_lie_where_python_packs_them(nvrtc, stem):
     """Sizes and offsets that the CUDA compiler sees, against the numpy dtypes that CuPy passes by value."""
     text = source.text(f"{stem}.cu")
-    pairs = re.findall(r"^GLRAST_\w*KERNEL\((\w+), (\w+)", text, re.M)
-    layouts = {struct: source.kernels(stem)[kernel].dtype for kernel, struct in pairs}
+    found = re.findall(source.KERNEL, text, re.M)
+    layouts = {struct: source.kernels(stem)[kernel].dtype for _, kernel, struct in found}
     for struct in ("RecordArgs", "ReduceArgs"):
         layouts[struct] = source.arguments("device.cuh", struct).dtype
     checks = [placed(struct, dtype) for struct, dtype in layouts.items()]
