@@ -3,6 +3,7 @@
 The public names, in the order data meets them. Nothing here touches OpenGL, EGL or CUDA until it is used.
 """
 
+from . import clip
 from .context import Context, RasterizeCudaContext, RasterizeGLContext
 from .core.rast import triangle_id
 from .core.switch import debug
@@ -39,4 +40,5 @@ __all__ = [
     "render",
     "debug",
     "explain",
+    "clip",
 ]

@@ -7,13 +7,12 @@ import numbers
 import operator
 import sys
 import warnings
-import weakref
 from collections.abc import Sequence
 
 import numpy as np
 import torch
 
-from .per_tensor import stream_number
+from .per_tensor import PLAIN, PerTensor, in_transform
 
 _LARGEST_EXTENT = 1 << 20
 _ALIGNED = 4  # bytes: float32 and int32, which kernels read
@@ -88,7 +87,7 @@ def _outside() -> int:
 def _laid_out(function: str, name: str, value: torch.Tensor) -> torch.Tensor:
     """The tensor as kernels read it: contiguous, at an address that its type allows, and all in memory."""
     value = value.contiguous()
-    if type(value) not in _PLAIN or in_transform() or torch.compiler.is_compiling():
+    if type(value) not in PLAIN or in_transform() or torch.compiler.is_compiling():
         return value
     if value.data_ptr() % _ALIGNED:
         return value.clone()
@@ -100,23 +99,9 @@ def _laid_out(function: str, name: str, value: torch.Tensor) -> torch.Tensor:
     return value
 
 
-def address(value: torch.Tensor) -> int | None:
-    """Where a tensor's first element lies; None for what only stands for a tensor: fake ones, those that a compiler
-    traces and those inside torch.func's transforms."""
-    if torch.compiler.is_compiling() or in_transform() or type(value) not in _PLAIN:
-        return None
-    return value.data_ptr()
-
-
-_PLAIN = (torch.Tensor, torch.nn.Parameter)
-
-
 def is_mapped(value: torch.Tensor) -> bool:
     """Does a tensor stand for a batch that torch.vmap maps over? Its numbers cannot be asked for."""
     return in_transform() and torch._C._functorch.is_batchedtensor(value)  # pyright: ignore[reportAttributeAccessIssue]
-
-
-in_transform = getattr(torch._C, "_are_functorch_transforms_active", lambda: True)
 
 
 def triangles(function: str, value, *, device: torch.device | None = None) -> torch.Tensor:
@@ -129,8 +114,9 @@ def triangles(function: str, value, *, device: torch.device | None = None) -> to
     shape(function, "tri", value, "[T,3]", value.ndim == 2 and value.shape[1] == 3)
     if value.dtype == torch.int32 and value.is_contiguous():
         return _laid_out(function, "tri", value)
-    if value.is_cuda and not torch.compiler.is_compiling() and not value.is_inference():
-        return _remembered(value)
+    if value.is_cuda:
+        # The same tensor for a tri that stays as it is: so it is uploaded once, and its neighbours are found once.
+        return _converted.of(value, lambda: _as_int32(value))
     return _as_int32(value)
 
 
@@ -151,22 +137,7 @@ def _as_int32(value: torch.Tensor) -> torch.Tensor:
     return value.to(torch.int32).contiguous()
 
 
-_converted: dict[int, tuple[weakref.ref, tuple, torch.Tensor]] = {}  # by the identity of a live tri
-
-
-def _remembered(value: torch.Tensor) -> torch.Tensor:
-    """The same tensor for a tri that stays as it is: so it is uploaded once, and its neighbours are found once."""
-    key, state = id(value), (*unchanged(value), stream_number(value.device))
-    found = _converted.get(key)
-    if found is None or found[0]() is not value or found[1] != state:
-        gone = weakref.ref(value, lambda _: _converted.pop(key, None))
-        found = _converted[key] = gone, state, _as_int32(value)
-    return found[2]
-
-
-def unchanged(value: torch.Tensor) -> tuple:
-    """Equal as long as a tensor is not written to or replaced through `.data`; writing through `.data` escapes."""
-    return value._version, address(value), value.dtype, value.shape, value.stride()
+_converted: PerTensor[torch.Tensor] = PerTensor()
 
 
 def shape(

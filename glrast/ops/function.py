@@ -16,14 +16,14 @@ from typing import Any
 import torch
 from torch.autograd import forward_ad
 
-from ..core import check
+from ..core.per_tensor import in_transform
 
 
 def call(operation: Any, *inputs):
     """`operation.apply`, also where a transform is at work."""
     if torch.compiler.is_compiling():
         return operation.apply(*inputs)
-    if not check.in_transform() and getattr(forward_ad, "_current_level", -1) < 0:
+    if not in_transform() and getattr(forward_ad, "_current_level", -1) < 0:
         return operation.apply(*inputs)
     outputs = _transformable(operation).apply(*inputs)
     return outputs[0] if operation.results == 1 else outputs[: operation.results]

@@ -11,6 +11,7 @@ import torch
 
 from ..context import Context
 from ..core import check, switch
+from ..core.per_tensor import unchanged
 from . import guard
 from .function import call, once_differentiable, refuse_vmap
 from .rasterize import checked, gradient, remember
@@ -156,7 +157,7 @@ class DepthPeeler:
     def _seen(self) -> tuple:
         """What a change in place of pos or tri changes; nothing where PyTorch does not count them."""
         counted = (t for t in (self._pos, self._tri) if not t.is_inference())
-        return () if torch.compiler.is_compiling() else tuple(map(check.unchanged, counted))
+        return () if torch.compiler.is_compiling() else tuple(map(unchanged, counted))
 
 
 def _next_layer(pos, tri, drawing: tuple, grad_db: bool) -> tuple[torch.Tensor, torch.Tensor]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import torch
 
 from ..core import check
+from ..core.per_tensor import in_transform
 
 _PLAIN = (torch.Tensor, torch.nn.Parameter)
 
@@ -22,7 +23,7 @@ def save(ctx, *made: torch.Tensor, **tensors: torch.Tensor | None) -> None:
         return
     ctx.names = tuple(tensors)
     plain = all([type(t) in _PLAIN or t is None for t in tensors.values()])
-    ctx.hooked = not plain or check.in_transform() or _is_hooked()
+    ctx.hooked = not plain or in_transform() or _is_hooked()
     mark = _layout if ctx.hooked else _mark
     ctx.marks = [None if t is None else mark(t) for t in tensors.values()]
 

@@ -8,7 +8,7 @@ from functools import lru_cache
 import numpy as np
 import torch
 
-from ..core import check
+from ..core.per_tensor import unchanged
 from ..gl.context import DeviceContext
 from ..launch import launch
 from .batch import BLOCK, Batch
@@ -138,7 +138,7 @@ class _Checked:
 
 def _state(tri: torch.Tensor, V: int) -> tuple | None:
     """Tells this tri from others and from what it was; None where PyTorch does not count changes in place."""
-    return None if tri.is_inference() else (V, *check.unchanged(tri))
+    return None if tri.is_inference() else (V, *unchanged(tri))
 
 
 def _prepare(pos: torch.Tensor, tri: torch.Tensor, sets: int, check_finite: bool) -> torch.Tensor:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import weakref
-
 import torch
 
 from ..core import check
-from ..core.per_tensor import stream_number
+from ..core.per_tensor import PerTensor, in_transform
 
 
 def antialias_construct_topology_hash(tri: torch.Tensor) -> Topology:
@@ -29,17 +27,13 @@ class Topology:
         self.tri = tri.clone()
         self.opposite = opposite_vertices(tri)
         self._opposite_culled: torch.Tensor | None = None
-        # a weak reference to the tri last found equal, or None, and what it was like then
-        self._known: tuple = (None, None)
-
-    def __getstate__(self) -> dict:
-        return self.__dict__ | {"_known": (None, None)}  # a weak reference is this process's
+        self._equal: PerTensor[bool] = PerTensor()  # other tensors, whether they hold the same
 
     def across(self, cull: str) -> torch.Tensor:
         """`opposite`, made for culled meshes when one is first drawn."""
         if cull == "none":
             return self.opposite
-        if check.in_transform():
+        if in_transform():
             return opposite_vertices(self.tri, culled=True)
         if self._opposite_culled is None:
             self._opposite_culled = opposite_vertices(self.tri, culled=True)
@@ -51,13 +45,7 @@ class Topology:
             return False
         if torch.compiler.is_compiling() or tri.device.type != "cpu" or check.is_mapped(tri):
             return True
-        state = None if tri.is_inference() else check.unchanged(tri)
-        known, then = self._known
-        if known is not None and known() is tri and then == state is not None:
-            return True
-        equal = torch.equal(tri, self.tri)
-        self._known = (weakref.ref(tri), state) if equal else (None, None)
-        return equal
+        return self._equal.of(tri, lambda: torch.equal(tri, self.tri))
 
 
 def opposite_vertices(tri: torch.Tensor, culled: bool = False) -> torch.Tensor:
@@ -101,9 +89,7 @@ def opposite_vertices(tri: torch.Tensor, culled: bool = False) -> torch.Tensor:
     return out.to(torch.int32).reshape(T, 3)
 
 
-_topologies: dict[
-    int, tuple[weakref.ref, Topology, tuple | None]
-] = {}  # by the identity of a live tri
+_topologies: PerTensor[Topology] = PerTensor()
 
 
 def topology(given: torch.Tensor, tri: torch.Tensor, handle: Topology | None) -> Topology:
@@ -122,23 +108,6 @@ def topology(given: torch.Tensor, tri: torch.Tensor, handle: Topology | None) ->
 
 
 def _remembered_topology(given: torch.Tensor, tri: torch.Tensor) -> Topology:
-    """Made once for a tri that stays as it is. The CPU compares; on a GPU that would wait, so there PyTorch's count of
-    changes in place decides (which writing through `tri.data` escapes)."""
-    if torch.compiler.is_compiling() or torch._C._is_tracing() or check.in_transform():
-        # In the graph: what is remembered would be a constant of it, right or wrong; and what a transform of torch.func
-        # makes is of no use after it.
-        return Topology(tri)
-    version = None
-    if not given.is_inference():
-        version = (*check.unchanged(given), stream_number(tri.device))
-    found = _topologies.get(id(given))
-    if found is not None and found[0]() is given and found[1].belongs_to(tri):
-        if tri.device.type == "cpu" or (version is not None and found[2] == version):
-            return found[1]
-    topology, key = Topology(tri), id(given)
-    _topologies[key] = (
-        weakref.ref(given, lambda _: _topologies.pop(key, None)),
-        topology,
-        version,
-    )
-    return topology
+    """Made once for a tri that stays as it is. The CPU compares where that is uncertain; a GPU would be waited for."""
+    same = (lambda known: torch.equal(known.tri, tri)) if tri.device.type == "cpu" else None
+    return _topologies.of(given, lambda: Topology(tri), still=same)

@@ -7,7 +7,6 @@ import pytest
 import torch
 
 import glrast
-from glrast.core import check
 from tests import scenes
 from tests.scenes import ODD
 
@@ -184,16 +183,3 @@ def refuses(function, arguments, change, error, message, device):
     with pytest.raises(error, match=re.escape(message.format(device=device))) as caught:
         getattr(glrast, function)(**given)
     assert str(caught.value).startswith(f"glrast.{function}: ")
-
-
-def test_converted_triangles_are_remembered_until_they_change_or_die():
-    tri = torch.tensor([[0, 1, 2], [2, 1, 2**40]])
-    first = check._remembered(tri)
-    assert first.dtype == torch.int32 and int(first[1, 2]) == 2**31 - 1
-    assert check._remembered(tri) is first
-    tri[0, 0] = 5
-    second = check._remembered(tri)
-    assert second is not first and int(second[0, 0]) == 5
-    kept = len(check._converted)
-    del tri
-    assert len(check._converted) == kept - 1
