@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import torch
 
 from ..core.arguments import as_tensor
+from ..core.files import DiskFull, replacing
 from .files import gltf, obj, ply
 from .mesh import Mesh
 
@@ -71,6 +71,8 @@ def save_mesh(
         up: for glb, which demands that y points up: the mesh's axis that does, 'x', 'y', 'z', '-x', '-y',
             '-z' or three numbers. The file's node turns the mesh, and other programs show it upright; `load_mesh`
             takes the turn back and gives what was saved. None: the coordinates are written as they are.
+    Raises: ValueError (what cannot be written), FileNotFoundError, OSError; glrast.core.files.DiskFull, an OSError,
+        where there is no room.
     Note: glTF holds vertex colours linear; they pass through the sRGB curve on the way, so a
         viewer shows what glrast renders, and `load_mesh` gives back what was saved.
     """
@@ -128,14 +130,13 @@ def _format(function: str, path: Path) -> Any:
 
 
 def _write(path: Path, content: bytes) -> None:
-    draft = path.with_name(f".{path.name[:48]}.{os.getpid()}.part")  # names have an end
     try:
-        draft.write_bytes(content)
-        os.replace(draft, path)
+        with replacing(path) as draft:
+            draft.write_bytes(content)
+    except DiskFull:
+        raise
     except OSError as error:
         raise OSError(
             f"glrast.clip.save_mesh: path must be writable; {path}: {error.strerror}; "
             "choose another folder."
         ) from error
-    finally:
-        draft.unlink(missing_ok=True)
