@@ -44,6 +44,8 @@ GLRAST_INLINE float minimum(float a, float b) { return a < b ? a : b; }
 GLRAST_INLINE float maximum(float a, float b) { return a > b ? a : b; }
 GLRAST_INLINE bool is_finite(float a) { return fabsf(a) <= 3.402823466e38f; }  // false for NaN
 
+GLRAST_INLINE bool is_finite4(Float4 p) { return is_finite(p.x) && is_finite(p.y) && is_finite(p.z) && is_finite(p.w); }
+
 GLRAST_INLINE int float_bits(float value) {
 #ifdef __CUDACC__
     return __float_as_int(value);

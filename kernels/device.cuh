@@ -4,6 +4,7 @@
 //   GLRAST_RECORD  nothing is added: every add is written down as (place, value). launch/cuda.py sorts them by place,
 //                  and glrast_reduce sums each place's in that order: no order of threads shows in the result.
 #pragma once
+#include "common.cuh"
 
 // One pixel of what OpenGL drew, read where it lies: `drawn` is a texture object of the layered array that
 // gl/interop.py mapped, layers being images; 0: it has been copied to memory already.

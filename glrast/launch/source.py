@@ -38,9 +38,17 @@ def folder(name: str) -> Path:
 
 
 @cache
-def text(file_name: str) -> str:
-    """kernels/FILE as one text: `#include "..."` pasted once, `#line` keeping the real file and line in messages."""
-    return _paste(file_name, set())
+def stems() -> dict[str, str]:
+    """Where every kernel file lies below kernels/, by its stem: antialias is visibility/antialias.cu."""
+    root = folder("kernels")
+    return {path.stem: path.relative_to(root).as_posix() for path in sorted(root.rglob("*.cu"))}
+
+
+@cache
+def text(stem: str) -> str:
+    """The kernel file STEM.cu as one text: `#include "..."` pasted once, from kernels/ on; `#line` keeps the real file
+    and line in messages."""
+    return _paste(stems()[stem], set())
 
 
 def _paste(file_name: str, seen: set[str]) -> str:
@@ -100,8 +108,8 @@ class Arguments:
 
 @cache
 def kernels(stem: str) -> dict[str, Arguments]:
-    """The kernels that kernels/STEM.cu and what it includes define, with their arguments."""
-    source = text(f"{stem}.cu")
+    """The kernels that STEM.cu and what it includes define, with their arguments."""
+    source = text(stem)
     structs = {
         name: _arguments(body)
         for name, body in re.findall(r"struct (\w+Args) \{(.*?)\n\};", source, re.S)

@@ -1,7 +1,6 @@
 // antialias: the colours of pixels from the alphas of their pairs, and their gradient.
 #pragma once
-
-// ---- colours ---------------------------------------------------------------------------------------------
+#include "common.cuh"
 
 struct AntialiasBlendArgs {
     int width;              // W

@@ -44,7 +44,8 @@ GLRAST_INLINE void for_each_listed(const Args& a, int x, int count, Row row, Eac
     for (int64 i = first; i < first + count && i < a.count; ++i) each(i);
 }
 
-GLRAST_INLINE bool is_finite4(Float4 p) { return is_finite(p.x) && is_finite(p.y) && is_finite(p.z) && is_finite(p.w); }
+struct Spot { double x, y; };
+GLRAST_INLINE double clamp(double v, double lo, double hi) { return fmin(fmax(v, lo), hi); }
 
 GLRAST_INLINE double value_at(const double* planes, int k, double x, double y) {
     return planes[3 * k] * x + planes[3 * k + 1] * y + planes[3 * k + 2];

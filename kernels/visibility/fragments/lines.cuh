@@ -1,7 +1,7 @@
 // Boundaries that are no edges of the mesh: the line along which two triangles pass through each other, and where the near
 // or the far plane cuts one, which is the same with a triangle b that covers everything at z/w = -1 or +1.
 #pragma once
-#include "fragments_setup.cuh"
+#include "visibility/fragments/setup.cuh"
 
 #define GLRAST_SAME_SLOPE 1e-24  // of z/w per pixel, squared: the planes are parallel
 #define GLRAST_ROUNDING 1e-13    // of z and w

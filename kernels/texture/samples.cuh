@@ -1,6 +1,6 @@
 // Where some neighbouring pixels look: coordinates, level, and on that level the texels around.
 #pragma once
-#include "texture_level.cuh"
+#include "texture/level.cuh"
 
 // What the compiler knows about a call: the number of channels (0: any); that no texel is missing, none on a cube, and an
 // int counts them all; whether there are levels. On CUDA only the channels: one thread finds out the rest for itself,

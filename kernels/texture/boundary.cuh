@@ -1,9 +1,7 @@
 // Which four texels a sample lies between, at one level, by boundary mode. Texel i covers [i, i+1); its centre is i + 1/2.
 #pragma once
 #include "lanes.cuh"
-
-enum Filter { kNearest, kLinear, kLinearMipmapNearest, kLinearMipmapLinear };
-enum Boundary { kWrap, kClamp, kZero, kMirror, kCube };
+#include "texture/arguments.cuh"
 
 // Texels are counted from the image's first, -1 is a missing one; or from the first of the four, where none can be missing.
 struct Footprint {

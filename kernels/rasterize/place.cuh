@@ -220,7 +220,7 @@ GLRAST_INLINE void place_block(const RasterizePlaceArgs& a, int x, Row row) {
         Int3 v;
         if (!fetch_triangle(a.tri, a.T, a.V, (int)(image[0] + i), &v)) continue;
         const float *p = pos + 4 * (int64)v.x, *q = pos + 4 * (int64)v.y, *r = pos + 4 * (int64)v.z;
-        if (!(is_finite_vertex(p) && is_finite_vertex(q) && is_finite_vertex(r))) continue;
+        if (!(is_finite4(load4(p)) && is_finite4(load4(q)) && is_finite4(load4(r)))) continue;
         n += place_triangle(a, p, q, r, (int)(image[0] + i), out ? out + GLRAST_PIECE_WORDS * n : nullptr);
     }
     if (!a.places) a.counts[cell] = n;

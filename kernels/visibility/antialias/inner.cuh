@@ -27,6 +27,7 @@
 //                  moves z/w by b_i (dZ - a dX - b dY - g dW), so P's three get D/slope b_i (-a, -b, 1, -g), Q's the opposite.
 // Z takes a gradient here: depth moves the boundary.
 #pragma once
+#include "visibility/antialias/crossing.cuh"
 
 // gap must change by this much per pixel: 16 steps of a 24-bit depth buffer, so that x_c is known to 1/16 pixel.
 #define GLRAST_LEAST_DEPTH_SLOPE 1e-6f
@@ -229,5 +230,3 @@ GLRAST_INLINE void antialias_inner_pairs_element(const AntialiasInnerPairsArgs& 
     for (int end = x + count; x < end; ++x) inner_pairs(a, x, row);
 }
 GLRAST_KERNEL(antialias_inner_pairs, AntialiasInnerPairsArgs)
-
-#include "antialias_inner_blend.cuh"

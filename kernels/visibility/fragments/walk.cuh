@@ -1,7 +1,7 @@
 // Edges cut at the borders of pixels, and the triangles that touch a pixel. Each is counted first, then written where a
 // prefix sum says: no list has a capacity.
 #pragma once
-#include "fragments_lines.cuh"
+#include "visibility/fragments/lines.cuh"
 
 struct FragmentsWalkArgs {
     int width;              // edges in a row

@@ -3,7 +3,7 @@
 //   J = [sx sy]   texels per pixel; a = sx^2 + tx^2, b = sy^2 + ty^2, c = sx sy + tx ty
 //       [tx ty]   M^2 = (a+b)/2 + sqrt((a-b)^2/4 + c^2), the squared larger singular value of J; level = log2 M
 #pragma once
-#include "texture_cube.cuh"
+#include "texture/cube.cuh"
 
 struct Jacobian { float sx, sy, tx, ty; };
 

@@ -8,7 +8,7 @@
 // D, and how fast the run moves with a vertex, are affine along the run: the mean of their product is
 // product of their middles + product of their differences / 12.
 #pragma once
-#include "fragments_areas.cuh"
+#include "visibility/fragments/place.cuh"
 
 struct FragmentsBackwardPointsArgs {
     int width;              // fragments in a row

@@ -1,7 +1,7 @@
 // Intersections that no two neighbouring pixel centres see: where a boundary goes through a triangle, the triangles on its
 // sides intersect that one.
 #pragma once
-#include "fragments_runs.cuh"
+#include "visibility/fragments/hidden.cuh"
 
 struct FragmentsPierceArgs {
     int width;              // pieces in a row
