@@ -13,9 +13,9 @@
 //   result does not depend on the number of threads.
 //
 // Every Args begins with `int width; int H; int64 rows;`: rows of N images of H rows. Every Args of a scatter kernel goes on with
-// `float* grad; float* spare; int64 slot_size; int slots; int pieces;` (see host.h). Where an element is long, the Args say
-// for how many short ones it counts, `static constexpr int work = 64;`, so that threads take fewer of them at a time.
-// The Python side reads the Args structs from this text, so their members are declared once, there.
+// GLRAST_SCATTER_MEMBERS. Where an element is long, the Args say for how many short ones it counts,
+// `static constexpr int work = 64;`, so that threads take fewer of them at a time. The Python side reads the Args structs
+// from this text, so their members are declared once, there; what several share is a macro whose name ends in _MEMBERS.
 #pragma once
 
 #ifdef __CUDACC__
@@ -29,6 +29,10 @@ typedef long long int64;
 typedef int64_t int64;
 #define GLRAST_INLINE static inline __attribute__((always_inline))
 #endif
+
+// Where a scatter kernel adds (host.h): grad [slots, slot_size], of which the elements of each slot's rows add to that slot;
+// pieces: into how many the host cuts a slot's rows, and spare: [pieces - 1, slots, slot_size] for all but the first.
+#define GLRAST_SCATTER_MEMBERS float* grad; float* spare; int64 slot_size; int slots; int pieces;
 
 // One row of a batch of images. Made once a row on the host: divisions are slow.
 struct Row {

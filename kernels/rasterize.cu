@@ -112,11 +112,7 @@ struct RasterizeBackwardArgs {
     int width;                // W
     int H;
     int64 rows;               // N*H
-    float* grad;              // [V,4] or [N,V,4], accumulated
-    float* spare;
-    int64 slot_size;          // V*4
-    int slots;                // 1 or N
-    int pieces;
+    GLRAST_SCATTER_MEMBERS  // [V,4] or [N,V,4], accumulated
     const float* pos;         // as grad
     int64 pos_stride;
     const int* tri;           // [T,3]

@@ -110,8 +110,9 @@ class Arguments:
 def kernels(stem: str) -> dict[str, Arguments]:
     """The kernels that STEM.cu and what it includes define, with their arguments."""
     source = text(stem)
+    shared = dict(re.findall(r"^#define (\w+_MEMBERS) ((?:.*\\\n)*.*)", source, re.M))
     structs = {
-        name: _arguments(body)
+        name: _arguments(re.sub(r"\b\w+_MEMBERS\b", lambda word: shared[word[0]], body))
         for name, body in re.findall(r"struct (\w+Args) \{(.*?)\n\};", source, re.S)
     }
     found = re.findall(KERNEL, source, re.M)
@@ -129,7 +130,9 @@ def arguments(file_name: str, struct_name: str) -> Arguments:
 
 def _arguments(body: str) -> Arguments:
     fields = re.findall(
-        r"^\s*(?:const\s+)?(int64|int|float|double|char)(\s*\*)?\s+(\w+);", body, re.M
+        r"(?:^|;)\s*(?:const\s+)?(int64|int|float|double|char)(\s*\*)?\s+(\w+)(?=;)",
+        re.sub(r"//.*|\\\n", "", body),
+        re.M,
     )
     kinds = ["*" if pointer else kind for kind, pointer, _ in fields]
     names = tuple(name for _, _, name in fields)

@@ -86,6 +86,32 @@ def test_every_member_lies_where_the_compiler_puts_it(tmp_path):
     assert [int(offset) for offset in found] == wanted
 
 
+def test_members_that_structs_share_are_read_where_their_macro_stands(monkeypatch):
+    text = """
+#define SOME_MEMBERS const float* a; int64 b;
+#define MORE_MEMBERS   \\
+    int c; int d;      \\
+    float* e;
+struct OneArgs {
+    int width;     // int not_this;
+    SOME_MEMBERS   // of all
+    double last;
+};
+struct OtherArgs {
+    static constexpr int work = 64;
+    MORE_MEMBERS
+    SOME_MEMBERS
+};
+GLRAST_KERNEL(one, OneArgs)
+GLRAST_SCATTER(other, OtherArgs)
+"""
+    monkeypatch.setattr(source, "text", lambda stem: text)
+    found = source.kernels.__wrapped__("any")
+    assert found["one"].fields == ("width", "a", "b", "last")
+    assert found["other"].fields == ("c", "d", "e", "a", "b")
+    assert [found["one"].fields[i] for i, _ in found["one"].pointers] == ["a"]
+
+
 def test_tensors_become_addresses_and_none_a_null_pointer():
     arguments = source._arguments(
         "    int width;\n    int64 rows;\n    const float* a;  // [N]\n    char* b;\n    float c;"

@@ -4,6 +4,13 @@
 
 #define GLRAST_CROSSING_SLACK 0.0625f  // a crossing up to 1/16 pixel outside [0,1] counts: OpenGL snaps vertices
 
+// What find_crossing looks at: the image and its triangles.
+//   rast [N,H,W,4];  pos [V,4] or [N,V,4];  pos_stride: floats from one image's vertices to the next, 0 or V*4
+//   tri [T,3];  flags [T] or [N,T] from antialias_silhouettes;  flags_stride: 0 or T
+#define GLRAST_SEEN_MEMBERS                                                                      \
+    const float* rast; const float* pos; int64 pos_stride; const int* tri;                       \
+    const char* flags; int64 flags_stride; int V; int T;
+
 struct Crossing {
     float alpha;                    // +0: there is no crossing
     int v1, v2;                     // vertex indices of the edge

@@ -38,14 +38,7 @@ struct AntialiasInnerPairsArgs {
     int width;              // W
     int H;
     int64 rows;             // N*H
-    const float* rast;      // as antialias_pairs, up to T
-    const float* pos;
-    int64 pos_stride;
-    const int* tri;
-    const char* flags;
-    int64 flags_stride;
-    int V;
-    int T;
+    GLRAST_SEEN_MEMBERS
     int C;
     const float* color;     // [N,H,W,C]
     float* alpha;           // [N,H,W,2]: right, upper; +0 where there is no boundary, -0 where it passes halfway

@@ -6,14 +6,7 @@ struct AntialiasPairsArgs {
     int width;              // W
     int H;
     int64 rows;             // N*H
-    const float* rast;      // [N,H,W,4]
-    const float* pos;       // [V,4] or [N,V,4]
-    int64 pos_stride;       // floats from one image's vertices to the next: 0 or V*4
-    const int* tri;         // [T,3]
-    const char* flags;      // [T] or [N,T] from antialias_silhouettes
-    int64 flags_stride;     // 0 or T
-    int V;
-    int T;
+    GLRAST_SEEN_MEMBERS
     float* alpha;           // [N,H,W,2]: right, upper
 };
 

@@ -7,19 +7,8 @@ struct AntialiasBackwardPosArgs {
     int width;              // W
     int H;
     int64 rows;             // N*H
-    float* grad;            // [V,4] or [N,V,4], accumulated
-    float* spare;
-    int64 slot_size;        // V*4
-    int slots;              // 1 or N
-    int pieces;
-    const float* rast;      // as antialias_pairs
-    const float* pos;
-    int64 pos_stride;
-    const int* tri;
-    const char* flags;
-    int64 flags_stride;
-    int V;
-    int T;
+    GLRAST_SCATTER_MEMBERS  // [V,4] or [N,V,4], accumulated
+    GLRAST_SEEN_MEMBERS
     int C;
     const float* alpha;     // [N,H,W,2]
     const float* color;     // [N,H,W,C]

@@ -13,10 +13,7 @@
 #define GLRAST_VIEW_Y 0.0007
 
 struct FragmentsViewpointArgs {
-    int width;              // crossed pixels in a row
-    int H;                  // 1
-    int64 rows;
-    int64 count;
+    GLRAST_LIST_MEMBERS     // crossed pixels
     const int64* pixels;    // [count]: counted over all images
     const int* crossed;     // [N,H,W]: their number in the lists
     const int64* starts;    // lists, as in fragments_runs
@@ -52,10 +49,7 @@ GLRAST_KERNEL(fragments_viewpoint, FragmentsViewpointArgs)
 // ---- shadows ---------------------------------------------------------------------------------------------
 
 struct FragmentsShadowsArgs {
-    int width;              // runs in a row
-    int H;                  // 1
-    int64 rows;
-    int64 count;
+    GLRAST_LIST_MEMBERS     // runs
     const double* edges;
     const int* run_edge;    // [count]
     const int* run_pixel;   // [count]: index into pixels
@@ -131,10 +125,7 @@ GLRAST_KERNEL(fragments_shadows, FragmentsShadowsArgs)
 // ---- sums ------------------------------------------------------------------------------------------------
 
 struct FragmentsWeighArgs {
-    int width;              // crossed pixels in a row
-    int H;                  // 1
-    int64 rows;
-    int64 count;
+    GLRAST_LIST_MEMBERS     // crossed pixels
     int64 runs;
     const int64* parts_at;  // [count+1]: a pixel's parts, one for each triangle
     const int64* entries_at;  // [parts+1]: a part's entries

@@ -14,11 +14,7 @@ struct FragmentsBackwardPointsArgs {
     int width;              // fragments in a row
     int H;                  // 1
     int64 rows;
-    float* grad;            // [V,4] or [N,V,4], accumulated
-    float* spare;
-    int64 slot_size;
-    int slots;              // 1
-    int pieces;
+    GLRAST_SCATTER_MEMBERS  // [V,4] or [N,V,4], accumulated
     int64 count;            // of fragments
     const int* triangles;   // [count]: of all images', or -1
     const int* numbers;     // [count]: their index in tri
@@ -97,11 +93,7 @@ struct FragmentsBackwardRunsArgs {
     int width;              // runs in a row
     int H;                  // 1
     int64 rows;
-    float* grad;            // [V,4] or [N,V,4], accumulated
-    float* spare;
-    int64 slot_size;
-    int slots;              // 1
-    int pieces;
+    GLRAST_SCATTER_MEMBERS  // [V,4] or [N,V,4], accumulated
     int64 count;            // of runs
     const double* edges;
     const int* info;

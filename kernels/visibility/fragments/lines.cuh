@@ -50,11 +50,7 @@ struct FragmentsMeetArgs {
     int H;
     int64 rows;             // N*H
     const float* rast;      // [N,H,W,4]
-    const float* pos;       // as in fragments_planes
-    int64 pos_stride;
-    const int* tri;
-    int64 tri_stride;
-    const int64* images;
+    GLRAST_MESH_MEMBERS
     const double* planes;
     const char* drawn;
     char* meets;            // [N,H,W]: 1: with what the right neighbour shows, 2: the upper one, 3: with both
@@ -110,10 +106,7 @@ GLRAST_KERNEL(fragments_meet, FragmentsMeetArgs)
 // ---- lines -----------------------------------------------------------------------------------------------
 
 struct FragmentsLinesArgs {
-    int width;              // pairs in a row
-    int H;                  // 1
-    int64 rows;
-    int64 count;            // of pairs
+    GLRAST_LIST_MEMBERS     // pairs
     const int64* pairs;     // [count,3]: image, triangles a and b (of all images'); b = M: the near plane, M + 1: the far one
     const double* planes;
     int64 M;

@@ -4,25 +4,9 @@
 #include "visibility/fragments/hidden.cuh"
 
 struct FragmentsPierceArgs {
-    int width;              // pieces in a row
-    int H;                  // 1
-    int64 rows;
-    int64 count;
+    GLRAST_LIST_MEMBERS     // pieces
     const int64* pieces;    // [count]: those that go through a triangle
-    const int* piece_edge;  // as in fragments_runs
-    const int64* piece_pixel;
-    const double* piece_ends;
-    const double* edges;
-    const int* info;
-    const int* crossed;
-    const int64* starts;
-    const int* triangles;
-    const int* tri;
-    int64 tri_stride;
-    const int64* images;
-    const double* planes;
-    const int64* places;    // [count]: where a piece's pairs go; null: they are only counted
-    int* counts;
+    GLRAST_PIECE_MEMBERS
     int64* pairs;           // [.,3]: image and two triangles of all images', the lower first
 };
 

@@ -3,10 +3,7 @@
 #include "visibility/fragments/setup.cuh"
 
 struct FragmentsPlaceArgs {
-    int width;              // fragments in a row
-    int H;                  // 1
-    int64 rows;
-    int64 count;
+    GLRAST_LIST_MEMBERS     // fragments
     const int* triangles;   // [count]: of all images', or -1
     const int* numbers;     // [count]: their index in tri
     const double* points;   // [count,2]: in pixels

@@ -11,24 +11,8 @@
 
 struct FragmentsRunsArgs {
     static constexpr int work = 64;  // triangles of a pixel that a piece is held against, and more
-    int width;              // pieces in a row
-    int H;                  // 1
-    int64 rows;
-    int64 count;            // of pieces
-    const int* piece_edge;  // [count]
-    const int64* piece_pixel;
-    const double* piece_ends;  // [count,2]
-    const double* edges;    // [K,10]
-    const int* info;        // [K,6]
-    const int* crossed;     // [N,H,W]: number of a crossed pixel
-    const int64* starts;    // [F+1]: where a crossed pixel's triangles begin
-    const int* triangles;   // ascending
-    const int* tri;         // as in fragments_planes
-    int64 tri_stride;
-    const int64* images;
-    const double* planes;
-    const int64* places;    // [count]: where a piece's runs go; null: they are counted
-    int* counts;            // [count]
+    GLRAST_LIST_MEMBERS     // pieces
+    GLRAST_PIECE_MEMBERS
     double* first_ends;     // [count,2]: the first run of each, kept when they are counted: most have no other
     int* first_sides;       // [count,2]
     char* crosses;          // [count]: the piece goes through a triangle

@@ -4,7 +4,7 @@
 // sum b_k (X_k,Y_k,W_k) = (fx,fy,1), for any sign of w: a point is inside where all b_k >= 0; u = b_0 / sum b_k; and
 // z/w = sum Z_k b_k is affine too.
 #pragma once
-#include "common.cuh"
+#include "visibility/fragments/members.cuh"
 
 #define GLRAST_PLANES 12             // of a triangle: A, B, C of b_0, b_1, b_2 and z/w = A x + B y + C
 #define GLRAST_EDGE 10               // of an edge: x, y of its ends A and B; z/w at A and B; b of its first vertex there; of its second
@@ -23,11 +23,7 @@ struct FragmentsPlanesArgs {
     int width;              // triangles of an image, at most
     int H;                  // 1
     int64 rows;             // N
-    const float* pos;       // [V,4] or [N,V,4]
-    int64 pos_stride;       // floats from one image's vertices to the next
-    const int* tri;         // [T,3] or [N,T,3]
-    int64 tri_stride;       // ints from one image's triangles to the next
-    const int64* images;    // [N,3]: first triangle, number of triangles, place of the first among all images'
+    GLRAST_MESH_MEMBERS
     int V;
     int T;
     int columns;            // W of the image
@@ -36,13 +32,6 @@ struct FragmentsPlanesArgs {
     double* planes;         // [M,12]
     char* drawn;            // [M]: 1 and what it cuts, or 0
 };
-
-// Calls each(i) for those of the `count` elements from x on that are in a list of a.count.
-template <class Args, class Each>
-GLRAST_INLINE void for_each_listed(const Args& a, int x, int count, Row row, Each each) {
-    const int64 first = row.index * a.width + x;
-    for (int64 i = first; i < first + count && i < a.count; ++i) each(i);
-}
 
 struct Spot { double x, y; };
 GLRAST_INLINE double clamp(double v, double lo, double hi) { return fmin(fmax(v, lo), hi); }
@@ -101,11 +90,7 @@ struct FragmentsEdgesArgs {
     int width;              // edges of an image, at most
     int H;                  // 1
     int64 rows;             // N
-    const float* pos;
-    int64 pos_stride;
-    const int* tri;         // as above
-    int64 tri_stride;
-    const int64* images;    // [N,3]
+    GLRAST_MESH_MEMBERS
     const int64* regions;   // [N,3]: an image's first edge, their number, and the place of the first among all images'
     const int* vertices;    // [E,2]
     const int64* starts;    // [E+1]: where an edge's triangles begin

@@ -4,10 +4,7 @@
 #include "visibility/fragments/lines.cuh"
 
 struct FragmentsWalkArgs {
-    int width;              // edges in a row
-    int H;                  // 1
-    int64 rows;
-    int64 count;            // of edges
+    GLRAST_LIST_MEMBERS     // edges
     const double* edges;    // [count,10]
     const int* info;        // [count,6]
     const int* crossed;     // [N,H,W]: the number of a pixel among those that are asked for, or -1; null: all are
@@ -97,11 +94,7 @@ struct FragmentsTouchArgs {
     int width;              // triangles of an image, at most
     int H;                  // 1
     int64 rows;             // N
-    const float* pos;       // as in fragments_planes
-    int64 pos_stride;
-    const int* tri;
-    int64 tri_stride;
-    const int64* images;
+    GLRAST_MESH_MEMBERS
     const double* planes;
     const char* drawn;
     const int64* pixels;    // [F]: the crossed pixels, ascending, counted over all images
