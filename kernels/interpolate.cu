@@ -60,10 +60,10 @@ GLRAST_INLINE void interpolate_derivatives(const InterpolateArgs& a, Corners c, 
     }
 }
 
-// `Known` attributes; 0: any number.
-template <int Known>
+// `Fixed` attributes; 0: any number.
+template <int Fixed>
 GLRAST_INLINE void interpolate_runs(const InterpolateArgs& a, int x, int count, Row row) {
-    const int A = Known ? Known : a.A;
+    const int A = Fixed ? Fixed : a.A;
     const int64 first = row.index * a.width;
     const float* rast = a.rast + 4 * first;
     float* out = a.out + first * A;
@@ -87,18 +87,23 @@ GLRAST_INLINE void interpolate_runs(const InterpolateArgs& a, int x, int count, 
     }
 }
 
-// What is known of the number of attributes, 1 to 4 or any.
-#define GLRAST_BY_ATTRIBUTES(function, ...)                \
-    switch (a.A) {                                         \
-        case 1: function<1>(__VA_ARGS__); break;           \
-        case 2: function<2>(__VA_ARGS__); break;           \
-        case 3: function<3>(__VA_ARGS__); break;           \
-        case 4: function<4>(__VA_ARGS__); break;           \
-        default: function<0>(__VA_ARGS__);                 \
+// body(Known<...>{}) with what the compiler is to know of the number of attributes.
+template <int Attributes>
+struct Known { static constexpr int attributes = Attributes; };
+
+template <class Body>
+GLRAST_INLINE void by_attributes(int A, Body body) {
+    switch (A) {
+        case 1: body(Known<1>{}); break;
+        case 2: body(Known<2>{}); break;
+        case 3: body(Known<3>{}); break;
+        case 4: body(Known<4>{}); break;
+        default: body(Known<0>{});
     }
+}
 
 GLRAST_INLINE void interpolate_forward_element(const InterpolateArgs& a, int x, int count, Row row) {
-    GLRAST_BY_ATTRIBUTES(interpolate_runs, a, x, count, row)
+    by_attributes(a.A, [&](auto known) { interpolate_runs<decltype(known)::attributes>(a, x, count, row); });
 }
 GLRAST_KERNEL(interpolate_forward, InterpolateArgs)
 
@@ -108,11 +113,7 @@ struct InterpolateBackwardArgs {
     int width;                // W
     int H;
     int64 rows;               // N*H
-    float* grad;              // [V,grad_row] or [N,V,grad_row], accumulated; null: not asked for
-    float* spare;
-    int64 slot_size;          // V*grad_row
-    int slots;
-    int pieces;
+    GLRAST_SCATTER_MEMBERS  // [V,grad_row] or [N,V,grad_row], accumulated; null: not asked for
     const float* attr;        // as grad
     int64 attr_stride;
     const float* rast;        // [N,H,W,4]
@@ -134,15 +135,15 @@ struct InterpolateBackwardArgs {
 struct Targets { float *g0, *g1, *g2; };
 
 GLRAST_INLINE Targets find_targets(const InterpolateBackwardArgs& a, Int3 v, Row row) {
-    if (!a.grad) return Targets{nullptr, nullptr, nullptr};
     float* grad = a.grad + (a.attr_stride ? row.n * a.slot_size : 0);
     return Targets{grad + (int64)v.x * a.grad_row, grad + (int64)v.y * a.grad_row, grad + (int64)v.z * a.grad_row};
 }
 
-// gA0 += u y, gA1 += v y, gA2 += (1-u-v) y; gu = sum y (A0-A2), gv = sum y (A1-A2). Of pixels [pixel, end), one run.
-template <int Known>
+// gA0 += u y, gA1 += v y, gA2 += (1-u-v) y; gu = sum y (A0-A2), gv = sum y (A1-A2). Of pixels [pixel, end), one run;
+// `Adds`: attr has a gradient.
+template <int Fixed, bool Adds>
 GLRAST_INLINE void values_backward(const InterpolateBackwardArgs& a, Corners c, Targets to, int64 pixel, int64 end) {
-    const int A = Known ? Known : a.A;
+    const int A = Fixed ? Fixed : a.A;
     for (int i = 0; i < A; i += GLRAST_LANES) {
         const Floats A2 = load_channels(c.A2 + i, A - i);
         const Floats d0 = load_channels(c.A0 + i, A - i) - A2, d1 = load_channels(c.A1 + i, A - i) - A2;
@@ -150,16 +151,18 @@ GLRAST_INLINE void values_backward(const InterpolateBackwardArgs& a, Corners c, 
         for (int64 k = pixel; k < end; ++k) {
             const Floats y = load_channels(a.grad_out + k * A + i, A - i);
             const float u = a.rast[4 * k], v = a.rast[4 * k + 1];
-            g0 += u * y;
-            g1 += v * y;
-            g2 += (1.0f - u - v) * y;
+            if (Adds) {
+                g0 += u * y;
+                g1 += v * y;
+                g2 += (1.0f - u - v) * y;
+            }
             if (!a.grad_rast) continue;
             float* g = a.grad_rast + 4 * k;
             const float gu = sum_of(y * d0, A - i), gv = sum_of(y * d1, A - i);
             if (i == 0) store4(g, Float4{gu, gv, 0.0f, 0.0f});
             else { g[0] += gu; g[1] += gv; }
         }
-        if (!a.grad) continue;
+        if (!Adds) continue;
         add_channels(to.g0 + i, a.grad_row - i, g0);
         add_channels(to.g1 + i, a.grad_row - i, g1);
         add_channels(to.g2 + i, a.grad_row - i, g2);
@@ -168,6 +171,7 @@ GLRAST_INLINE void values_backward(const InterpolateBackwardArgs& a, Corners c, 
 
 // With incoming p, q of an attribute: s = p du/dX + q du/dY, t = p dv/dX + q dv/dY; gA0 += s, gA1 += t, gA2 -= s + t;
 // g(du/dX) += p (A0-A2), g(du/dY) += q (A0-A2), g(dv/dX) += p (A1-A2), g(dv/dY) += q (A1-A2).
+template <bool Adds>
 GLRAST_INLINE void derivatives_backward(const InterpolateBackwardArgs& a, Corners c, Targets to, int64 pixel, int64 end) {
     for (; pixel < end; ++pixel) {
         const Float4 db = load4(a.rast_db + 4 * pixel);
@@ -177,7 +181,7 @@ GLRAST_INLINE void derivatives_backward(const InterpolateBackwardArgs& a, Corner
             const int k = a.diff[i];
             const float p = grad_out[2 * i], q = grad_out[2 * i + 1], du = c.A0[k] - c.A2[k], dv = c.A1[k] - c.A2[k];
             g.x += p * du;  g.y += q * du;  g.z += p * dv;  g.w += q * dv;
-            if (!a.grad) continue;
+            if (!Adds) continue;
             const float s = p * db.x + q * db.y, t = p * db.z + q * db.w;
             GLRAST_ADD(to.g0 + k, s);
             GLRAST_ADD(to.g1 + k, t);
@@ -191,7 +195,7 @@ GLRAST_INLINE void store_zeros(float* p, int64 pixel, int64 end) {
     for (; p && pixel < end; ++pixel) store4(p + 4 * pixel, Float4{0.0f, 0.0f, 0.0f, 0.0f});
 }
 
-template <int Known>
+template <int Fixed, bool Adds>
 GLRAST_INLINE void interpolate_runs_backward(const InterpolateBackwardArgs& a, int x, int count, Row row) {
     const int64 first = row.index * a.width;
     for (int end = x + count; x < end;) {
@@ -202,21 +206,21 @@ GLRAST_INLINE void interpolate_runs_backward(const InterpolateBackwardArgs& a, i
         if (!derivatives) store_zeros(a.grad_db, from, to);
         if (values || derivatives) {
             const Corners c = find_corners(a, run.v, row);
-            const Targets targets = find_targets(a, run.v, row);
-            if (values) values_backward<Known>(a, c, targets, from, to);
-            if (derivatives) derivatives_backward(a, c, targets, from, to);
+            const Targets targets = Adds ? find_targets(a, run.v, row) : Targets{nullptr, nullptr, nullptr};
+            if (values) values_backward<Fixed, Adds>(a, c, targets, from, to);
+            if (derivatives) derivatives_backward<Adds>(a, c, targets, from, to);
         }
         x = run.end;
     }
 }
 
 GLRAST_INLINE void interpolate_backward_element(const InterpolateBackwardArgs& a, int x, int count, Row row) {
-    GLRAST_BY_ATTRIBUTES(interpolate_runs_backward, a, x, count, row)
+    by_attributes(a.A, [&](auto known) { interpolate_runs_backward<decltype(known)::attributes, true>(a, x, count, row); });
 }
 GLRAST_SCATTER(interpolate_backward, InterpolateBackwardArgs)
 
 // The same where attr needs no gradient (grad is null): nothing is scattered.
 GLRAST_INLINE void interpolate_backward_rast_element(const InterpolateBackwardArgs& a, int x, int count, Row row) {
-    interpolate_backward_element(a, x, count, row);
+    by_attributes(a.A, [&](auto known) { interpolate_runs_backward<decltype(known)::attributes, false>(a, x, count, row); });
 }
 GLRAST_KERNEL(interpolate_backward_rast, InterpolateBackwardArgs)
