@@ -22,10 +22,13 @@ PYTHON = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
 CALL = re.compile(r"(?:[A-Z_]+=\S* )*(?:make|glrast [\w-]+)( |$)")
 ALL_LINES = 100  # what one reads of a page before one tries it
 
-each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-each_page_with_code = pytest.mark.parametrize(
-    "page", [p for p in PAGES if PYTHON.search(p.read_text())], ids=lambda page: page.stem
-)
+
+def of_pages(pages):
+    return pytest.mark.parametrize("page", pages, ids=lambda page: str(page.relative_to(ROOT)))
+
+
+each_page = of_pages(PAGES)
+each_page_with_code = of_pages([page for page in PAGES if PYTHON.search(page.read_text())])
 
 
 def test_the_readme_has_at_most_100_lines_of_which_every_one_fits_a_screen():
