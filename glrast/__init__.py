@@ -3,18 +3,21 @@
 The public names, in the order data meets them. Nothing here touches OpenGL, EGL or CUDA until it is used.
 """
 
-from ._debug import debug
+from . import clip
 from .context import Context, RasterizeCudaContext, RasterizeGLContext
+from .core.rast import triangle_id
+from .core.switch import debug
 from .explain import explain
-from .ops._mipmap import texture_construct_mip
-from .ops._render import render
-from .ops._resolve import resolve
-from .ops.antialias import antialias, antialias_construct_topology_hash
-from .ops.fragments import Fragments, fragments
 from .ops.interpolate import interpolate
+from .ops.mipmap import texture_construct_mip
 from .ops.peel import DepthPeeler, peel
-from .ops.rasterize import rasterize, triangle_id
+from .ops.rasterize import rasterize
 from .ops.texture import texture
+from .visibility.antialias import antialias
+from .visibility.fragments import Fragments, fragments
+from .visibility.render import render
+from .visibility.resolve import resolve
+from .visibility.topology import antialias_construct_topology_hash
 
 __version__ = "0.1.0"
 
@@ -37,4 +40,5 @@ __all__ = [
     "render",
     "debug",
     "explain",
+    "clip",
 ]

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import torch
 
-from . import _check
-
-if TYPE_CHECKING:
-    from .ops.peel import DepthPeeler
+from .core import check
 
 # The faster of the two programs by renderer, as measured (rasterize, 82k triangles at 1024 x 1024, in turns):
 # llvmpipe: full takes 1.3 to 1.4 times as long as id. Where nobody has measured, `id`: it asks least of the fragment
@@ -36,24 +32,24 @@ class Context:
     """
 
     def __init__(self, device=None, *, output_db: bool = True, buffers: str = "auto"):
-        _check.choice("Context", "buffers", buffers, ("auto", "id", "full"))
-        from .gl.context import for_device
+        check.choice("Context", "buffers", buffers, ("auto", "id", "full"))
+        from .raster.self_test import tested
 
         self.device = _resolve(device)
-        self.output_db = _check.flag("Context", "output_db", output_db)
-        self._peeler: Callable[[], DepthPeeler | None] = _nobody  # a weak reference
-        opened = for_device(self.device)
+        self.output_db = check.flag("Context", "output_db", output_db)
+        self._peeler: Callable[[], object | None] = _nobody  # a weak reference
+        opened = tested(self.device)
         self.handle = opened.handle
         renderer = opened.renderer.split(" ")[0]
         self.program = _MEASURED.get(renderer, _UNMEASURED) if buffers == "auto" else buffers
 
     @property
-    def peeler(self) -> DepthPeeler | None:
+    def peeler(self) -> object | None:
         """The one that is at work."""
         return self._peeler()
 
     @peeler.setter
-    def peeler(self, at_work: DepthPeeler | None) -> None:
+    def peeler(self, at_work: object | None) -> None:
         self._peeler = _nobody if at_work is None else weakref.ref(at_work)
 
     def __reduce__(self):
@@ -62,7 +58,7 @@ class Context:
 
     def close(self) -> None:
         """Free the device's OpenGL buffers and targets. The context stays usable and takes what it needs again."""
-        from .gl.context import by_handle
+        from .gl.registry import by_handle
 
         by_handle(self.handle).close()
 
@@ -74,7 +70,7 @@ class RasterizeGLContext(Context):
     """Context under the name and with the arguments that users of nvdiffrast know."""
 
     def __init__(self, output_db: bool = True, mode: str = "automatic", device=None):
-        _check.choice("RasterizeGLContext", "mode", mode, ("automatic", "manual"))
+        check.choice("RasterizeGLContext", "mode", mode, ("automatic", "manual"))
         super().__init__(device, output_db=output_db)
 
     def set_context(self) -> None:
@@ -127,7 +123,7 @@ def _resolve(device) -> torch.device:
             f"glrast.Context: device '{resolved}' was asked for, but PyTorch finds no CUDA device; use device='cpu'"
         )
     index = torch.cuda.current_device() if resolved.index is None else resolved.index
-    _check.value(
+    check.value(
         "Context",
         "device",
         f"one of {torch.cuda.device_count()} CUDA devices",

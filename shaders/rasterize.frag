@@ -5,8 +5,8 @@
 //   PEEL  writes the depth too: id and depth say which surface of this pixel it is.
 //   BEHIND  shows only what lies behind the surfaces of the last layer. Surfaces are ordered by depth, coincident ones
 //           by triangle id; the depth test then takes the nearest of what is left.
-//   PLACED  the depth comes with the triangle: OpenGL's is rounded, and differently in each tile (glrast/gl/tiles.py).
-//   WRITE_DEPTH  writes the depth as it is: some drivers drop pixels otherwise (glrast/gl/self_test.py).
+//   PLACED  the depth comes with the triangle: OpenGL's is rounded, and differently in each tile (glrast/raster/tiles.py).
+//   WRITE_DEPTH  writes the depth as it is: some drivers drop pixels otherwise (glrast/raster/self_test.py).
 
 layout(location = 0) flat in int first_triangle;  // of this draw; FULL, CORNERS: the triangle itself
 

@@ -34,7 +34,7 @@ layout(location = 6) in ivec4 window;      // one per draw command: pixels (x, y
 layout(location = 3) flat out vec2 first_in_window;  // in pixels
 layout(location = 4) flat out vec3 first_depth;
 layout(location = 5) flat out vec2 nearest_farthest;
-const int GRID = 256, HALF_VIEWPORT = 8192;  // as glrast/gl/tiles.py
+const int GRID = 256, HALF_VIEWPORT = 8192;  // as glrast/raster/tiles.py
 #elif defined(FULL) && !defined(CORNERS)
 layout(std430, binding = 0) readonly buffer Positions { vec4 pos[]; };
 layout(std430, binding = 1) readonly buffer Triangles { int tri[]; };

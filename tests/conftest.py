@@ -57,9 +57,9 @@ def device(request):
 @pytest.fixture
 def gl(device):
     """The device's OpenGL side; a test that meets or leaves an OpenGL error fails."""
-    from glrast.gl.context import for_device
+    from glrast.raster.self_test import tested
 
-    opened = for_device(device)
+    opened = tested(device)
     with opened.current():
         opened.gl.check("before the test")
     yield opened

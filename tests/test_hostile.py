@@ -218,9 +218,9 @@ def test_ranges_beyond_tri_name_the_function_that_was_called(good):
 
 
 def test_a_hopeless_resolution_is_refused_before_any_work(monkeypatch, good):
-    from glrast.ops import _drawn
+    from glrast.raster import drawn
 
-    monkeypatch.setattr(_drawn, "drawable", lambda *_: pytest.fail("the triangles were prepared"))
+    monkeypatch.setattr(drawn, "drawable", lambda *_: pytest.fail("the triangles were prepared"))
     with pytest.raises(RuntimeError, match="glrast.rasterize: resolution must be such that"):
         glrast.rasterize(good["ctx"], good["pos"], good["tri"], (2**20, 2**20))
 

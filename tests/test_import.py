@@ -42,9 +42,10 @@ def test_import_touches_neither_opengl_nor_cuda_nor_the_fitting_libraries():
 import glrast
 loaded = [m for m in sys.modules if m.split(".")[0] in ("moderngl", "cupy", "glcontext")]
 print(loaded, glrast.__version__ != "", all(hasattr(glrast, name) for name in glrast.__all__))
+print(glrast.clip.perspective.__name__)
 print(torch.cuda.is_initialized(), "glrast.gl.context" in sys.modules, "glrast.launch.cuda" in sys.modules)
 """
-    assert run(script, EVERYTHING) == "[] True True\nFalse False False\n"
+    assert run(script, EVERYTHING) == "[] True True\nperspective\nFalse False False\n"
 
 
 def test_wrong_arguments_are_told_without_opengl():

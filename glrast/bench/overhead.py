@@ -22,8 +22,9 @@ import glrast
 
 from ..clip import grid
 from ..gl import egl
-from ..gl.context import DeviceContext, for_device
+from ..gl.context import DeviceContext
 from ..launch import cpu
+from ..raster.self_test import tested
 from . import measure
 
 RESOLUTION = (64, 64)
@@ -56,7 +57,7 @@ def measure_overhead(device: torch.device, repeats: int) -> Overhead:
 
     opengl, kernels, runs = _Clock(), _Clock(), []
     of_timing = _seconds_of_timing_a_call()
-    with _timed_calls(for_device(ctx.device), opengl, kernels):
+    with _timed_calls(tested(ctx.device), opengl, kernels):
         for _ in range(measure.WARM_UP + repeats):
             opengl.reset()
             kernels.reset()

@@ -17,9 +17,10 @@ import torch
 
 import glrast
 
-from ..gl.context import DeviceContext, for_device
+from ..gl.context import DeviceContext
 from ..gl.interop import Registered
 from ..launch import launch
+from ..raster.self_test import tested
 from . import measure
 from .scene import sphere
 
@@ -33,7 +34,7 @@ def measure_sharing(
     resolution: int = RESOLUTION,
 ) -> dict[str, float | str | None]:
     """Medians in microseconds by step, and which way the images take."""
-    context = for_device(device)
+    context = tested(device)
     ctx = glrast.Context(device, buffers="id")
     ctx.close()
     made = sphere(triangles, resolution, device)

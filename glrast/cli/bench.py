@@ -15,8 +15,8 @@ import torch
 import glrast
 
 from ..bench import measure, operations, overhead, peer, scaling, scene, table, texture
-from ..fit.atomic import replacing
-from ..gl.context import for_device
+from ..core.files import replacing
+from ..raster.self_test import tested
 from .device import chosen
 
 REPEATS, SCALING_REPEATS, TEXTURE_REPEATS, OVERHEAD_REPEATS = 15, 7, 9, 500
@@ -124,7 +124,7 @@ def _texture(args: argparse.Namespace, device: torch.device) -> list[dict[str, A
 
 def machine(device: torch.device) -> dict[str, Any]:
     """What the numbers depend on."""
-    context = for_device(device)
+    context = tested(device)
     return {
         "glrast": glrast.__version__,
         "torch": torch.__version__,

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 from .device import chosen
 
 if TYPE_CHECKING:
-    from glrast.fit.dataset import Dataset
-    from glrast.fit.loop import Fit
+    from ..fit.dataset import Dataset
+    from ..fit.loop import Fit
 
 CHECKPOINT = "checkpoint.pt"
 STEPS, RESOLUTION = 1000, 512
@@ -93,11 +93,11 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _fit(args: argparse.Namespace) -> int:
-    from glrast.fit.atomic import DiskFull, writable_folder
-    from glrast.fit.loop import Fit, Stopped
-    from glrast.fit.loop import run as run_fit
-    from glrast.fit.report import write_report
-    from glrast.fit.stages import plan
+    from ..core.files import DiskFull, writable_folder
+    from ..fit.loop import Fit, Stopped
+    from ..fit.loop import run as run_fit
+    from ..fit.report import write_report
+    from ..fit.stages import plan
 
     out = writable_folder(args.out)
     demo = args.dataset == "demo"
@@ -133,16 +133,16 @@ def _fit(args: argparse.Namespace) -> int:
 
 def _dataset(args: argparse.Namespace, device: Any, resolution: int) -> "Dataset":
     if args.dataset == "demo":
-        from glrast.fit.demo_views import demo_dataset
+        from ..fit.demo_views import demo_dataset
 
         return demo_dataset(device, resolution)
-    from glrast.fit.dataset import load_dataset
+    from ..fit.dataset import load_dataset
 
     return load_dataset(args.dataset, resolution, args.skip_missing, args.invert_masks)
 
 
 def _begin(fit: "Fit", checkpoint: Path, resume: bool, say: Callable[[str], None]) -> None:
-    from glrast.fit.checkpoint import load_checkpoint
+    from ..fit.checkpoint import load_checkpoint
 
     if resume and checkpoint.exists():
         fit.restore(load_checkpoint(checkpoint), checkpoint)
@@ -225,7 +225,7 @@ class _Progress:
 
 
 def _size(path: Path) -> str:
-    from glrast.fit.atomic import megabytes
+    from ..core.files import megabytes
 
     return megabytes(path.stat().st_size)
 

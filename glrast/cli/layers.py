@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 import glrast
-from glrast.clip import Camera, transform_points
-from glrast.shading import Paint, look
+
+from ..clip import Camera, transform_points
+from ..shading import Paint, look
 
 LAYERS = ("color", "mask", "depth", "normal")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
-from glrast.clip.srgb import srgb_to_linear
+from ..core.srgb import srgb_to_linear
 
 SUFFIXES = ("png", "exr", "npy")
 DEPTH_STEPS = 65535

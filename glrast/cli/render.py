@@ -13,10 +13,10 @@ from pathlib import Path
 import torch
 
 import glrast
-from glrast.clip import Camera, Mesh, load_cameras, load_mesh, planes_around, transform_points
-from glrast.shading import Paint
 
-from ..fit.atomic import replacing
+from ..clip import Camera, Mesh, load_cameras, load_mesh, planes_around, transform_points
+from ..core.files import replacing
+from ..shading import Paint
 from .device import chosen
 from .layers import LAYERS, View, shade
 from .pictures import DEPTH_STEPS, SUFFIXES, check_writer, write

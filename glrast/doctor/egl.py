@@ -120,7 +120,7 @@ def used(device: torch.device, asked: bool, opened: Callable | None = None) -> l
     """The OpenGL device that tensors of `device` are drawn on; a failure is a fault only where it was asked for."""
     try:
         if opened is None:
-            from ..gl.context import for_device as opened
+            from ..raster.self_test import tested as opened
         context = opened(device)
     except Exception as error:  # a driver or moderngl itself may fail in any way
         text = f"{device} tensors cannot be drawn: {error}"

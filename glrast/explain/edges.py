@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import torch
 
-from ..ops._blend import antialias_forward
-from ..ops.antialias import opposite_vertices
-from ..ops.rasterize import triangle_id
+from ..core.rast import triangle_id
+from ..visibility.pairs import antialias_forward
+from ..visibility.topology import opposite_vertices
 from .answer import Explanation
 
 # Colours closer than this, relative to the largest, are the same: rounding of float32 in shading.

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from .. import _check
-from ..ops.rasterize import triangle_id
+from ..core import check
+from ..core.rast import triangle_id
 from . import edges, view
 from .answer import Explanation
 from .graph import ANTIALIAS_COLOR, ANTIALIAS_POS, Graph, edge, gradient, masks
@@ -52,10 +52,10 @@ def explain(
         loss = (glrast.antialias(color, rast, pos_clip, tri) - target).square().mean()
         print(glrast.explain(loss, vertices))
     """
-    _check.tensor("explain", "loss", loss)
-    _check.tensor("explain", "pos", pos)
+    check.tensor("explain", "loss", loss)
+    check.tensor("explain", "pos", pos)
     hint = "(call it with the number that backward is called on)"
-    _check.shape("explain", "loss", loss, "a scalar", loss.numel() == 1, hint)
+    check.shape("explain", "loss", loss, "a scalar", loss.numel() == 1, hint)
     pos_clip, tri, rast = _given(pos_clip, tri, rast)
     answer = Explanation()
     graph = Graph(loss, pos)
@@ -88,15 +88,15 @@ def explain(
 def _given(pos_clip, tri, rast) -> tuple:
     """What rasterize got and gave, checked; None where it was not given."""
     if pos_clip is not None:
-        pos_clip = _check.floats("explain", "pos_clip", pos_clip)
+        pos_clip = check.floats("explain", "pos_clip", pos_clip)
         fits = pos_clip.ndim in (2, 3) and pos_clip.shape[-1] == 4
-        _check.shape("explain", "pos_clip", pos_clip, "[N,V,4] or [V,4], clip positions", fits)
+        check.shape("explain", "pos_clip", pos_clip, "[N,V,4] or [V,4], clip positions", fits)
     if tri is not None:
-        tri = _check.triangles("explain", tri)
+        tri = check.triangles("explain", tri)
     if rast is not None:
-        rast = _check.floats("explain", "rast", rast).detach()
+        rast = check.floats("explain", "rast", rast).detach()
         fits = rast.ndim == 4 and rast.shape[3] == 4
-        _check.shape("explain", "rast", rast, "[N,H,W,4]", fits)
+        check.shape("explain", "rast", rast, "[N,H,W,4]", fits)
     return pos_clip, tri, rast
 
 
@@ -167,10 +167,10 @@ def _look_at_call(answer: Explanation, node, passed: tuple, mask: torch.Tensor |
 
 
 def _cut_out(mask: torch.Tensor, pixels: torch.Size) -> torch.Tensor:
-    mask = _check.tensor("explain", "mask", mask)
+    mask = check.tensor("explain", "mask", mask)
     hint = f"with N, H, W = {tuple(pixels)} (from rast)"
     fits = tuple(mask.shape) in (tuple(pixels), (*pixels, 1))
-    _check.shape("explain", "mask", mask, "[N,H,W] or [N,H,W,1]", fits, hint)
+    check.shape("explain", "mask", mask, "[N,H,W] or [N,H,W,1]", fits, hint)
     return (mask == 0).reshape(pixels)
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from ..clip.weld import weld
-from ..ops.antialias import opposite_vertices
+from ..mesh.weld import weld
+from ..visibility.topology import opposite_vertices
 from .answer import Explanation
 
 _SIDES = ("left of", "right of", "below", "above")

@@ -12,8 +12,8 @@ import torch
 import xatlas
 from torch import Tensor
 
-from glrast.clip import transform_points
-from glrast.fit.dataset import Views
+from ..clip import transform_points
+from .dataset import Views
 
 # Mip levels above the texture. The texture has about a texel for each pixel, so these serve views
 # from four times as far, and surfaces seen at a slant that shortens them to a quarter.

@@ -5,9 +5,10 @@ from scipy.ndimage import distance_transform_edt
 from torch import Tensor
 
 import glrast
-from glrast.fit.atlas import PACKED, Atlas, largest_side, texels_seen, unwrap
-from glrast.fit.dataset import Views
-from glrast.fit.model import ColoredMesh
+
+from .atlas import PACKED, Atlas, largest_side, texels_seen, unwrap
+from .dataset import Views
+from .model import ColoredMesh
 
 
 @torch.no_grad()

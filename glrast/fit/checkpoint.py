@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from glrast.fit.atomic import DiskFull, replacing
+from ..core.files import DiskFull, replacing
 
 # Raised when the meaning of the saved fields changes; an older file is then refused, not misread.
 FORMAT = 2

@@ -24,8 +24,8 @@ from scipy.ndimage import (
 )
 from torch import Tensor
 
-from glrast.fit.holes import enclosed, witnessed
-from glrast.fit.silhouettes import homogeneous, signed_distance, tell
+from .holes import enclosed, witnessed
+from .silhouettes import homogeneous, signed_distance, tell
 
 # The share of the views that may err about a point: an eighth, and a little because they weigh
 # unequally (each by how far its direction is its own). So with seven views or fewer none may.

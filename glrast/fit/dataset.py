@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from glrast.clip.camera_file import read_json, split_lists
-from glrast.clip.frames import Drafts, read_frames
-from glrast.fit.loading import load_views, mask_beside
-from glrast.fit.views import Views
+from ..camera.camera_file import read_json, split_lists
+from ..camera.frames import Drafts, read_frames
+from .loading import load_views, mask_beside
+from .views import Views
 
 # Where nothing says which frames to judge by, each eighth is kept for it, as in mip-NeRF 360.
 HOLD_OUT_EVERY = 8

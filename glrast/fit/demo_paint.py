@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from glrast.fit.demo_scene import EYES, SHELL_AXIS, SHELL_START, SHELL_TURNS, shell_curve
+from .demo_scene import EYES, SHELL_AXIS, SHELL_START, SHELL_TURNS, shell_curve
 
 STRIPES_PER_TURN = 16
 # The hue of each part: dark and light of a pair, and what lies between.

@@ -6,13 +6,14 @@ import torch
 from torch import Tensor
 
 import glrast
-from glrast.clip import transform_points
-from glrast.clip.pose import look_at
-from glrast.clip.projection import perspective
-from glrast.fit.dataset import Dataset, Views
-from glrast.fit.demo_paint import Place, paint
-from glrast.fit.demo_scene import Snail, demo_mesh
-from glrast.fit.images import to_bytes
+
+from ..camera.pose import look_at
+from ..camera.projection import perspective
+from ..clip import transform_points
+from .dataset import Dataset, Views
+from .demo_paint import Place, paint
+from .demo_scene import Snail, demo_mesh
+from .images import to_bytes
 
 TRAIN_VIEWS = 28
 TEST_VIEWS = 6

@@ -10,7 +10,7 @@ import torch
 from scipy.ndimage import binary_fill_holes, label
 from torch import Tensor
 
-from glrast.fit.silhouettes import homogeneous
+from .silhouettes import homogeneous
 
 SQUARE = np.ones((3, 3), dtype=bool)
 

@@ -11,9 +11,9 @@ import torch
 from skimage.measure import marching_cubes
 from torch import Tensor
 
-from glrast.clip import remove_small_components
-from glrast.fit.consensus import Consensus, agree
-from glrast.fit.silhouettes import (
+from ..clip import remove_small_components
+from .consensus import Consensus, agree
+from .silhouettes import (
     MASK_CELLS,
     homogeneous,
     mask_distance,

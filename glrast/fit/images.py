@@ -7,8 +7,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from glrast.clip.image_file import read_head
-
+from ..camera.image_file import read_head
 from .masks import fit_to, read_mask
 from .picture_file import ALPHA, open_picture, turned
 

@@ -13,7 +13,7 @@ import scipy.sparse.linalg
 import torch
 from torch import Tensor
 
-from glrast.clip.topology import laplacian
+from ..mesh.topology import laplacian
 
 
 class LargeSteps:

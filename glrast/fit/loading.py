@@ -8,13 +8,13 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from glrast.clip.frames import Drafts, Frame
-from glrast.clip.image_file import SUFFIXES
-from glrast.clip.origin import choose_origin
-from glrast.clip.planes import guess_planes
-from glrast.fit.framing import holding, planes_of_masks
-from glrast.fit.images import read_image
-from glrast.fit.views import Views
+from ..camera.frames import Drafts, Frame
+from ..camera.image_file import SUFFIXES
+from ..camera.origin import choose_origin
+from ..camera.planes import guess_planes
+from .framing import holding, planes_of_masks
+from .images import read_image
+from .views import Views
 
 # What pictures may take while they are decoded, all threads together: Pillow has 4 bytes a pixel, a mask 1.
 DECODING_BYTES = 1 << 30

@@ -16,18 +16,19 @@ import torch
 from torch import Tensor
 
 import glrast
-from glrast.clip import laplacian
-from glrast.fit.atlas import Atlas
-from glrast.fit.bake import padded, textured
-from glrast.fit.checkpoint import Saver, require_same
-from glrast.fit.consensus import Consensus
-from glrast.fit.dataset import Views
-from glrast.fit.hull import carved, settled
-from glrast.fit.large_steps import AdamUniform
-from glrast.fit.losses import image_losses, smoothness_loss, texture_variation_loss
-from glrast.fit.model import ColoredMesh, Model, render
-from glrast.fit.restored import require_sound
-from glrast.fit.stages import Stage
+
+from ..clip import laplacian
+from .atlas import Atlas
+from .bake import padded, textured
+from .checkpoint import Saver, require_same
+from .consensus import Consensus
+from .dataset import Views
+from .hull import carved, settled
+from .large_steps import AdamUniform
+from .losses import image_losses, smoothness_loss, texture_variation_loss
+from .model import ColoredMesh, Model, render
+from .restored import require_sound
+from .stages import Stage
 
 # Weights beside the image loss, whose weight is 1.
 MASK_WEIGHT = 2.0

@@ -14,8 +14,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageChops
 
-from glrast.clip.image_file import Head
-
+from ..camera.image_file import Head
 from .picture_file import ALPHA, LOSSY, open_picture, turned
 
 HALF = 128  # of 255: from here on a pixel counts as covered

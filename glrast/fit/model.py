@@ -7,10 +7,12 @@ import torch
 from torch import Tensor
 
 import glrast
-from glrast.clip import remesh, transform_points
-from glrast.fit.atlas import LEVELS, Atlas
-from glrast.fit.large_steps import LargeSteps
-from glrast.fit.refine import refine
+
+from ..clip import transform_points
+from ..mesh.remesh import remesh
+from .atlas import LEVELS, Atlas
+from .large_steps import LargeSteps
+from .refine import refine
 
 # The longest row of an ordinary gradient is 3 to 4 times the 99th percentile of the rows.
 OUTLIER = 4.0

@@ -7,7 +7,7 @@ four. The surface stays the same, and closed where it was closed.
 import torch
 from torch import Tensor
 
-from glrast.clip.topology import edge_table
+from ..mesh.topology import edge_table
 
 # An edge is worth a vertex if the colours of its ends are farther apart than this (0..1, Euclid).
 COLOR_STEP = 0.12

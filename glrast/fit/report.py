@@ -13,14 +13,15 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 
 import glrast
-from glrast.clip import Material, Mesh, save_mesh, vertex_normals
-from glrast.fit.atomic import replacing
-from glrast.fit.dataset import Dataset, Views
-from glrast.fit.images import to_bytes
-from glrast.fit.loop import Fit
-from glrast.fit.losses import composite, mask_iou, psnr
-from glrast.fit.model import ColoredMesh, supersampled
-from glrast.fit.turntable import axis, up_axis, write_turntable
+
+from ..clip import Material, Mesh, save_mesh, vertex_normals
+from ..core.files import replacing
+from .dataset import Dataset, Views
+from .images import to_bytes
+from .loop import Fit
+from .losses import composite, mask_iou, psnr
+from .model import ColoredMesh, supersampled
+from .turntable import axis, up_axis, write_turntable
 
 # Each pixel of a judged image is the mean of 2 x 2: antialias smooths a silhouette where its edge
 # belongs to a triangle that some pixel's centre sees, and the triangles of a fit are small.

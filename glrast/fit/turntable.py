@@ -8,13 +8,14 @@ import torch
 from torch import Tensor
 
 import glrast
-from glrast.clip.pose import look_at
-from glrast.clip.projection import perspective
-from glrast.fit.atomic import replacing
-from glrast.fit.dataset import Views
-from glrast.fit.images import to_bytes
-from glrast.fit.losses import composite
-from glrast.fit.model import ColoredMesh, supersampled
+
+from ..camera.pose import look_at
+from ..camera.projection import perspective
+from ..core.files import replacing
+from .dataset import Views
+from .images import to_bytes
+from .losses import composite
+from .model import ColoredMesh, supersampled
 
 FRAMES = 48
 PIXELS = 256

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from glrast.fit.images import reduced
+from .images import reduced
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import ctypes
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from .. import _debug
+from ..core import switch
 
 _int, _uint, _size, _pointer = ctypes.c_int, ctypes.c_uint, ctypes.c_ssize_t, ctypes.c_void_p
 
@@ -59,7 +59,7 @@ class Functions:
                     f"glrast: the OpenGL driver has no {name}; glrast needs OpenGL 4.5"
                 )
             self._plain[name] = ctypes.CFUNCTYPE(result, *arguments)(address)
-        self.poll(_debug.active)
+        self.poll(switch.active)
 
     def names(self) -> tuple[str, ...]:
         return tuple(self._plain)

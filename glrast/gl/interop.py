@@ -7,30 +7,39 @@ from __future__ import annotations
 
 import warnings
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import moderngl
 import torch
 
 from . import cudart
 
-if TYPE_CHECKING:
-    from .context import DeviceContext
-    from .targets import Target
-
 _NO_BINDINGS = "cuda-bindings is not installed (pip install 'glrast[cuda]')"
 _said: set[str] = set()
+# The index buffer that was written last, and a weak reference to the tensor that it holds.
+Uploaded = tuple[moderngl.Buffer | None, Callable[[], torch.Tensor | None]]
+_NOTHING: Uploaded = (None, lambda: None)
 
 
-def sharing(device: torch.device, context: DeviceContext) -> HostCopy | Registered:
-    """How this context's storage is shared with tensors on `device`; the context is current."""
+class Target(Protocol):
+    """What is drawn into (targets.py): a texture of so many layers, of a format whose fifth entry is its channels."""
+
+    color: int
+    layers: int
+    format: tuple
+
+    def read(self, out: torch.Tensor) -> None: ...
+
+
+def sharing(device: torch.device, software: bool, renderer: str) -> HostCopy | Registered:
+    """How the storage of the context that is current, its renderer of that name, is shared with tensors on `device`."""
     if device.type == "cpu":
         return HostCopy()
-    if context.software:
-        return _host_copy(f"OpenGL runs on the CPU ({context.renderer})")
+    if software:
+        return _host_copy(f"OpenGL runs on the CPU ({renderer})")
     try:
         runtime = cudart.load(device)
     except ImportError:
@@ -41,8 +50,8 @@ def sharing(device: torch.device, context: DeviceContext) -> HostCopy | Register
     except cudart.CudaError as error:
         return _host_copy(str(error))
     if device.index not in found:
-        return _host_copy(f"OpenGL ({context.renderer}) renders on CUDA device {found}")
-    return Registered(context, runtime)
+        return _host_copy(f"OpenGL ({renderer}) renders on CUDA device {found}")
+    return Registered(runtime)
 
 
 def cuda_devices(device: torch.device) -> list[int] | None:
@@ -76,6 +85,7 @@ class HostCopy:
 
     def __init__(self, reason: str = ""):
         self.reason = reason  # why not shared
+        self.uploaded = _NOTHING
 
     def write(self, buffer: moderngl.Buffer, tensor: torch.Tensor, again: bool = True) -> None:
         """Copy a contiguous tensor to the start of `buffer`. `again`: the next call will do the same."""
@@ -103,7 +113,7 @@ class HostCopy:
         """`thing` is about to be deleted."""
 
     def close(self) -> None:
-        """Everything is."""
+        self.uploaded = _NOTHING
 
 
 @dataclass
@@ -125,9 +135,10 @@ class Registered:
     between calls. Where a CUDA call fails, everything goes back to OpenGL and host memory serves from then on.
     """
 
-    def __init__(self, context: DeviceContext, runtime: cudart.Runtime):
-        self.context, self.runtime = context, runtime
+    def __init__(self, runtime: cudart.Runtime):
+        self.runtime = runtime
         self.reason = ""
+        self.uploaded = _NOTHING
         self.resources: dict[int, _Resource] = {}  # by the identity of the thing
         self.host: HostCopy | None = None  # set when CUDA failed
         self.retired: deque[tuple[Any, int]] = (
@@ -210,6 +221,7 @@ class Registered:
                 self.runtime.unregister(resource.handle)
 
     def close(self) -> None:
+        self.uploaded = _NOTHING
         try:
             self.to_opengl()
             for resource in list(self.resources.values()):
@@ -281,7 +293,7 @@ class Registered:
             except cudart.CudaError:
                 pass  # the first error is the one to tell
         self.resources.clear()
-        self.context.uploaded = (None, lambda: None)
+        self.uploaded = _NOTHING
         self.host = _host_copy(str(error))
         self.reason = self.host.reason
 

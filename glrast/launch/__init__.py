@@ -6,6 +6,7 @@ from functools import lru_cache
 
 import torch
 
+from ..core.per_tensor import stream_number
 from . import cpu
 
 
@@ -22,11 +23,6 @@ def launch(stem: str, kernel: str, device: torch.device, **arguments) -> None:
 def constant(values: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> torch.Tensor:
     """A tensor of these numbers, kept for the next call; a GPU is not waited for."""
     return _constant(values, dtype, device, stream_number(device))
-
-
-def stream_number(device: torch.device) -> int:
-    """The current stream: what one stream made another must not read without waiting."""
-    return torch.cuda.current_stream(device).cuda_stream if device.type == "cuda" else 0
 
 
 @lru_cache(maxsize=256)

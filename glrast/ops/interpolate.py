@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import torch
 
-from .. import _check
+from ..core import check
 from ..launch import constant, launch, launch_scatter
-from ._function import call, once_differentiable
-from ._library import operator
-from ._saved import save, saved
+from .function import call, once_differentiable
+from .operator import operator
+from .saved import save, saved
 
 
 def interpolate(
@@ -39,25 +39,25 @@ def interpolate(
 
     Source: Laine et al. 2020, section 3.2.
     """
-    rast = _check.floats("interpolate", "rast", rast)
-    attr = _check.floats("interpolate", "attr", attr, device=rast.device)
-    tri = _check.triangles("interpolate", tri, device=rast.device)
-    _check.shape("interpolate", "rast", rast, "[N,H,W,4]", rast.ndim == 4 and rast.shape[3] == 4)
+    rast = check.floats("interpolate", "rast", rast)
+    attr = check.floats("interpolate", "attr", attr, device=rast.device)
+    tri = check.triangles("interpolate", tri, device=rast.device)
+    check.shape("interpolate", "rast", rast, "[N,H,W,4]", rast.ndim == 4 and rast.shape[3] == 4)
     N = rast.shape[0]
     fits = attr.ndim == 2 or (attr.ndim == 3 and attr.shape[0] in (1, N))
-    _check.shape(
+    check.shape(
         "interpolate", "attr", attr, "[V,A], [1,V,A] or [N,V,A]", fits, f"with N={N} (from rast)"
     )
     diff = _differentiated(diff_attrs, attr.shape[-1])
     if diff:
-        _check.value(
+        check.value(
             "interpolate", "rast_db", "given when diff_attrs is", rast_db is not None, "None",
             "pass the second result of rasterize",
         )  # fmt: skip
-        rast_db = _check.floats("interpolate", "rast_db", rast_db, device=rast.device)
+        rast_db = check.floats("interpolate", "rast_db", rast_db, device=rast.device)
         hint = "like rast (a context with output_db=False makes none)"
-        _check.shape(
-            "interpolate", "rast_db", rast_db, _check.show(rast), rast_db.shape == rast.shape, hint
+        check.shape(
+            "interpolate", "rast_db", rast_db, check.show(rast), rast_db.shape == rast.shape, hint
         )
     return call(_Interpolate, attr, rast, tri, rast_db if diff else None, diff)
 
@@ -66,7 +66,7 @@ def _differentiated(diff_attrs, count: int) -> list[int]:
     if diff_attrs is None:
         return []
     if isinstance(diff_attrs, str):
-        _check.value(
+        check.value(
             "interpolate",
             "diff_attrs",
             "None, 'all' or a list of ints",
@@ -74,7 +74,7 @@ def _differentiated(diff_attrs, count: int) -> list[int]:
             repr(diff_attrs),
         )
         return list(range(count))
-    return _check.indices("interpolate", "diff_attrs", diff_attrs, count)
+    return check.indices("interpolate", "diff_attrs", diff_attrs, count)
 
 
 class _Interpolate(torch.autograd.Function):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import torch
 
-from .. import _check
 from ..context import Context
+from ..core import check
+from ..core.rast import images_of, stride_of
 from ..launch import launch_scatter
-from ._function import call, once_differentiable
-from ._library import operator
-from ._saved import save, saved
+from .function import call, once_differentiable
+from .operator import operator
+from .saved import save, saved
 
 CULLED = ("none", "back", "front")
 
@@ -60,7 +61,7 @@ def rasterize(
 
     Source: Laine et al. 2020, Modular Primitives for High-Performance Differentiable Rendering, section 3.1.
     """
-    grad_db = _check.flag("rasterize", "grad_db", grad_db)
+    grad_db = check.flag("rasterize", "grad_db", grad_db)
     pos, tri, ranges, height, width = checked("rasterize", ctx, pos, tri, resolution, ranges, cull)
     if ctx.peeler is not None:
         raise RuntimeError(
@@ -71,44 +72,23 @@ def rasterize(
     return call(_Rasterize, pos, tri, ranges, drawing, grad_db and ctx.output_db)
 
 
-def triangle_id(rast: torch.Tensor) -> torch.Tensor:
-    """The triangle index [...] as int32, -1 where there is none, of every pixel of `rast` [...,4].
-
-    Exact for any number of triangles: channel 3 of rast holds id + 1 as a plain float up to 2^24, above as the float
-    with the bits 0x4a800000 + id + 1.
-
-    Gradients: none.
-
-    Example:
-        ids = glrast.triangle_id(rast)
-        shown = ids >= 0
-        material_of_pixel = material_of_triangle[ids.long()]  # -1 reads the last one: mask with `shown`
-    """
-    _check.tensor("triangle_id", "rast", rast)
-    _check.shape("triangle_id", "rast", rast, "[...,4]", rast.ndim > 0 and rast.shape[-1] == 4)
-    encoded = _check.floats("triangle_id", "rast", rast[..., 3])
-    large = encoded.view(torch.int32) - 0x4A800000
-    id = torch.where(encoded <= 2**24, encoded.clamp(0, 2**24).to(torch.int32), large)
-    return torch.where(encoded > 0, id, 0) - 1  # NaN and negative numbers are no ids
-
-
 def checked(function: str, ctx, pos, tri, resolution, ranges, cull: str):
     """(pos, tri, ranges, height, width) as the operators take them."""
     if not isinstance(ctx, Context):
         raise TypeError(
             f"glrast.{function}: ctx must be a glrast.Context; got {type(ctx).__name__}"
         )
-    _check.not_swapped(function, pos, tri)
-    pos = _check.positions(function, pos, device=ctx.device)
-    tri = _check.triangles(function, tri, device=ctx.device)
-    height, width = _check.resolution(function, resolution)
-    _check.choice(function, "cull", cull, CULLED)
+    check.not_swapped(function, pos, tri)
+    pos = check.positions(function, pos, device=ctx.device)
+    tri = check.triangles(function, tri, device=ctx.device)
+    height, width = check.resolution(function, resolution)
+    check.choice(function, "cull", cull, CULLED)
     if ranges is None:
         hint = "([V,4] needs ranges; for one image use pos[None])"
-        _check.shape(function, "pos", pos, "[N,V,4]", pos.ndim == 3 and pos.shape[2] == 4, hint)
+        check.shape(function, "pos", pos, "[N,V,4]", pos.ndim == 3 and pos.shape[2] == 4, hint)
     else:
         fits = pos.ndim == 2 and pos.shape[1] == 4
-        _check.shape(function, "pos", pos, "[V,4] when ranges is given", fits)
+        check.shape(function, "pos", pos, "[V,4] when ranges is given", fits)
         ranges = _ranges(function, ranges)
     return pos, tri, ranges, height, width
 
@@ -123,14 +103,14 @@ def _ranges(function: str, ranges) -> torch.Tensor:
             f"glrast.{function}: ranges must be [N,2] integers, a tensor or a list of rows (first triangle, count); "
             f"got {type(ranges).__name__}: {error}"
         ) from error
-    _check.tensor(function, "ranges", given)
+    check.tensor(function, "ranges", given)
     whole = not (given.is_floating_point() or given.is_complex() or given.dtype == torch.bool)
-    _check.value(function, "ranges", "integers", whole or given.numel() == 0, str(given.dtype))
+    check.value(function, "ranges", "integers", whole or given.numel() == 0, str(given.dtype))
     given = given.to("cpu", torch.int64)
     if given.numel() == 0:
         given = given.reshape(0, 2)
     fits = given.ndim == 2 and given.shape[1] == 2
-    _check.shape(function, "ranges", given, "[N,2], rows (first triangle, count)", fits)
+    check.shape(function, "ranges", given, "[N,2], rows (first triangle, count)", fits)
     return given
 
 
@@ -177,7 +157,7 @@ def gradient(ctx, grad_rast, grad_db):
 
 
 def _forward(*arguments):
-    from ._drawn import drawn  # OpenGL is touched when something is first drawn
+    from ..raster.drawn import drawn  # OpenGL is touched when something is first drawn
 
     return drawn(*arguments)
 
@@ -196,15 +176,6 @@ def _backward(pos, tri, ids, grad_rast, grad_db):
         grad_rast=None if grad_rast is None else grad_rast.contiguous(),
         grad_db=None if grad_db is None else grad_db.contiguous(),
     )  # fmt: skip
-
-
-def images_of(pos: torch.Tensor, ranges: torch.Tensor | None) -> int:
-    return pos.shape[0] if ranges is None else ranges.shape[0]
-
-
-def stride_of(pos: torch.Tensor) -> int:
-    """Floats from one image's vertices to the next: none in range mode."""
-    return pos.shape[1] * 4 if pos.ndim == 3 else 0
 
 
 _forward_operator = operator(

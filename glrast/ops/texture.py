@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 import torch
 
-from .. import _check
+from ..core import check
 from ..launch import launch
-from . import _mipmap
-from ._function import call, once_differentiable
-from ._library import operator
-from ._mipmap import Mipmap
-from ._saved import save, saved
+from . import mipmap
+from .function import call, once_differentiable
+from .mipmap import Mipmap
+from .operator import operator
+from .saved import save, saved
 
 # In the order of the enums of kernels/texture_footprint.cuh.
 FILTERS = ("nearest", "linear", "linear-mipmap-nearest", "linear-mipmap-linear")
@@ -64,16 +64,16 @@ def texture(
 
     Source: Laine et al. 2020, section 3.4; the level of detail is the exact longer axis of the footprint.
     """
-    boundary_mode = _check.choice("texture", "boundary_mode", boundary_mode, BOUNDARIES)
+    boundary_mode = check.choice("texture", "boundary_mode", boundary_mode, BOUNDARIES)
     boundary, cube = BOUNDARIES.index(boundary_mode), boundary_mode == "cube"
-    tex = _check.floats("texture", "tex", tex)
-    uv = _check.floats("texture", "uv", uv, device=tex.device)
-    _mipmap.check_texture("texture", tex, cube)
+    tex = check.floats("texture", "tex", tex)
+    uv = check.floats("texture", "uv", uv, device=tex.device)
+    mipmap.check_texture("texture", tex, cube)
     extent = 3 if cube else 2
-    _check.shape("texture", "uv", uv, f"[N,H,W,{extent}]", uv.ndim == 4 and uv.shape[3] == extent)
+    check.shape("texture", "uv", uv, f"[N,H,W,{extent}]", uv.ndim == 4 and uv.shape[3] == extent)
     N = uv.shape[0]
     fits = tex.shape[0] in (1, N)
-    _check.shape("texture", "tex", tex, f"of 1 or N={N} images (from uv)", fits)
+    check.shape("texture", "tex", tex, f"of 1 or N={N} images (from uv)", fits)
     filter, uv_da, bias = _filter(filter_mode, uv, uv_da, mip_level_bias)
     if filter < _MIPMAP_NEAREST:
         return call(_Texture, tex, None, uv, None, None, 0, False, filter, boundary)
@@ -85,26 +85,26 @@ def texture(
 
 def _filter(filter_mode, uv, uv_da, bias):
     """The filter's number; uv_da and bias checked, None where the filter does not use them."""
-    _check.choice("texture", "filter_mode", filter_mode, ("auto", *FILTERS))
+    check.choice("texture", "filter_mode", filter_mode, ("auto", *FILTERS))
     if filter_mode == "auto":
         plain = uv_da is None and bias is None
         filter_mode = "linear" if plain else "linear-mipmap-linear"
     filter = FILTERS.index(filter_mode)
     if filter < _MIPMAP_NEAREST:
         return filter, None, None
-    _check.value(
+    check.value(
         "texture", "uv_da", f"given (or mip_level_bias) for filter_mode {filter_mode!r}",
         uv_da is not None or bias is not None, "None", "pass out_da of interpolate(..., rast_db, diff_attrs='all')",
     )  # fmt: skip
     pixels = tuple(uv.shape[:3])
     if uv_da is not None:
-        uv_da = _check.floats("texture", "uv_da", uv_da, device=uv.device)
+        uv_da = check.floats("texture", "uv_da", uv_da, device=uv.device)
         expected = (*pixels, 2 * uv.shape[3])
-        _check.shape("texture", "uv_da", uv_da, _sizes(expected), tuple(uv_da.shape) == expected)
+        check.shape("texture", "uv_da", uv_da, _sizes(expected), tuple(uv_da.shape) == expected)
     if bias is not None:
-        bias = _check.floats("texture", "mip_level_bias", bias, device=uv.device)
+        bias = check.floats("texture", "mip_level_bias", bias, device=uv.device)
         fits = tuple(bias.shape) == pixels
-        _check.shape("texture", "mip_level_bias", bias, _sizes(pixels), fits, "(from uv)")
+        check.shape("texture", "mip_level_bias", bias, _sizes(pixels), fits, "(from uv)")
     return filter, uv_da, bias
 
 
@@ -112,11 +112,11 @@ def _levels(tex, mip, max_mip_level) -> tuple[int, torch.Tensor | None, bool]:
     """The last level, levels 1 to it in one tensor, and whether they were built from tex."""
     shape = tuple(tex.shape)
     if mip is None:
-        last = _mipmap.last_level("texture", shape, max_mip_level)
-        return last, _mipmap.build(tex.detach(), last) if last else None, True
+        last = mipmap.last_level("texture", shape, max_mip_level)
+        return last, mipmap.build(tex.detach(), last) if last else None, True
     if isinstance(mip, Mipmap):
         belongs = mip.shape == shape and mip.packed.device == tex.device
-        _check.value(
+        check.value(
             "texture", "mip", f"made from this tex, {_sizes(shape)} on {tex.device}", belongs,
             f"one made from {_sizes(mip.shape)} on {mip.packed.device}", "texture_construct_mip(tex) makes it",
         )  # fmt: skip
@@ -127,15 +127,15 @@ def _levels(tex, mip, max_mip_level) -> tuple[int, torch.Tensor | None, bool]:
             f"got {type(mip).__name__}"
         )
     most = max(shape[-3:-1]).bit_length() - 1
-    _check.value(
+    check.value(
         "texture", "mip", f"a list of at most {most} levels", len(mip) <= most, f"{len(mip)}"
     )
     flat = []
     for i, given in enumerate(mip, 1):
-        level = _check.floats("texture", f"mip[{i - 1}]", given, device=tex.device)
-        expected = _mipmap.level_shape(shape, i)
+        level = check.floats("texture", f"mip[{i - 1}]", given, device=tex.device)
+        expected = mipmap.level_shape(shape, i)
         fits = tuple(level.shape) == expected
-        _check.shape("texture", f"mip[{i - 1}]", level, _sizes(expected), fits, f"(level {i})")
+        check.shape("texture", f"mip[{i - 1}]", level, _sizes(expected), fits, f"(level {i})")
         flat.append(level.reshape(-1))
     return len(flat), torch.cat(flat) if flat else None, False
 
@@ -196,7 +196,7 @@ def _arguments(tex, mip, uv, uv_da, bias, last, filter, boundary) -> dict:
     Ht, Wt, C = shape[-3:]
     return dict(
         width=W, H=H, rows=N * H, grad=None, texels=0, tex=tex, mip=mip,
-        levels=_mipmap.level_offsets(shape, last, tex.device), last=last, many=int(shape[0] > 1), Ht=Ht, Wt=Wt,
+        levels=mipmap.level_offsets(shape, last, tex.device), last=last, many=int(shape[0] > 1), Ht=Ht, Wt=Wt,
         C=C, filter=filter, boundary=boundary, uv=uv, uv_da=uv_da, bias=bias, out=None, grad_out=None,
         grad_uv=None, grad_uv_da=None, grad_bias=None,
     )  # fmt: skip
@@ -228,7 +228,7 @@ def _backward(tex, mip, uv, uv_da, bias, last, filter, boundary, grad_out, built
         grads[0].zero_()
     launch("texture", "texture_backward", tex.device, **arguments)
     if wanted[0] and built and last:
-        _mipmap.pull_back(grads[0], tuple(tex.shape), last)
+        mipmap.pull_back(grads[0], tuple(tex.shape), last)
     return grads
 
 

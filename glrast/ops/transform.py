@@ -1,13 +1,53 @@
-"""transform: points through 4 x 4 matrices. What `glrast.clip.transform_points` calls, which checks its arguments."""
+"""transform_points: points through 4 x 4 matrices into clip space."""
 
 from __future__ import annotations
 
-import torch
+from typing import Any
 
+import torch
+from torch import Tensor
+
+from ..core.arguments import device_of, shape_text, tensor
 from ..launch import launch
-from ._function import call
-from ._library import operator
-from ._saved import save, saved
+from .function import call
+from .operator import operator
+from .saved import save, saved
+
+
+def transform_points(matrix: Any, points: Any) -> Tensor:
+    """Points in clip space, ready for `rasterize`.
+
+    Args:
+        matrix: [4,4] or [N,4,4], e.g. `camera.world_to_clip` or a stack of several.
+        points: [V,3], or [N,V,3] where each image has its own.
+    Returns: float32 [V,4] where neither has an N, else [N,V,4]. An N of 1 is broadcast.
+    Gradients: to both arguments.
+    Note: it is a kernel of our own, so neither autocast nor TF32 can move a vertex.
+    Example:
+        >>> transform_points(torch.eye(4), [[1.0, 2.0, 3.0]])
+        tensor([[1., 2., 3., 1.]])
+    """
+    name = "transform_points"
+    device = device_of(points, matrix)
+    matrix = tensor(name, "matrix", matrix, device, torch.float32)
+    points = tensor(name, "points", points, device, torch.float32)
+    if matrix.ndim not in (2, 3) or matrix.shape[-2:] != (4, 4):
+        raise ValueError(
+            f"glrast.clip.{name}: matrix must be [4,4] or [N,4,4]; got {shape_text(matrix)}; "
+            "pass camera.world_to_clip or torch.stack of several."
+        )
+    if points.ndim not in (2, 3) or points.shape[-1] != 3:
+        raise ValueError(
+            f"glrast.clip.{name}: points must be [V,3] or [N,V,3]; got {shape_text(points)}; "
+            "pass positions without the fourth coordinate."
+        )
+    images = [len(x) for x in (matrix, points) if x.ndim == 3 and len(x) != 1]
+    if len(set(images)) > 1:
+        raise ValueError(
+            f"glrast.clip.{name}: points must have N={len(matrix)} (from matrix) or be [V,3]; "
+            f"got {shape_text(points)}; give each matrix its points, or one set to all."
+        )
+    return transform(matrix, points)
 
 
 def transform(matrix: torch.Tensor, points: torch.Tensor) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""The curve between linear light and what an image file holds, for tensors (glrast.clip.srgb has it for files)."""
+"""The curve between linear light and what an image file holds, for tensors (glrast.core.srgb has it for files)."""
 
 from __future__ import annotations
 

@@ -9,8 +9,8 @@ from torch import Tensor
 from torch.nn import functional
 
 import glrast
-from glrast.clip import Material, Mesh, vertex_normals
 
+from ..clip import Material, Mesh, vertex_normals
 from .light import to_linear, to_srgb
 from .texels import Texels
 

@@ -9,8 +9,8 @@ from torch import Tensor
 from torch.nn import functional
 
 import glrast
-from glrast.clip import Material
 
+from ..clip import Material
 from .light import to_linear
 
 _BOUNDARY = {"repeat": "wrap", "mirror": "mirror", "clamp": "clamp"}

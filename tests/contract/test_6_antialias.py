@@ -6,7 +6,7 @@ import torch
 import glrast
 from tests import scenes
 from tests.ops.compare import close, on, random, relative_error
-from tests.reference import antialias as twin
+from tests.reference.visibility import antialias as twin
 from tests.scenes import ODD
 
 

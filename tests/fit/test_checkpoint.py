@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from glrast.fit.atomic import DiskFull
+from glrast.core.files import DiskFull
 from glrast.fit.checkpoint import FORMAT, Saver, load_checkpoint, require_same, save_checkpoint
 
 

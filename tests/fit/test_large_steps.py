@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from glrast.clip.shapes import icosphere, torus
 from glrast.fit.large_steps import AdamUniform, LargeSteps
+from glrast.mesh.shapes import icosphere, torus
 
 SMOOTHNESS = 19.0
 # float32 in and out of a float64 solve of a matrix with a condition number below 1e3.

@@ -9,10 +9,9 @@ import warnings
 import pytest
 import torch
 
-import glrast
-from glrast.gl import cudart, interop
-from glrast.gl import draw as drawing
+from glrast.gl import cudart, interop, registry
 from glrast.gl.interop import HostCopy, Registered
+from glrast.raster import draw as drawing
 from tests import scenes
 from tests.gl.fake_cudart import Error, Fake, FakeRuntime
 from tests.ops.compare import on
@@ -31,7 +30,7 @@ def runtime(gl, device, monkeypatch):
     gl.close()
     fake = FakeRuntime(gl)
     monkeypatch.setattr(gl, "culls_non_finite", True)
-    monkeypatch.setattr(gl, "sharing", Registered(gl, fake))
+    monkeypatch.setattr(gl, "sharing", Registered(fake))
     monkeypatch.setattr(interop, "_said", set())
     submit = drawing._submit
 
@@ -54,10 +53,10 @@ def calls(runtime):
 
 def draw(context, images=2, size=ODD, scene=None):
     """triangle ids [N,H,W], read by copying the array: no kernel takes part."""
-    from glrast.ops._drawable import drawable
+    from glrast.raster.plan import drawable
 
     pos, tri, _ = scene or on(context, scenes.closed_mesh(1, images=images))
-    gl = glrast.gl.context.by_handle(context.handle)
+    gl = registry.by_handle(context.handle)
     batch = drawable(gl, pos, tri, None, *size, "none")
     return drawing.draw(gl, batch, context.program, *size, pos.device)
 
@@ -105,7 +104,7 @@ def test_changed_triangles_are_written_and_changed_positions_show(context, gl, s
         # host memory may not write what CUDA has mapped
         with gl.current():
             keep.to_opengl()
-        gl.uploaded = (None, lambda: None)
+        gl.sharing.uploaded = (None, lambda: None)
         assert torch.equal(shared, draw(context, scene=(moved, triangles, color)))
         gl.sharing = keep
 
@@ -278,7 +277,7 @@ def choose(gl, monkeypatch):
         monkeypatch.setattr(cudart, "load", lambda device: made)
         context = Context()
         context.software = software
-        return interop.sharing(torch.device("cuda", index), context)
+        return interop.sharing(torch.device("cuda", index), context.software, context.renderer)
 
     return choose
 
@@ -311,12 +310,14 @@ def test_without_cuda_bindings_host_memory_serves(choose, monkeypatch):
         cudart, "load", lambda device: (_ for _ in ()).throw(ImportError("no module"))
     )
     with pytest.warns(RuntimeWarning, match=r"cuda-bindings is not installed \(pip install"):
-        assert isinstance(interop.sharing(torch.device("cuda", 0), Context()), HostCopy)
+        assert isinstance(
+            interop.sharing(torch.device("cuda", 0), Context.software, Context.renderer), HostCopy
+        )
     assert interop.cuda_devices(torch.device("cuda", 0)) is None
 
 
 def test_cpu_tensors_ask_nobody(gl):
-    assert isinstance(interop.sharing(torch.device("cpu"), gl), HostCopy)
+    assert isinstance(interop.sharing(torch.device("cpu"), gl.software, gl.renderer), HostCopy)
 
 
 def test_a_missing_driver_is_an_error_of_the_call(gl):

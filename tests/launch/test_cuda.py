@@ -16,9 +16,9 @@ from glrast.launch import cpu, cuda, source
 from tests import scenes
 from tests.gl.fake_cudart import FakeRuntime
 from tests.launch import emulated
-from tests.ops import discontinuities
 from tests.ops.compare import on, random, relative_error
 from tests.scenes import ODD
+from tests.visibility import discontinuities
 
 # Both sides are float32 of the same text; lanes, order of sums and fused operations differ.
 ROUNDING = 1e-5
@@ -206,7 +206,7 @@ def test_the_whole_way_of_a_gpu_gives_the_same_image_and_gradient(
     wanted = rasterized(context)
     gl.close()
     runtime = FakeRuntime(gl)
-    monkeypatch.setattr(gl, "sharing", interop.Registered(gl, runtime))
+    monkeypatch.setattr(gl, "sharing", interop.Registered(runtime))
     monkeypatch.setattr(gl, "culls_non_finite", True)
     read = runtime.module.calls.count
     with emulate():
@@ -227,7 +227,7 @@ def test_a_large_image_goes_the_whole_way_of_a_gpu_in_tiles(gl, emulate, monkeyp
     wanted = rasterized(context)
     monkeypatch.setitem(gl.limits, "size", 20)
     runtime = FakeRuntime(gl)
-    monkeypatch.setattr(gl, "sharing", interop.Registered(gl, runtime))
+    monkeypatch.setattr(gl, "sharing", interop.Registered(runtime))
     monkeypatch.setattr(gl, "culls_non_finite", True)
     with emulate():
         found = rasterized(context)

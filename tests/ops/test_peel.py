@@ -5,9 +5,9 @@ import pytest
 import torch
 
 import glrast
-from glrast.gl import draw as gl_draw
-from glrast.gl.draw import Batch
-from glrast.ops import peel as module
+from glrast.raster import draw as gl_draw
+from glrast.raster import layers
+from glrast.raster.batch import Batch
 from tests import scenes
 from tests.ops.compare import close, on, random, ranges_for, relative_error
 from tests.reference import peel as twin
@@ -262,9 +262,7 @@ def test_leaving_triangles_out_changes_no_bit(context, monkeypatch, resolution):
         ranges = None if pos.ndim == 3 else [[0, len(tri)], [3, len(tri) // 2]]
         pos = pos if pos.ndim == 3 else flat
         with monkeypatch.context() as patch:
-            patch.setattr(
-                module._Peeling, "without_what_lies_before", lambda self, batch, *_: batch
-            )
+            patch.setattr(layers.Peeling, "without_what_lies_before", lambda self, batch, *_: batch)
             wanted = glrast.peel(context, pos, tri, resolution, ranges)
         found = glrast.peel(context, pos, tri, resolution, ranges)
         assert len(found) == len(wanted) > 2
@@ -287,7 +285,7 @@ def test_only_a_triangle_surely_before_the_layer_is_left_out(device):
     def stays(depth, corners=corner, w=1.0, empty=False):
         z = torch.as_tensor(depth) * 2 - 1
         pos = torch.cat([corners, z.expand(3)[:, None], torch.ones(3, 1)], 1) * w
-        peeling = module._Peeling(glrast.Context(device).handle)
+        peeling = layers.Peeling(glrast.Context(device).handle)
         peeling.nearest = torch.full((1, 4, 4), 2.0 if empty else 0.5, device=device)
         peeling.size = (32, 32)
         tri = torch.tensor([[[0, 1, 2]]], dtype=torch.int32, device=device)
@@ -321,7 +319,7 @@ def test_the_nearest_depth_of_each_tile_counts_no_empty_pixel(device):
         drawn = torch.rand(2, 17, 33, channels, generator=torch.Generator().manual_seed(1))
         drawn[..., at] = depth
         drawn = drawn.view(torch.int32) if channels == 2 else drawn
-        peeling = module._Peeling(glrast.Context(device).handle)
+        peeling = layers.Peeling(glrast.Context(device).handle)
         rest = peeling.remember(drawn.to(device)).cpu()
         padded = torch.nn.functional.pad(depth, (0, 7, 0, 7), value=2.0)
         wanted = -torch.nn.functional.max_pool2d(-padded, 8)
@@ -331,7 +329,7 @@ def test_the_nearest_depth_of_each_tile_counts_no_empty_pixel(device):
 
 def drawn_triangles(context, monkeypatch, pos, tri, resolution):
     """How many triangles each layer draws."""
-    real, sizes = module._Peeling.without_what_lies_before, []
+    real, sizes = layers.Peeling.without_what_lies_before, []
 
     def counted(self, *arguments):
         batch = real(self, *arguments)
@@ -341,7 +339,7 @@ def drawn_triangles(context, monkeypatch, pos, tri, resolution):
             sizes.append(int((batch.indices[..., 0] != batch.indices[..., 1]).sum()))
         return batch
 
-    monkeypatch.setattr(module._Peeling, "without_what_lies_before", counted)
+    monkeypatch.setattr(layers.Peeling, "without_what_lies_before", counted)
     glrast.peel(context, pos, tri, resolution)
     return sizes
 

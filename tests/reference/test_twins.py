@@ -9,11 +9,11 @@ import pytest
 import torch
 
 from tests import scenes
-from tests.reference import antialias as aa
 from tests.reference import interpolate as ip
 from tests.reference import rasterize as ra
 from tests.reference import supersample as ss
 from tests.reference import texture as tx
+from tests.reference.visibility import antialias as aa
 
 ODD = scenes.ODD
 # Two float64 evaluations of one formula, relative to the largest entry.

@@ -6,7 +6,7 @@ import torch
 
 import glrast
 from glrast.clip import Material
-from glrast.clip.material import WRAPS
+from glrast.mesh.material import WRAPS
 from glrast.shading.texels import Texels
 
 EXACT = 2e-6  # float32 weights of numbers in 0..1

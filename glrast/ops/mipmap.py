@@ -1,0 +1,171 @@
+"""The pyramid of a texture: `texture_construct_mip`, and how its levels lie in memory."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import torch
+
+from ..core import check
+from ..launch import constant, launch
+from .operator import operator
+
+
+class Mipmap:
+    """Handle of a texture's pyramid: levels 1 to `last`, one after another in one tensor."""
+
+    def __init__(self, shape: tuple[int, ...], last: int, packed: torch.Tensor):
+        self.shape = shape  # of the texture it was made from
+        self.last = last
+        self.packed = packed
+
+
+_LARGEST = 1 << 24  # texels on a side: float32 tells no more apart
+
+
+def texture_construct_mip(
+    tex: torch.Tensor, max_mip_level: int | str | None = None, cube_mode: bool = False
+) -> Mipmap:
+    """The mip levels of a texture, to be made once and passed to `texture` as `mip` while tex stays as it is.
+
+    Args:
+        tex: float32 [B,Ht,Wt,C], with cube_mode [B,6,S,S,C].
+        max_mip_level: the last level wanted; None: down to one texel; 'auto': as many as exist.
+        cube_mode: tex is a cube map.
+
+    Returns: an opaque handle. A third of tex's memory. A level is the mean of 2x2 texels of the one below, of 2
+        along the other axis where one extent is 1.
+
+    Gradients: `texture` pulls the levels' gradients back to the tex it is given; the handle itself carries none.
+
+    Raises:
+        TypeError, ValueError: wrong types or shapes; an odd extent above 1 before the last level wanted, with a table
+            of the levels.
+
+    Note: after a change of tex, by an optimizer, say, the handle still holds the old texels. Make it again.
+    """
+    function = "texture_construct_mip"
+    tex = check.floats(function, "tex", tex).detach()
+    check_texture(function, tex, check.flag(function, "cube_mode", cube_mode))
+    last = last_level(function, tex.shape, max_mip_level)
+    return Mipmap(tuple(tex.shape), last, build(tex, last))
+
+
+def check_texture(function: str, tex: torch.Tensor, cube: bool) -> None:
+    if cube:
+        square = tex.ndim == 5 and tex.shape[1] == 6 and tex.shape[2] == tex.shape[3] > 0
+        check.shape(function, "tex", tex, "[B,6,S,S,C] with S > 0 for a cube map", square)
+    else:
+        filled = tex.ndim == 4 and min(tex.shape[1:3]) > 0
+        check.shape(function, "tex", tex, "[B,Ht,Wt,C] with Ht, Wt > 0", filled)
+    fits = max(tex.shape[-3:-1]) <= _LARGEST
+    check.shape(function, "tex", tex, f"of at most {_LARGEST} texels on a side", fits)
+
+
+def last_level(function: str, shape: tuple[int, ...], max_mip_level) -> int:
+    """How many levels are built above tex: as max_mip_level says, or an error that shows where building stops."""
+    as_many = isinstance(max_mip_level, str) and max_mip_level == "auto"
+    if max_mip_level is not None and not as_many:
+        max_mip_level = check.whole(function, "max_mip_level", max_mip_level, 0, "None, 'auto' or ")
+    height, width = shape[-3:-1]
+    sizes = [(height, width)]
+    while (height, width) != (1, 1) and len(sizes) - 1 != max_mip_level:
+        if (height > 1 and height % 2) or (width > 1 and width % 2):
+            if max_mip_level == "auto":
+                break
+            raise ValueError(_odd(function, sizes))
+        height, width = max(height >> 1, 1), max(width >> 1, 1)
+        sizes.append((height, width))
+    return len(sizes) - 1
+
+
+def _odd(function: str, sizes: list[tuple[int, int]]) -> str:
+    table = "\n".join(f"  level {i}: {h} x {w}" for i, (h, w) in enumerate(sizes))
+    last = len(sizes) - 1
+    return (
+        f"glrast.{function}: tex must halve evenly down to the last mip level; level {last} of {sizes[0][0]} x "
+        f"{sizes[0][1]} (height x width) has an odd extent:\n{table}  <- cannot be halved\n"
+        f"Pass max_mip_level={last} (or 'auto') to stop there, or resize tex, best to powers of two"
+    )
+
+
+def level_offsets(shape: tuple[int, ...], last: int, device: torch.device) -> torch.Tensor:
+    """int64 [last+2]: texels before each level, tex being level 0, and in all."""
+    return constant(_offsets(shape, last), torch.int64, device)
+
+
+@lru_cache(maxsize=256)
+def _offsets(shape: tuple[int, ...], last: int) -> tuple[int, ...]:
+    offsets = [0]
+    for level in range(last + 1):
+        offsets.append(offsets[-1] + _texels(level_shape(shape, level)))
+    return tuple(offsets)
+
+
+def level_shape(shape: tuple[int, ...], level: int) -> tuple[int, ...]:
+    height, width = (max(extent >> level, 1) for extent in shape[-3:-1])
+    return (*shape[:-3], height, width, shape[-1])
+
+
+def packed_texels(shape: tuple[int, ...], last: int) -> int:
+    """Texels of levels 1 to `last`."""
+    return sum(_texels(level_shape(shape, level)) for level in range(1, last + 1))
+
+
+def _texels(shape: tuple[int, ...]) -> int:
+    count = 1
+    for extent in shape[:-1]:
+        count *= extent
+    return count
+
+
+def build(tex: torch.Tensor, last: int) -> torch.Tensor:
+    return _build_operator(tex, last)
+
+
+def _build(tex, last: int):
+    packed = _build_fake(tex, last)
+    below = tex
+    for level, above in enumerate(split_levels(packed, tuple(tex.shape), last), 1):
+        _launch("texture_mip_down", tuple(tex.shape), level, below, above, width_of=level)
+        below = above
+    return packed
+
+
+def _build_fake(tex, last: int):
+    return tex.new_empty(packed_texels(tuple(tex.shape), last) * tex.shape[-1])
+
+
+def pull_back(grad: torch.Tensor, shape: tuple[int, ...], last: int) -> None:
+    """Add the gradients of the levels to those below them, in place; grad [texels,C] of tex and the levels after it."""
+    C = shape[-1]
+    base = _texels(shape) * C
+    flat = grad.view(-1)
+    levels = [flat[:base], *split_levels(flat[base:], shape, last)]
+    for level in range(last, 0, -1):
+        _launch("texture_mip_pull", shape, level, levels[level - 1], levels[level], level - 1)
+
+
+def split_levels(
+    packed: torch.Tensor, shape: tuple[int, ...], last: int
+) -> tuple[torch.Tensor, ...]:
+    """Levels 1 to `last` of a packed pyramid, each in its shape."""
+    shapes = [level_shape(shape, level) for level in range(1, last + 1)]
+    parts = packed.split([_texels(s) * s[-1] for s in shapes]) if shapes else ()
+    return tuple(part.view(s) for part, s in zip(parts, shapes))
+
+
+def _launch(kernel: str, shape, level: int, below, above, width_of: int) -> None:
+    """Between level - 1 and level, with one thread per texel of the level `width_of`."""
+    fine, coarse = level_shape(shape, level - 1), level_shape(shape, level)
+    H, W = level_shape(shape, width_of)[-3:-1]
+    images = 1
+    for extent in shape[:-3]:
+        images *= extent
+    launch(
+        "texture", kernel, below.device, width=W, H=H, rows=images * H, below=below, above=above,
+        C=shape[-1], step_x=fine[-2] // coarse[-2], step_y=fine[-3] // coarse[-3],
+    )  # fmt: skip
+
+
+_build_operator = operator("texture_mip(Tensor tex, int last) -> Tensor", _build, _build_fake)

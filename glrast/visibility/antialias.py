@@ -1,0 +1,94 @@
+"""antialias: blend pixels across silhouette edges, which is what gives positions a gradient from visibility."""
+
+from __future__ import annotations
+
+import torch
+
+from ..core import check
+from ..ops.rasterize import CULLED
+from .pairs import blended, inner_boundaries
+from .topology import Topology, topology
+
+DISCONTINUITIES = ("silhouettes", "all")
+
+
+def antialias(
+    color: torch.Tensor,
+    rast: torch.Tensor,
+    pos: torch.Tensor,
+    tri: torch.Tensor,
+    topology_hash: Topology | None = None,
+    pos_gradient_boost: float = 1.0,
+    cull: str = "none",
+    discontinuities: str = "silhouettes",
+) -> torch.Tensor:
+    """The image with its silhouette edges antialiased by how far they reach between two pixel centres.
+
+    Args:
+        color: float32 [N,H,W,C], any C: what was shaded from `rast`, background filled in.
+        rast: [N,H,W,4] from `rasterize` with the same pos and tri.
+        pos: float32 clip positions [N,V,4], [1,V,4] (one set for all images) or [V,4], as `rasterize` got them.
+        tri: int32 or int64 [T,3]; neighbours are found by vertex index, so duplicated vertices are open edges.
+        topology_hash: from `antialias_construct_topology_hash(tri)`; without it the neighbours are found here and
+            remembered for as long as this tri lives unchanged.
+        pos_gradient_boost: scales the gradient of pos, nothing else.
+        cull: as given to `rasterize`. Matters where neighbours are wound differently: the one of the two that is
+            culled no longer continues the surface, so their edge is a silhouette.
+        discontinuities: "silhouettes", or "all": also creases (a step of colour across the edge that two visible
+            triangles share) and intersections (triangles that pass through each other) are blended. The step is what
+            is left of the difference of colours after each side's own slope, read off the next pixel: colours should
+            vary about linearly over two pixels, or their curvature is taken for a step. docs/accuracy.md.
+
+    Returns: [N,H,W,C] like color.
+
+    Gradients: color; pos x, y, w from visibility (z gets 0, with "all" what moves intersections); none to rast.
+
+    Raises:
+        TypeError, ValueError: wrong types, shapes, devices; a topology_hash of another tri.
+
+    Note: coverage stays in [0,1]: a pixel gives away no more than itself. Of triangles that reach behind the camera the
+        part before it counts.
+        The gradient sees silhouettes only (or also intersections and creases, see discontinuities), nothing
+        narrower than a pixel (of fine closed meshes that is most of it, docs/accuracy.md), and no motion across the
+        image's border. Edges flatter than 45 degrees move
+        pixels vertically, steeper ones horizontally. Apply masks after, not before: a blended pixel needs both sides.
+
+    Source: Laine et al. 2020, section 3.5.
+    """
+    color = check.floats("antialias", "color", color)
+    device = color.device
+    rast = check.floats("antialias", "rast", rast, device=device)
+    check.not_swapped("antialias", pos, tri)
+    pos = check.positions("antialias", pos, device=device)
+    given = check.tensor("antialias", "tri", tri, device=device)
+    tri = check.triangles("antialias", tri, device=device)
+    if color.ndim != 4 or tuple(rast.shape) != (*color.shape[:3], 4):
+        _refuse_images(color, rast)
+    N, H, W = color.shape[:3]
+    hint = f"with N={N}, H={H}, W={W} (from color)"
+    shaped = pos.ndim == 2 or (pos.ndim == 3 and pos.shape[0] in (1, N))
+    fits = shaped and pos.shape[-1] == 4
+    check.shape("antialias", "pos", pos, "[N,V,4], [1,V,4] or [V,4]", fits, hint)
+    check.choice("antialias", "cull", cull, CULLED)
+    check.choice("antialias", "discontinuities", discontinuities, DISCONTINUITIES)
+    boost = check.number("antialias", "pos_gradient_boost", pos_gradient_boost)
+    opposite = topology(given, tri, topology_hash).across(cull)
+    arguments = color, rast, pos, tri, opposite, boost
+    out = blended(*arguments)
+    return out if discontinuities == "silhouettes" else out + inner_boundaries(*arguments)
+
+
+def _refuse_images(color: torch.Tensor, rast: torch.Tensor) -> None:
+    """color or rast is to blame: color where it would do with its channels last."""
+    remedy, found = "", tuple(color.shape)
+    images = tuple(rast.shape[:3])
+    if rast.ndim == 4 and found[:3] != images and found[-2:] == images[1:]:
+        if len(found) == 3:
+            remedy = "its channels come first; pass color.permute(1, 2, 0)[None]"
+        elif len(found) == 4 and found[0] == images[0]:
+            remedy = "its channels come first; pass color.permute(0, 2, 3, 1)"
+    holds = color.ndim == 4 and not remedy
+    check.shape("antialias", "color", color, "[N,H,W,C]", holds, remedy=remedy)
+    N, H, W = found[:3]
+    hint = f"with N={N}, H={H}, W={W} (from color [N,H,W,C], which is {check.show(color)})"
+    check.shape("antialias", "rast", rast, "[N,H,W,4]", False, hint)
