@@ -16,8 +16,9 @@ from pathlib import Path
 
 # No room on the disk, none in the quota, none below the limit on the size of a file.
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-# The temporary names of `replacing` and of glrast.clip.save_mesh, with the process that made them.
-_LEFTOVER = re.compile(r"\.(?:.+\.(?P<a>\d+)\.partial(?:\.\w+)?|.+\.\w+\.(?P<b>\d+)\.part)")
+# The temporary names of `replacing`, with the process that made them.
+_LEFTOVER = re.compile(r"\..+\.(?P<process>\d+)\.partial(?:\.\w+)?")
+_LONGEST = 48  # letters of a name that its temporary one keeps: file systems end at 255 bytes
 
 
 class DiskFull(OSError):
@@ -41,7 +42,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
         ['note.txt']
     """
     path = Path(path)
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
+    temporary = path.with_name(f".{path.stem[:_LONGEST]}.{os.getpid()}.partial{path.suffix}")
     try:
         yield temporary
         _flush_to_disk(temporary)
@@ -78,7 +79,7 @@ def remove_leftovers(folder: Path) -> list[str]:
         made = _LEFTOVER.fullmatch(path.name)
         if made is None or path.is_symlink() or not path.is_file():
             continue
-        if _is_running(int(made["a"] or made["b"]), path):
+        if _is_running(int(made["process"]), path):
             continue
         try:
             path.unlink()

@@ -52,7 +52,7 @@ def test_what_a_killed_run_left_goes_and_what_others_write_stays(tmp_path: Path)
     process = subprocess.Popen([sys.executable, "-c", ""])
     process.wait()
     dead, alive = process.pid, os.getpid()
-    ours = [f".checkpoint.{dead}.partial.pt", f".mesh.glb.{dead}.part", f".a.b.{dead}.partial"]
+    ours = [f".checkpoint.{dead}.partial.pt", f".mesh.{dead}.partial.glb", f".a.b.{dead}.partial"]
     others = [
         f".checkpoint.{alive}.partial.pt",
         f"checkpoint.{dead}.partial.pt",
