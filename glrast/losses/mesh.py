@@ -105,14 +105,15 @@ def mesh_edge_loss(
     """
     name = "losses.mesh_edge_loss"
     pos, near = _mesh(name, pos, tri)
-    if target_length != "mean":
+    is_mean = isinstance(target_length, str) and target_length == "mean"
+    if not is_mean:
         target_length = check.number(name, "target_length", target_length)
         hint = "or 'mean' for edges that are alike"
         check.value(name, "target_length", "0 or more", target_length >= 0, target_length, hint)
     start, end = near.edges.unbind(1)
     along = pos.index_select(-2, end) - pos.index_select(-2, start)
     length = torch.linalg.vector_norm(along, dim=-1)
-    if target_length == "mean":
+    if is_mean:
         target = length.sum(dim=-1, keepdim=True) / max(length.shape[-1], 1)
     else:
         target = target_length

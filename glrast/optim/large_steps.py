@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ..core import check
-from ..mesh.topology import laplacian
+from ..mesh.topology import MOST_VERTICES, laplacian
 from .solvers import SOLVERS, solver_of
 
 
@@ -46,7 +46,9 @@ class LargeSteps:
     def __init__(self, tri: Tensor, vertex_count: int, lambda_: float = 19.0, solver: str = "auto"):
         name = "optim.LargeSteps"
         tri = check.triangles(name, tri)
-        V = check.whole(name, "vertex_count", vertex_count, 0)
+        V = check.whole(
+            name, "vertex_count", vertex_count, 0, MOST_VERTICES, remedy="pass len(pos)"
+        )
         lambda_ = check.number(name, "lambda_", lambda_)
         check.value(name, "lambda_", "0 or more", lambda_ >= 0, lambda_)
         check.choice(name, "solver", solver, SOLVERS)

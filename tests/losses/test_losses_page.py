@@ -1,4 +1,5 @@
-"""docs/losses.md tells the truth: its example fits, its tables name what there is, and nothing needs the fit extra."""
+"""docs/losses.md tells the truth: its tables name what there is, and nothing needs the fit extra. (That its example
+fits, as it says, tests/test_docs.py finds.)"""
 
 import re
 import subprocess
@@ -10,17 +11,6 @@ import pytest
 from glrast import losses, optim
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "losses.md").read_text()
-
-
-@pytest.mark.slow
-def test_the_example_runs_and_fits_as_it_says():
-    (code,) = re.findall(r"^```python\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
-    before, after = re.search(r"# from (\S+) to (\S+)", code).groups()
-    names = {}
-    exec(compile(code, "docs/losses.md", "exec"), names)
-    sphere = names["losses"].iou(names["masks"](*names["clip"].icosphere(3)), names["target"])
-    assert sphere.mean().item() == pytest.approx(float(before), abs=0.02)
-    assert names["iou"].item() == pytest.approx(float(after), abs=0.02)
 
 
 def test_the_tables_name_every_loss_and_optimiser_and_no_others():

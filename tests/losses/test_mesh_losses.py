@@ -112,7 +112,7 @@ def test_normal_consistency_of_a_hinge_is_one_less_the_cosine(angle, expected):
 
 def test_edges_with_three_triangles_and_triangles_without_area_do_not_count():
     pos = torch.tensor([[0.0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1], [0, -1, 0], [2, 0, 0]])
-    hinge, third, line = [[0, 1, 2], [1, 0, 3]], [0, 1, 4], [2, 1, 1]
+    hinge, third, line = [[0, 1, 2], [1, 0, 3]], [0, 1, 4], [0, 1, 1]
     sliver = [0, 3, 3]
     assert losses.mesh_normal_consistency(pos, torch.tensor(hinge)).item() == pytest.approx(1.0)
     found = losses.mesh_normal_consistency(pos, torch.tensor([*hinge, line, sliver]))

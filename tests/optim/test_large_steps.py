@@ -215,7 +215,7 @@ def test_a_solver_that_is_not_installed_is_named_with_the_remedy(monkeypatch):
         ),
         (
             lambda t: LargeSteps(t, 12.5),
-            "glrast.optim.LargeSteps: vertex_count must be a whole number from 0; got 12.5",
+            "glrast.optim.LargeSteps: vertex_count must be a whole number from 0; got 12.5: pass len(pos)",
         ),
         (
             lambda t: LargeSteps(t, 12, -1),
