@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import math
 import warnings
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -37,8 +39,7 @@ def _is_installed(package: str) -> bool:
 
 def cholesky(matrix: Tensor) -> Solver:
     """CHOLMOD's factorisation, on the device of the matrix."""
-    import cholespy  # pyright: ignore[reportMissingImports]
-
+    cholespy: Any = importlib.import_module("cholespy")  # by name: it brings no types
     row, column = matrix.indices().int()
     factor = cholespy.CholeskySolverD(
         len(matrix), row, column, matrix.values(), cholespy.MatrixType.COO
