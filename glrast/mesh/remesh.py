@@ -17,7 +17,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..core.arguments import plain, positions, real, shape_text, triangles, whole
+from ..core import check
+from ..core.arguments import plain, positions, triangles
+from ..core.check import show, wrong
 from .remesh_edges import collapse_short, flip_to_valence
 from .remesh_surface import Surface, cross, normal_axes
 from .topology import edge_table
@@ -55,8 +57,12 @@ def remesh(
     name = "remesh"
     pos = positions(name, pos)
     tri = triangles(name, tri, len(pos))
-    target_length = real(name, "target_length", target_length, "it is in world units")
-    iterations = whole(name, "iterations", iterations, 0, 1_000_000, "5 is usual")
+    target_length = check.number(
+        f"clip.{name}", "target_length", target_length, "it is in world units", finite=False
+    )
+    iterations = check.whole(
+        f"clip.{name}", "iterations", iterations, 0, 1_000_000, remedy="5 is usual"
+    )
     attrs = [plain(name, f"attrs[{k}]", attr) for k, attr in enumerate(attrs)]
     _check(pos, target_length, attrs)
     faces = tri.cpu().numpy()
@@ -89,19 +95,31 @@ def remesh(
 def _check(pos: Tensor, target_length: float, attrs: Sequence[Tensor]) -> None:
     if not 0 < target_length < float("inf"):
         raise ValueError(
-            "glrast.clip.remesh: target_length must be a positive length in world units; "
-            f"got {target_length}; edge_lengths(pos, tri).mean() is what the mesh has."
+            wrong(
+                "clip.remesh",
+                "target_length must be a positive length in world units",
+                target_length,
+                "edge_lengths(pos, tri).mean() is what the mesh has",
+            )
         )
     if not bool(torch.isfinite(pos).all()):
         raise ValueError(
-            "glrast.clip.remesh: pos must be finite; got nan or inf; "
-            "look for the step of the optimisation that made it."
+            wrong(
+                "clip.remesh",
+                "pos must be finite",
+                "nan or inf",
+                "look for the step of the optimisation that made it",
+            )
         )
     for k, attr in enumerate(attrs):
         if attr.ndim != 2 or len(attr) != len(pos) or not attr.dtype.is_floating_point:
             raise ValueError(
-                f"glrast.clip.remesh: attrs[{k}] must be float [V,A] with V={len(pos)} (from pos); "
-                f"got {attr.dtype} {shape_text(attr)}; give every vertex a row."
+                wrong(
+                    "clip.remesh",
+                    f"attrs[{k}] must be float [V,A] with V={len(pos)} (from pos)",
+                    f"{attr.dtype} {show(attr)}",
+                    "give every vertex a row",
+                )
             )
 
 
@@ -113,8 +131,12 @@ def _check_size(pos: np.ndarray, tri: np.ndarray, target_length: float) -> None:
     expected = area / (np.sqrt(3) / 4 * target_length**2) + along / target_length
     if expected > TRIANGLES_LIMIT:
         raise ValueError(
-            f"glrast.clip.remesh: target_length must make at most {TRIANGLES_LIMIT:,} triangles; "
-            f"got {target_length:g}, which makes about {expected:.1e}; choose a longer one."
+            wrong(
+                "clip.remesh",
+                f"target_length must make at most {TRIANGLES_LIMIT:,} triangles",
+                f"{target_length:g}, which makes about {expected:.1e}",
+                "choose a longer one",
+            )
         )
 
 
