@@ -28,9 +28,8 @@ def drawable(
     if software.selects(context.limits, pos, of_images):
         return software.select(pos, tri, of_images, height, width, cull)
     indices, index_set = _safe(context, pos, tri)
-    images = np.empty((len(of_images.places), 4), np.int64)
-    images[:, 0], images[:, 1] = index_set, of_images.first_vertex
-    images[:, 2:] = of_images.regions[:, :2].numpy()
+    images = np.array(of_images.images)
+    images[:, 0] = index_set
     return Indexed(pos, indices, images, cull)
 
 

@@ -17,7 +17,7 @@ class Regions:
 
     # int64 [N,3]: first triangle, number of triangles, place of the first among those of all images
     regions: torch.Tensor
-    first_vertex: Integers  # int64 [N]
+    images: Integers  # int64 [N,4]: 0, first vertex, first triangle, number of triangles
     places: Integers  # int64 [N], as in `regions`
     triangles: int  # of all images
     most: int  # of one image
@@ -44,4 +44,5 @@ def _instanced(N: int, T: int, V: int) -> Regions:
 def _regions(first: Integers, count: Integers, first_vertex: Integers) -> Regions:
     places = np.cumsum(count) - count
     rows = np.ascontiguousarray(np.column_stack([first, count, places]).astype(np.int64))
-    return Regions(shared(rows), first_vertex, places, int(count.sum()), int(count.max()))
+    images = np.column_stack([np.zeros_like(first), first_vertex, first, count]).astype(np.int64)
+    return Regions(shared(rows), images, places, int(count.sum()), int(count.max()))

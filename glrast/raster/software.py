@@ -7,7 +7,7 @@ shows nothing costs it as much as others: `select` leaves those out before OpenG
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -21,8 +21,7 @@ from .regions import Regions
 _SELECTED_BYTES = 60  # of a triangle: three times a clip position and the triangle's index
 
 
-@dataclass(frozen=True)
-class Submissions:
+class Submissions(NamedTuple):
     """How the images of one chunk are drawn."""
 
     draws: Draws
@@ -33,6 +32,8 @@ class Submissions:
 def plan(batch: Batch, chunk: slice, limits: Limits) -> Submissions:
     """One submission of all draws; on a software driver one per few thousand triangles."""
     draws, most = batch.draws(chunk), limits.submission_triangles
+    if len(draws) == 1 and (most is None or draws.count[0] <= most):  # often, and quick
+        return Submissions(draws, [(0, 1)], flush=False)
     if most is not None:
         draws = cut(draws, most)
     D = len(draws)
@@ -49,7 +50,7 @@ def plan(batch: Batch, chunk: slice, limits: Limits) -> Submissions:
 
 def cut(draws: Draws, most: int) -> Draws:
     """The same with no more than `most` triangles each, in the same order."""
-    if not len(draws) or draws.count.max() <= most:
+    if np.maximum.reduce(draws.count, initial=0) <= most:
         return draws
     pieces = np.maximum(1, -(-draws.count // most))
     row = np.repeat(np.arange(len(draws)), pieces)
