@@ -24,6 +24,7 @@ from ..gl.context import DeviceContext
 BLOCK = 1 << 13
 SIDES = {"none": 0, "back": 1, "front": -1}  # `cull` as the kernels take it
 _SMALL_UPLOAD = 1 << 18  # bytes that are written whole: a call for each block would take longer
+_CORNER_OF_A_PIECE = ("2i 1i 2i 3f 2f", "place", "number", "first", "depth_slopes", "depth_range")
 
 Integers = npt.NDArray[np.integer[Any]]
 Buffers = tuple[moderngl.Buffer, ...]
@@ -217,28 +218,17 @@ class Pieces:
     def format(
         self, made: moderngl.Program, buffers: Buffers, told: moderngl.Buffer, kind: str
     ) -> Format:
-        corner = (
-            buffers[0],
-            "2i 1i 2i 3f 2f",
-            "place",
-            "number",
-            "first",
-            "depth_slopes",
-            "depth_range",
-        )
-        if "draw" in made:
-            of_draw = (told, "3i 4i/i", "draw", "window")
-        else:
-            of_draw = (told, "12x 4i/i", "window")
-        return [corner, of_draw], None
+        used = "draw" in made
+        of_draw = ("3i 4i/i", "draw", "window") if used else ("12x 4i/i", "window")
+        return [(buffers[0], *_CORNER_OF_A_PIECE), (told, *of_draw)], None
+
+
+Batch = Indexed | Corners | Pieces
 
 
 def shared(array: Integers) -> torch.Tensor:
     """The array's memory as a tensor."""
     return torch.from_numpy(array)  # pyright: ignore[reportUnknownMemberType]  its stub lacks the type of the elements
-
-
-Batch = Indexed | Corners | Pieces
 
 
 def _columns(dtype: type[np.integer[Any]], *columns: Integers | int) -> Integers:
