@@ -171,7 +171,7 @@ class Window:
 
 @dataclass(frozen=True)
 class Pieces:
-    """Parts of triangles that OpenGL need neither clip nor round, for large images (kernels/rasterize_place.cuh)."""
+    """Parts of triangles that OpenGL need neither clip nor round, for large images (kernels/rasterize/place.cuh)."""
 
     pieces: torch.Tensor  # int32 [K,3,10]: corners, one after the other
     images: Integers  # int64 [N,2]: first piece, number of pieces

@@ -1,13 +1,10 @@
 // Edges cut at the borders of pixels, and the triangles that touch a pixel. Each is counted first, then written where a
 // prefix sum says: no list has a capacity.
 #pragma once
-#include "fragments_lines.cuh"
+#include "visibility/fragments/lines.cuh"
 
 struct FragmentsWalkArgs {
-    int width;              // edges in a row
-    int H;                  // 1
-    int64 rows;
-    int64 count;            // of edges
+    GLRAST_LIST_MEMBERS     // edges
     const double* edges;    // [count,10]
     const int* info;        // [count,6]
     const int* crossed;     // [N,H,W]: the number of a pixel among those that are asked for, or -1; null: all are
@@ -37,9 +34,8 @@ GLRAST_INLINE bool passes_none(const FragmentsWalkArgs& a, const double* edge, i
     return most < 0;
 }
 
-GLRAST_INLINE void fragments_walk_element(const FragmentsWalkArgs& a, int column, Row row) {
-    const int64 e = row.index * a.width + column;
-    if (e >= a.count || (a.places && a.counts[e] == 0)) return;
+GLRAST_INLINE void walk_edge(const FragmentsWalkArgs& a, int64 e) {
+    if (a.places && a.counts[e] == 0) return;
     const int* info = a.info + GLRAST_EDGE_INFO * e;
     const int64 first = (int64)info[3] * a.lines * a.columns;
     int n = 0;
@@ -83,6 +79,10 @@ GLRAST_INLINE void fragments_walk_element(const FragmentsWalkArgs& a, int column
     }
     if (!a.places) a.counts[e] = n;
 }
+
+GLRAST_INLINE void fragments_walk_element(const FragmentsWalkArgs& a, int x, int count, Row row) {
+    for_each_listed(a, x, count, row, [&](int64 e) { walk_edge(a, e); });
+}
 GLRAST_KERNEL(fragments_walk, FragmentsWalkArgs)
 
 // ---- lists -----------------------------------------------------------------------------------------------
@@ -94,11 +94,7 @@ struct FragmentsTouchArgs {
     int width;              // triangles of an image, at most
     int H;                  // 1
     int64 rows;             // N
-    const float* pos;       // as in fragments_planes
-    int64 pos_stride;
-    const int* tri;
-    int64 tri_stride;
-    const int64* images;
+    GLRAST_MESH_MEMBERS
     const double* planes;
     const char* drawn;
     const int64* pixels;    // [F]: the crossed pixels, ascending, counted over all images
@@ -144,7 +140,7 @@ GLRAST_INLINE bool touches(const double* planes, double i, double j) {
     return true;
 }
 
-GLRAST_INLINE void fragments_touch_element(const FragmentsTouchArgs& a, int x, Row row) {
+GLRAST_INLINE void find_touched(const FragmentsTouchArgs& a, int x, Row row) {
     const int64 *image = a.images + 3 * row.n, cell = row.index * a.width + x, t = image[2] + x;
     if (a.places && a.counts[cell] == 0) return;
     int n = 0;
@@ -169,5 +165,9 @@ GLRAST_INLINE void fragments_touch_element(const FragmentsTouchArgs& a, int x, R
         }
     }
     if (!a.places) a.counts[cell] = n;
+}
+
+GLRAST_INLINE void fragments_touch_element(const FragmentsTouchArgs& a, int x, int count, Row row) {
+    for (int end = x + count; x < end; ++x) find_touched(a, x, row);
 }
 GLRAST_KERNEL(fragments_touch, FragmentsTouchArgs)

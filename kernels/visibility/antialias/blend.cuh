@@ -1,7 +1,6 @@
 // antialias: the colours of pixels from the alphas of their pairs, and their gradient.
 #pragma once
-
-// ---- colours ---------------------------------------------------------------------------------------------
+#include "common.cuh"
 
 struct AntialiasBlendArgs {
     int width;              // W
@@ -78,15 +77,18 @@ GLRAST_INLINE void blend(const AntialiasBlendArgs& a, int x, Row row) {
         out[i] = value;
     }
 }
-GLRAST_INLINE void antialias_blend_element(const AntialiasBlendArgs& a, int x, Row row) {
-    const int count = span_count(a.width, x);
+GLRAST_INLINE void blend_span(const AntialiasBlendArgs& a, int x, int count, Row row) {
     if (copy_span(a, x, count, row)) return;
     for (int end = x + count; x < end; ++x) {
         if (a.C == 3) blend<3>(a, x, row);
         else blend<0>(a, x, row);
     }
 }
-GLRAST_SPAN_KERNEL(antialias_blend, AntialiasBlendArgs)
+
+GLRAST_INLINE void antialias_blend_element(const AntialiasBlendArgs& a, int x, int count, Row row) {
+    for (int end = x + count; x < end; x += GLRAST_SPAN) blend_span(a, x, lesser(end - x, GLRAST_SPAN), row);
+}
+GLRAST_KERNEL(antialias_blend, AntialiasBlendArgs)
 
 template <class Args>
 GLRAST_INLINE float share_at(const Args& a, int x, Row row, int up) {
@@ -115,12 +117,15 @@ GLRAST_INLINE void blend_backward(const AntialiasBlendArgs& a, int x, Row row) {
         out[i] = value;
     }
 }
-GLRAST_INLINE void antialias_backward_color_element(const AntialiasBlendArgs& a, int x, Row row) {
-    const int count = span_count(a.width, x);
+GLRAST_INLINE void blend_span_backward(const AntialiasBlendArgs& a, int x, int count, Row row) {
     if (copy_span(a, x, count, row)) return;
     for (int end = x + count; x < end; ++x) {
         if (a.C == 3) blend_backward<3>(a, x, row);
         else blend_backward<0>(a, x, row);
     }
 }
-GLRAST_SPAN_KERNEL(antialias_backward_color, AntialiasBlendArgs)
+
+GLRAST_INLINE void antialias_backward_color_element(const AntialiasBlendArgs& a, int x, int count, Row row) {
+    for (int end = x + count; x < end; x += GLRAST_SPAN) blend_span_backward(a, x, lesser(end - x, GLRAST_SPAN), row);
+}
+GLRAST_KERNEL(antialias_backward_color, AntialiasBlendArgs)

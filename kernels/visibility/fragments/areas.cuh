@@ -6,17 +6,14 @@
 //   area_f = [f is seen at o] + sum over runs with f on the right of S - sum over runs with f on the left of S
 // and the same for the first moments, which give the centre of gravity. Whatever the runs, areas sum to 1.
 #pragma once
-#include "fragments_runs.cuh"
+#include "visibility/fragments/hidden.cuh"
 
 // o from the pixel's centre: no edge through pixel centres passes through it.
 #define GLRAST_VIEW_X 0.0013
 #define GLRAST_VIEW_Y 0.0007
 
 struct FragmentsViewpointArgs {
-    int width;              // crossed pixels in a row
-    int H;                  // 1
-    int64 rows;
-    int64 count;
+    GLRAST_LIST_MEMBERS     // crossed pixels
     const int64* pixels;    // [count]: counted over all images
     const int* crossed;     // [N,H,W]: their number in the lists
     const int64* starts;    // lists, as in fragments_runs
@@ -27,9 +24,7 @@ struct FragmentsViewpointArgs {
     int* seen;              // [count]: of all images' triangles, or -1
 };
 
-GLRAST_INLINE void fragments_viewpoint_element(const FragmentsViewpointArgs& a, int column, Row row) {
-    const int64 i = row.index * a.width + column;
-    if (i >= a.count) return;
+GLRAST_INLINE void see_from_viewpoint(const FragmentsViewpointArgs& a, int64 i) {
     const int64 pixel = a.pixels[i], line = pixel / a.columns;
     const int f = a.crossed[pixel];
     const double x = (double)(pixel - line * a.columns) + 0.5 + GLRAST_VIEW_X, y = (double)(line % a.lines) + 0.5 + GLRAST_VIEW_Y;
@@ -45,15 +40,16 @@ GLRAST_INLINE void fragments_viewpoint_element(const FragmentsViewpointArgs& a, 
     }
     a.seen[i] = seen;
 }
+
+GLRAST_INLINE void fragments_viewpoint_element(const FragmentsViewpointArgs& a, int x, int count, Row row) {
+    for_each_listed(a, x, count, row, [&](int64 i) { see_from_viewpoint(a, i); });
+}
 GLRAST_KERNEL(fragments_viewpoint, FragmentsViewpointArgs)
 
 // ---- shadows ---------------------------------------------------------------------------------------------
 
 struct FragmentsShadowsArgs {
-    int width;              // runs in a row
-    int H;                  // 1
-    int64 rows;
-    int64 count;
+    GLRAST_LIST_MEMBERS     // runs
     const double* edges;
     const int* run_edge;    // [count]
     const int* run_pixel;   // [count]: index into pixels
@@ -64,8 +60,6 @@ struct FragmentsShadowsArgs {
     double* shadows;        // [count,3]: area and first moments about the pixel's centre
 };
 
-struct Spot { double x, y; };
-GLRAST_INLINE double clamp(double v, double lo, double hi) { return fmin(fmax(v, lo), hi); }
 
 // A point of a run from the viewpoint, in its pixel whatever rounding did to it.
 GLRAST_INLINE Spot seen_from_viewpoint(const double* edge, double s, double x, double y) {
@@ -112,9 +106,7 @@ GLRAST_INLINE Area shadow_of(Spot a, Spot b) {
     return left ? out : Area{-out.area, -out.x, -out.y};
 }
 
-GLRAST_INLINE void fragments_shadows_element(const FragmentsShadowsArgs& a, int column, Row row) {
-    const int64 i = row.index * a.width + column;
-    if (i >= a.count) return;
+GLRAST_INLINE void cast_shadow(const FragmentsShadowsArgs& a, int64 i) {
     const double* edge = a.edges + GLRAST_EDGE * (int64)a.run_edge[i];
     const int64 pixel = a.pixels[a.run_pixel[i]], line = pixel / a.columns;
     const double x = (double)(pixel - line * a.columns) + 0.5, y = (double)(line % a.lines) + 0.5;
@@ -124,15 +116,16 @@ GLRAST_INLINE void fragments_shadows_element(const FragmentsShadowsArgs& a, int 
     out[1] = s.x + s.area * GLRAST_VIEW_X;
     out[2] = s.y + s.area * GLRAST_VIEW_Y;
 }
+
+GLRAST_INLINE void fragments_shadows_element(const FragmentsShadowsArgs& a, int x, int count, Row row) {
+    for_each_listed(a, x, count, row, [&](int64 i) { cast_shadow(a, i); });
+}
 GLRAST_KERNEL(fragments_shadows, FragmentsShadowsArgs)
 
 // ---- sums ------------------------------------------------------------------------------------------------
 
 struct FragmentsWeighArgs {
-    int width;              // crossed pixels in a row
-    int H;                  // 1
-    int64 rows;
-    int64 count;
+    GLRAST_LIST_MEMBERS     // crossed pixels
     int64 runs;
     const int64* parts_at;  // [count+1]: a pixel's parts, one for each triangle
     const int64* entries_at;  // [parts+1]: a part's entries
@@ -142,9 +135,7 @@ struct FragmentsWeighArgs {
     double* centers;        // [parts,2]: from the pixel's centre
 };
 
-GLRAST_INLINE void fragments_weigh_element(const FragmentsWeighArgs& a, int x, Row row) {
-    const int64 i = row.index * a.width + x;
-    if (i >= a.count) return;
+GLRAST_INLINE void weigh_parts(const FragmentsWeighArgs& a, int64 i) {
     const int64 begin = a.parts_at[i], end = a.parts_at[i + 1];
     double total = 0.0;
     for (int64 part = begin; part < end; ++part) {
@@ -167,54 +158,8 @@ GLRAST_INLINE void fragments_weigh_element(const FragmentsWeighArgs& a, int x, R
     // Areas sum to 1 but for rounding, and for surfaces in one plane that no rule could tell apart.
     for (int64 part = begin; part < end; ++part) a.weights[part] /= total;
 }
+
+GLRAST_INLINE void fragments_weigh_element(const FragmentsWeighArgs& a, int x, int count, Row row) {
+    for_each_listed(a, x, count, row, [&](int64 i) { weigh_parts(a, i); });
+}
 GLRAST_KERNEL(fragments_weigh, FragmentsWeighArgs)
-
-// ---- where they are shaded -------------------------------------------------------------------------------
-
-struct FragmentsPlaceArgs {
-    int width;              // fragments in a row
-    int H;                  // 1
-    int64 rows;
-    int64 count;
-    const int* triangles;   // [count]: of all images', or -1
-    const int* numbers;     // [count]: their index in tri
-    const double* points;   // [count,2]: in pixels
-    const double* planes;
-    float* rast;            // [count,4]
-    float* rast_db;         // [count,4]
-};
-
-// u, v and their slopes at a point of a triangle; false where it is seen edge-on.
-struct Shading { double sum, sum_x, sum_y, u, v, u_x, u_y, v_x, v_y; };
-GLRAST_INLINE bool shading_at(const double* p, double x, double y, Shading* s) {
-    s->sum = value_at(p, 0, x, y) + value_at(p, 1, x, y) + value_at(p, 2, x, y);
-    s->sum_x = p[0] + p[3] + p[6];
-    s->sum_y = p[1] + p[4] + p[7];
-    if (!(s->sum > 0.0)) return false;
-    const double r = 1.0 / s->sum;
-    s->u = clamp(value_at(p, 0, x, y) * r, 0.0, 1.0);
-    s->v = clamp(value_at(p, 1, x, y) * r, 0.0, 1.0 - s->u);
-    s->u_x = (p[0] - s->u * s->sum_x) * r;
-    s->u_y = (p[1] - s->u * s->sum_y) * r;
-    s->v_x = (p[3] - s->v * s->sum_x) * r;
-    s->v_y = (p[4] - s->v * s->sum_y) * r;
-    return fabs(s->u_x) < 1e30 && fabs(s->u_y) < 1e30 && fabs(s->v_x) < 1e30 && fabs(s->v_y) < 1e30 && r < 1e100;
-}
-
-GLRAST_INLINE void fragments_place_element(const FragmentsPlaceArgs& a, int column, Row row) {
-    const int64 i = row.index * a.width + column;
-    if (i >= a.count) return;
-    float *rast = a.rast + 4 * i, *db = a.rast_db + 4 * i;
-    for (int k = 0; k < 4; ++k) rast[k] = db[k] = 0.0f;
-    if (a.triangles[i] == GLRAST_NOTHING) return;
-    const double *p = a.planes + GLRAST_PLANES * (int64)a.triangles[i], x = a.points[2 * i], y = a.points[2 * i + 1];
-    rast[2] = (float)clamp(value_at(p, 3, x, y), -1.0, 1.0);
-    rast[3] = encode_id(a.numbers[i] + 1);
-    Shading s;
-    if (!shading_at(p, x, y, &s)) return;
-    rast[0] = (float)s.u;
-    rast[1] = (float)s.v;
-    db[0] = (float)s.u_x;  db[1] = (float)s.u_y;
-    db[2] = (float)s.v_x;  db[3] = (float)s.v_y;
-}
-GLRAST_KERNEL(fragments_place, FragmentsPlaceArgs)

@@ -1,6 +1,6 @@
 // Where some neighbouring pixels look: coordinates, level, and on that level the texels around.
 #pragma once
-#include "texture_level.cuh"
+#include "texture/level.cuh"
 
 // What the compiler knows about a call: the number of channels (0: any); that no texel is missing, none on a cube, and an
 // int counts them all; whether there are levels. On CUDA only the channels: one thread finds out the rest for itself,
@@ -20,21 +20,21 @@ constexpr int64 kMostFlatTexels = 2147483647;
 // body(Kind<...>{}) with what is known of `a`.
 template <class Body>
 GLRAST_INLINE void specialise(const TextureArgs& a, Body body) {
-#ifdef __CUDACC__
-    if (a.C == 3) body(Kind<3, false, true>{});
-    else if (a.C == 4) body(Kind<4, false, true>{});
-    else if (a.C == 1) body(Kind<1, false, true>{});
-    else body(Kind<0, false, true>{});
-#else
-    const bool flat = a.filter != kNearest && (a.boundary == kWrap || a.boundary == kClamp || a.boundary == kMirror)
-        && a.levels[a.last + 1] <= kMostFlatTexels;
-    const bool levels = a.filter >= kLinearMipmapNearest;
-    if (flat && a.C == 3) levels ? body(Kind<3, true, true>{}) : body(Kind<3, true, false>{});
-    else if (flat && a.C == 4) levels ? body(Kind<4, true, true>{}) : body(Kind<4, true, false>{});
-    else if (flat && a.C == 1) levels ? body(Kind<1, true, true>{}) : body(Kind<1, true, false>{});
-    else if (flat) levels ? body(Kind<0, true, true>{}) : body(Kind<0, true, false>{});
-    else body(Kind<0, false, true>{});
-#endif
+    if constexpr (GLRAST_LANES == 1) {
+        if (a.C == 3) body(Kind<3, false, true>{});
+        else if (a.C == 4) body(Kind<4, false, true>{});
+        else if (a.C == 1) body(Kind<1, false, true>{});
+        else body(Kind<0, false, true>{});
+    } else {
+        const bool flat = a.filter != kNearest && (a.boundary == kWrap || a.boundary == kClamp || a.boundary == kMirror)
+            && a.levels[a.last + 1] <= kMostFlatTexels;
+        const bool levels = a.filter >= kLinearMipmapNearest;
+        if (flat && a.C == 3) levels ? body(Kind<3, true, true>{}) : body(Kind<3, true, false>{});
+        else if (flat && a.C == 4) levels ? body(Kind<4, true, true>{}) : body(Kind<4, true, false>{});
+        else if (flat && a.C == 1) levels ? body(Kind<1, true, true>{}) : body(Kind<1, true, false>{});
+        else if (flat) levels ? body(Kind<0, true, true>{}) : body(Kind<0, true, false>{});
+        else body(Kind<0, false, true>{});
+    }
 }
 
 // (u, v), or points on the cube; and the levels. Of pixels [pixel, pixel + count).
@@ -117,14 +117,6 @@ GLRAST_INLINE void find_images(const TextureArgs& a, const Samples& s, Ints leve
     }
 }
 
-GLRAST_INLINE Ints load_images(const int64 image[GLRAST_LANES]) {
-#ifdef __CUDACC__
-    return (int)image[0];
-#else
-    return Ints{(int)image[0], (int)image[1], (int)image[2], (int)image[3]};
-#endif
-}
-
 // Texels, from tex on, before the one from which a footprint counts.
 template <class K>
 GLRAST_INLINE int64 first_texel(const Grid& g, int l) { return K::flat ? lane(g.first, l) : g.image[l]; }
@@ -141,7 +133,7 @@ GLRAST_INLINE void find_grid(const TextureArgs& a, const Samples& s, bool above,
         g->first = splat_int(K::levels ? (int)a.levels[lane(level, 0)] : 0);
     } else {
         find_images<K>(a, s, level, g);
-        g->first = load_images(g->image);
+        g->first = narrow(g->image);
     }
     g->roomy = false;
     if (!K::flat && (a.boundary == kCube || a.filter == kNearest)) {  // the rest is found for each pixel

@@ -18,11 +18,11 @@
 // Pixels: x in [0,W], y in [0,H], pixel (i,j) = [i,i+1] x [j,j+1]; fx = 2x/W - 1, fy = 2y/H - 1.
 // Arithmetic is float64: z/w of two surfaces may differ by 1e-8 of its range, and the sign of that difference decides
 // which of them is seen; what comes in and goes out is float32.
-#include "common.cuh"
-#include "fragments_setup.cuh"
-#include "fragments_lines.cuh"
-#include "fragments_walk.cuh"
-#include "fragments_runs.cuh"
-#include "fragments_pierce.cuh"
-#include "fragments_areas.cuh"
-#include "fragments_backward.cuh"
+#include "visibility/fragments/setup.cuh"
+#include "visibility/fragments/lines.cuh"
+#include "visibility/fragments/walk.cuh"
+#include "visibility/fragments/runs.cuh"
+#include "visibility/fragments/pierce.cuh"
+#include "visibility/fragments/areas.cuh"
+#include "visibility/fragments/place.cuh"
+#include "visibility/fragments/backward.cuh"

@@ -8,17 +8,13 @@
 // D, and how fast the run moves with a vertex, are affine along the run: the mean of their product is
 // product of their middles + product of their differences / 12.
 #pragma once
-#include "fragments_areas.cuh"
+#include "visibility/fragments/place.cuh"
 
 struct FragmentsBackwardPointsArgs {
     int width;              // fragments in a row
     int H;                  // 1
     int64 rows;
-    float* grad;            // [V,4] or [N,V,4], accumulated
-    float* spare;
-    int64 slot_size;
-    int slots;              // 1
-    int pieces;
+    GLRAST_SCATTER_MEMBERS  // [V,4] or [N,V,4], accumulated
     int64 count;            // of fragments
     const int* triangles;   // [count]: of all images', or -1
     const int* numbers;     // [count]: their index in tri
@@ -41,9 +37,7 @@ GLRAST_INLINE void add(float* p, double value) {
 }
 
 // grad_M of rows (X,Y,W): a change dM changes b by -b dM M^-1, and its slopes likewise.
-GLRAST_INLINE void fragments_backward_points_element(const FragmentsBackwardPointsArgs& a, int column, Row row) {
-    const int64 i = row.index * a.width + column;
-    if (i >= a.count) return;
+GLRAST_INLINE void point_gradient(const FragmentsBackwardPointsArgs& a, int64 i) {
     double* motion = a.motion + 2 * i;
     motion[0] = motion[1] = 0.0;
     if (a.triangles[i] == GLRAST_NOTHING) return;
@@ -87,7 +81,11 @@ GLRAST_INLINE void fragments_backward_points_element(const FragmentsBackwardPoin
         }
     }
 }
-GLRAST_SCATTER_KERNEL(fragments_backward_points, FragmentsBackwardPointsArgs)
+
+GLRAST_INLINE void fragments_backward_points_element(const FragmentsBackwardPointsArgs& a, int x, int count, Row row) {
+    for_each_listed(a, x, count, row, [&](int64 i) { point_gradient(a, i); });
+}
+GLRAST_SCATTER(fragments_backward_points, FragmentsBackwardPointsArgs)
 
 // ---- runs ------------------------------------------------------------------------------------------------
 
@@ -95,11 +93,7 @@ struct FragmentsBackwardRunsArgs {
     int width;              // runs in a row
     int H;                  // 1
     int64 rows;
-    float* grad;            // [V,4] or [N,V,4], accumulated
-    float* spare;
-    int64 slot_size;
-    int slots;              // 1
-    int pieces;
+    GLRAST_SCATTER_MEMBERS  // [V,4] or [N,V,4], accumulated
     int64 count;            // of runs
     const double* edges;
     const int* info;
@@ -164,9 +158,7 @@ GLRAST_INLINE void add_end(const FragmentsBackwardRunsArgs& a, const int* info, 
     }
 }
 
-GLRAST_INLINE void fragments_backward_runs_element(const FragmentsBackwardRunsArgs& a, int column, Row row) {
-    const int64 i = row.index * a.width + column;
-    if (i >= a.count) return;
+GLRAST_INLINE void run_gradient(const FragmentsBackwardRunsArgs& a, int64 i) {
     const double* edge = a.edges + GLRAST_EDGE * (int64)a.run_edge[i];
     const int* info = a.info + GLRAST_EDGE_INFO * (int64)a.run_edge[i];
     const double s0 = a.run_ends[2 * i], s1 = a.run_ends[2 * i + 1], dx = edge[2] - edge[0], dy = edge[3] - edge[1];
@@ -196,4 +188,8 @@ GLRAST_INLINE void fragments_backward_runs_element(const FragmentsBackwardRunsAr
         add_end(a, info, info[4 + k], g * n_x, g * n_y, -g * (n_x * fx + n_y * fy));
     }
 }
-GLRAST_SCATTER_KERNEL(fragments_backward_runs, FragmentsBackwardRunsArgs)
+
+GLRAST_INLINE void fragments_backward_runs_element(const FragmentsBackwardRunsArgs& a, int x, int count, Row row) {
+    for_each_listed(a, x, count, row, [&](int64 i) { run_gradient(a, i); });
+}
+GLRAST_SCATTER(fragments_backward_runs, FragmentsBackwardRunsArgs)

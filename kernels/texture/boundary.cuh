@@ -1,9 +1,7 @@
 // Which four texels a sample lies between, at one level, by boundary mode. Texel i covers [i, i+1); its centre is i + 1/2.
 #pragma once
 #include "lanes.cuh"
-
-enum Filter { kNearest, kLinear, kLinearMipmapNearest, kLinearMipmapLinear };
-enum Boundary { kWrap, kClamp, kZero, kMirror, kCube };
+#include "texture/arguments.cuh"
 
 // Texels are counted from the image's first, -1 is a missing one; or from the first of the four, where none can be missing.
 struct Footprint {
@@ -12,36 +10,6 @@ struct Footprint {
     bool whole;    // none is missing
     bool corner;   // the missing one is the fourth texel at a cube corner: the mean of the other three
 };
-
-// What lanes.cuh leaves to be said here. |t| < 2^31 where a whole number is asked for.
-#ifdef __CUDACC__
-GLRAST_INLINE int floor_int(float t) { return __float2int_rd(t); }
-GLRAST_INLINE float floor_any(float t) { return floorf(t); }
-GLRAST_INLINE float to_floats(int i) { return (float)i; }
-GLRAST_INLINE int to_ints(float t) { return (int)t; }
-GLRAST_INLINE int choose(bool m, int a, int b) { return m ? a : b; }
-GLRAST_INLINE float lane(float a, int) { return a; }
-GLRAST_INLINE int lane(int a, int) { return a; }
-GLRAST_INLINE int splat_int(int i) { return i; }
-GLRAST_INLINE bool are_finite(float a) { return is_finite(a); }
-GLRAST_INLINE int halved(int extent, int times) { return extent >> times ? extent >> times : 1; }
-#else
-GLRAST_INLINE int floor_int(float t) { const int i = (int)t; return i - (t < (float)i); }  // no call to libm
-GLRAST_INLINE Floats to_floats(Ints i) { return __builtin_convertvector(i, Floats); }
-GLRAST_INLINE Ints to_ints(Floats t) { return __builtin_convertvector(t, Ints); }
-typedef unsigned Words __attribute__((vector_size(16)));  // lanes that are not asked for may overflow
-GLRAST_INLINE Ints floor_int(Floats t) { const Ints i = to_ints(t); return (Ints)((Words)i + (Words)(t < to_floats(i))); }
-GLRAST_INLINE float floor_any(float t) { return fabsf(t) < 8388608.0f ? (float)floor_int(t) : t; }  // from 2^23 all are whole
-GLRAST_INLINE Floats floor_any(Floats t) { return select(magnitude(t) < 8388608.0f, to_floats(floor_int(t)), t); }
-GLRAST_INLINE Ints choose(Mask m, Ints a, Ints b) { return (a & m) | (b & ~m); }
-GLRAST_INLINE float lane(Floats a, int l) { return a[l]; }
-GLRAST_INLINE int lane(Ints a, int l) { return a[l]; }
-GLRAST_INLINE Ints splat_int(int i) { return Ints{i, i, i, i}; }
-GLRAST_INLINE Mask are_finite(Floats a) { return magnitude(a) <= 3.402823466e38f; }
-GLRAST_INLINE Ints halved(int extent, Ints times) {  // exact: |times| < 31, and sizes that are asked for are below 2^24
-    return to_ints(higher((float)extent * (Floats)((127 - times) << 23), splat(1.0f)));
-}
-#endif
 
 // Along one axis: two neighbouring texels, the weight of the second, d t/d u.
 struct Axis { Ints i0, i1; Floats f, slope; };

@@ -4,7 +4,7 @@
 // sum b_k (X_k,Y_k,W_k) = (fx,fy,1), for any sign of w: a point is inside where all b_k >= 0; u = b_0 / sum b_k; and
 // z/w = sum Z_k b_k is affine too.
 #pragma once
-#include "common.cuh"
+#include "visibility/fragments/members.cuh"
 
 #define GLRAST_PLANES 12             // of a triangle: A, B, C of b_0, b_1, b_2 and z/w = A x + B y + C
 #define GLRAST_EDGE 10               // of an edge: x, y of its ends A and B; z/w at A and B; b of its first vertex there; of its second
@@ -23,11 +23,7 @@ struct FragmentsPlanesArgs {
     int width;              // triangles of an image, at most
     int H;                  // 1
     int64 rows;             // N
-    const float* pos;       // [V,4] or [N,V,4]
-    int64 pos_stride;       // floats from one image's vertices to the next
-    const int* tri;         // [T,3] or [N,T,3]
-    int64 tri_stride;       // ints from one image's triangles to the next
-    const int64* images;    // [N,3]: first triangle, number of triangles, place of the first among all images'
+    GLRAST_MESH_MEMBERS
     int V;
     int T;
     int columns;            // W of the image
@@ -37,7 +33,8 @@ struct FragmentsPlanesArgs {
     char* drawn;            // [M]: 1 and what it cuts, or 0
 };
 
-GLRAST_INLINE bool is_finite4(Float4 p) { return is_finite(p.x) && is_finite(p.y) && is_finite(p.z) && is_finite(p.w); }
+struct Spot { double x, y; };
+GLRAST_INLINE double clamp(double v, double lo, double hi) { return fmin(fmax(v, lo), hi); }
 
 GLRAST_INLINE double value_at(const double* planes, int k, double x, double y) {
     return planes[3 * k] * x + planes[3 * k + 1] * y + planes[3 * k + 2];
@@ -50,7 +47,7 @@ GLRAST_INLINE double length(Row3 p) { return sqrt(p.x * p.x + p.y * p.y + p.w * 
 // Does some of z run through the plane, some lie on the visible side of it and some beyond?
 GLRAST_INLINE bool cuts(double p, double q, double r) { return fmin(p, fmin(q, r)) < 0.0 && fmax(p, fmax(q, r)) > 0.0; }
 
-GLRAST_INLINE void fragments_planes_element(const FragmentsPlanesArgs& a, int x, Row row) {
+GLRAST_INLINE void find_planes(const FragmentsPlanesArgs& a, int x, Row row) {
     const int64* image = a.images + 3 * row.n;
     if (x >= image[1]) return;
     const int64 out = image[2] + x;
@@ -81,6 +78,10 @@ GLRAST_INLINE void fragments_planes_element(const FragmentsPlanesArgs& a, int x,
     const bool near = cuts(r[0].w + z[0], r[1].w + z[1], r[2].w + z[2]), far = cuts(r[0].w - z[0], r[1].w - z[1], r[2].w - z[2]);
     a.drawn[out] = (char)(1 | (near ? GLRAST_CUTS_NEAR : 0) | (far ? GLRAST_CUTS_FAR : 0));
 }
+
+GLRAST_INLINE void fragments_planes_element(const FragmentsPlanesArgs& a, int x, int count, Row row) {
+    for (int end = x + count; x < end; ++x) find_planes(a, x, row);
+}
 GLRAST_KERNEL(fragments_planes, FragmentsPlanesArgs)
 
 // ---- edges -----------------------------------------------------------------------------------------------
@@ -89,11 +90,7 @@ struct FragmentsEdgesArgs {
     int width;              // edges of an image, at most
     int H;                  // 1
     int64 rows;             // N
-    const float* pos;
-    int64 pos_stride;
-    const int* tri;         // as above
-    int64 tri_stride;
-    const int64* images;    // [N,3]
+    GLRAST_MESH_MEMBERS
     const int64* regions;   // [N,3]: an image's first edge, their number, and the place of the first among all images'
     const int* vertices;    // [E,2]
     const int64* starts;    // [E+1]: where an edge's triangles begin
@@ -151,7 +148,7 @@ GLRAST_INLINE void find_sides(const FragmentsEdgesArgs& a, const int64* image, i
     }
 }
 
-GLRAST_INLINE void fragments_edges_element(const FragmentsEdgesArgs& a, int x, Row row) {
+GLRAST_INLINE void find_edge(const FragmentsEdgesArgs& a, int x, Row row) {
     const int64 *image = a.images + 3 * row.n, *region = a.regions + 3 * row.n;
     if (x >= region[1]) return;
     const int64 e = region[0] + x, out = region[2] + x;
@@ -181,5 +178,9 @@ GLRAST_INLINE void fragments_edges_element(const FragmentsEdgesArgs& a, int x, R
     if (info[0] == GLRAST_NOTHING && info[1] == GLRAST_NOTHING) return;
     const bool open = info[0] == GLRAST_NOTHING || info[1] == GLRAST_NOTHING;
     info[2] = GLRAST_DRAWN | (cut[0] == 0.0 ? GLRAST_BEGINS : 0) | (cut[1] == 1.0 ? GLRAST_ENDS : 0) | (open ? GLRAST_OPEN : 0);
+}
+
+GLRAST_INLINE void fragments_edges_element(const FragmentsEdgesArgs& a, int x, int count, Row row) {
+    for (int end = x + count; x < end; ++x) find_edge(a, x, row);
 }
 GLRAST_KERNEL(fragments_edges, FragmentsEdgesArgs)

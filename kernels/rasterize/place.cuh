@@ -20,6 +20,7 @@
                                 // for rounding
 
 struct RasterizePlaceArgs {
+    static constexpr int work = 4096;  // of a block, whose triangles are clipped in float64
     int width;              // blocks of an image, at most
     int H;                  // 1
     int64 rows;             // N
@@ -208,7 +209,7 @@ GLRAST_INLINE int place_triangle(const RasterizePlaceArgs& a, const float* p, co
     return pieces.count;
 }
 
-GLRAST_INLINE void rasterize_place_element(const RasterizePlaceArgs& a, int x, Row row) {
+GLRAST_INLINE void place_block(const RasterizePlaceArgs& a, int x, Row row) {
     const int64* image = a.images + 3 * row.n;
     const int64 begin = (int64)x * a.block, end = image[1] - begin < a.block ? image[1] : begin + a.block;
     const float* pos = a.pos + row.n * a.pos_stride;
@@ -219,9 +220,13 @@ GLRAST_INLINE void rasterize_place_element(const RasterizePlaceArgs& a, int x, R
         Int3 v;
         if (!fetch_triangle(a.tri, a.T, a.V, (int)(image[0] + i), &v)) continue;
         const float *p = pos + 4 * (int64)v.x, *q = pos + 4 * (int64)v.y, *r = pos + 4 * (int64)v.z;
-        if (!(is_finite_vertex(p) && is_finite_vertex(q) && is_finite_vertex(r))) continue;
+        if (!(is_finite4(load4(p)) && is_finite4(load4(q)) && is_finite4(load4(r)))) continue;
         n += place_triangle(a, p, q, r, (int)(image[0] + i), out ? out + GLRAST_PIECE_WORDS * n : nullptr);
     }
     if (!a.places) a.counts[cell] = n;
 }
-GLRAST_BLOCK_KERNEL(rasterize_place, RasterizePlaceArgs)
+
+GLRAST_INLINE void rasterize_place_element(const RasterizePlaceArgs& a, int x, int count, Row row) {
+    for (int end = x + count; x < end; ++x) place_block(a, x, row);
+}
+GLRAST_KERNEL(rasterize_place, RasterizePlaceArgs)

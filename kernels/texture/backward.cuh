@@ -2,10 +2,11 @@
 //
 //   texels       gA_k += w_k y
 //   coordinates  g_u = Wt sum_c y (dV/dx), likewise v; between two levels both, weighted
-//   level        g = sum_c y (V1 - V0), times d level/dJ (texture_level.cuh), to uv_da and bias
+//   level        g = sum_c y (V1 - V0), times d level/dJ (texture/level.cuh), to uv_da and bias
 // One visit may be for one of these only: a sink says what it takes (binned.cuh).
 #pragma once
-#include "texture_samples.cuh"
+#include "binned.cuh"
+#include "texture/samples.cuh"
 
 // Sums over the channels, with the incoming gradient y: of k00, and of the differences k10 - k00, k01 - k00 and, of the
 // one between the rows and the other, k11 - k01 - k10 + k00. The weights come after the sums.
@@ -241,4 +242,4 @@ GLRAST_INLINE void texture_backward_element(const TextureArgs& a, const Groups& 
         else add_pixels<decltype(kind)>(a, groups, sink);
     });
 }
-GLRAST_BINNED_KERNEL(texture_backward, TextureArgs)
+GLRAST_BINNED(texture_backward, TextureArgs)

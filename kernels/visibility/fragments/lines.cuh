@@ -1,7 +1,7 @@
 // Boundaries that are no edges of the mesh: the line along which two triangles pass through each other, and where the near
 // or the far plane cuts one, which is the same with a triangle b that covers everything at z/w = -1 or +1.
 #pragma once
-#include "fragments_setup.cuh"
+#include "visibility/fragments/setup.cuh"
 
 #define GLRAST_SAME_SLOPE 1e-24  // of z/w per pixel, squared: the planes are parallel
 #define GLRAST_ROUNDING 1e-13    // of z and w
@@ -50,11 +50,7 @@ struct FragmentsMeetArgs {
     int H;
     int64 rows;             // N*H
     const float* rast;      // [N,H,W,4]
-    const float* pos;       // as in fragments_planes
-    int64 pos_stride;
-    const int* tri;
-    int64 tri_stride;
-    const int64* images;
+    GLRAST_MESH_MEMBERS
     const double* planes;
     const char* drawn;
     char* meets;            // [N,H,W]: 1: with what the right neighbour shows, 2: the upper one, 3: with both
@@ -93,7 +89,7 @@ GLRAST_INLINE bool do_meet(const FragmentsMeetArgs& a, float id_p, float id_q, i
     return line_between(of_p, of_q, false, a.width, a.H, edge);
 }
 
-GLRAST_INLINE void fragments_meet_element(const FragmentsMeetArgs& a, int x, Row row) {
+GLRAST_INLINE void find_meeting(const FragmentsMeetArgs& a, int x, Row row) {
     const int64 pixel = row.index * a.width + x;
     const float* id = a.rast + 4 * pixel + 3;
     int found = 0;
@@ -101,15 +97,16 @@ GLRAST_INLINE void fragments_meet_element(const FragmentsMeetArgs& a, int x, Row
     if (row.y + 1 < a.H && id[0] != id[4 * (int64)a.width] && do_meet(a, id[0], id[4 * (int64)a.width], row.n)) found |= 2;
     a.meets[pixel] = (char)found;
 }
+
+GLRAST_INLINE void fragments_meet_element(const FragmentsMeetArgs& a, int x, int count, Row row) {
+    for (int end = x + count; x < end; ++x) find_meeting(a, x, row);
+}
 GLRAST_KERNEL(fragments_meet, FragmentsMeetArgs)
 
 // ---- lines -----------------------------------------------------------------------------------------------
 
 struct FragmentsLinesArgs {
-    int width;              // pairs in a row
-    int H;                  // 1
-    int64 rows;
-    int64 count;            // of pairs
+    GLRAST_LIST_MEMBERS     // pairs
     const int64* pairs;     // [count,3]: image, triangles a and b (of all images'); b = M: the near plane, M + 1: the far one
     const double* planes;
     int64 M;
@@ -119,9 +116,7 @@ struct FragmentsLinesArgs {
     int* info;              // [count,6]
 };
 
-GLRAST_INLINE void fragments_lines_element(const FragmentsLinesArgs& a, int x, Row row) {
-    const int64 i = row.index * a.width + x;
-    if (i >= a.count) return;
+GLRAST_INLINE void find_line(const FragmentsLinesArgs& a, int64 i) {
     const int64 *pair = a.pairs + 3 * i, t = pair[1], other = pair[2];
     double* edge = a.edges + GLRAST_EDGE * i;
     int* info = a.info + GLRAST_EDGE_INFO * i;
@@ -136,5 +131,9 @@ GLRAST_INLINE void fragments_lines_element(const FragmentsLinesArgs& a, int x, R
     info[3] = (int)pair[0];
     info[4] = (int)(-1 - t);
     info[5] = (int)(-1 - other);
+}
+
+GLRAST_INLINE void fragments_lines_element(const FragmentsLinesArgs& a, int x, int count, Row row) {
+    for_each_listed(a, x, count, row, [&](int64 i) { find_line(a, i); });
 }
 GLRAST_KERNEL(fragments_lines, FragmentsLinesArgs)

@@ -3,7 +3,7 @@
 //   J = [sx sy]   texels per pixel; a = sx^2 + tx^2, b = sy^2 + ty^2, c = sx sy + tx ty
 //       [tx ty]   M^2 = (a+b)/2 + sqrt((a-b)^2/4 + c^2), the squared larger singular value of J; level = log2 M
 #pragma once
-#include "texture_cube.cuh"
+#include "texture/cube.cuh"
 
 struct Jacobian { float sx, sy, tx, ty; };
 
@@ -14,27 +14,6 @@ struct Levels {
     Floats fraction;  // weight of the next
     Mask sloped;      // strictly between the first and the last level, and blended: the level has a gradient
 };
-
-// log2 t, from t's exponent and a series; -infinity for t below 2^-126 and NaN.
-GLRAST_INLINE Floats log2_lanes(Floats t) {
-#ifdef __CUDACC__
-    return t >= 1.17549435e-38f ? log2f(t) : -bits_float(0x7f800000);
-#else
-    const Ints bits = (Ints)t, exponent = (bits - 0x3f3504f3) >> 23;  // the mantissa m lies between 1/sqrt 2 and sqrt 2
-    const Floats m = (Floats)(bits - (exponent << 23));
-    const Floats s = (m - 1.0f) / (m + 1.0f), q = s * s;           // log m = 2 artanh s; |s| < 0.172: the rest is below 1e-9
-    const Floats series = s * (2.88539008f + q * (0.961796694f + q * (0.577078016f + q * (0.412198583f + q * 0.320598898f))));
-    return select(t >= 1.17549435e-38f, to_floats(exponent) + series, splat(-bits_float(0x7f800000)));
-#endif
-}
-
-#ifdef __CUDACC__
-GLRAST_INLINE float square_root(float t) { return sqrtf(t); }
-#elif defined(__SSE__)
-GLRAST_INLINE Floats square_root(Floats t) { return __builtin_ia32_sqrtps(t); }
-#else
-GLRAST_INLINE Floats square_root(Floats t) { return Floats{sqrtf(t[0]), sqrtf(t[1]), sqrtf(t[2]), sqrtf(t[3])}; }
-#endif
 
 // From (sx, sy, tx, ty) of each lane.
 GLRAST_INLINE Floats level_of_detail(Rows j) {

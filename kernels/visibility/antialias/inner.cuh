@@ -27,6 +27,7 @@
 //                  moves z/w by b_i (dZ - a dX - b dY - g dW), so P's three get D/slope b_i (-a, -b, 1, -g), Q's the opposite.
 // Z takes a gradient here: depth moves the boundary.
 #pragma once
+#include "visibility/antialias/crossing.cuh"
 
 // gap must change by this much per pixel: 16 steps of a 24-bit depth buffer, so that x_c is known to 1/16 pixel.
 #define GLRAST_LEAST_DEPTH_SLOPE 1e-6f
@@ -37,14 +38,7 @@ struct AntialiasInnerPairsArgs {
     int width;              // W
     int H;
     int64 rows;             // N*H
-    const float* rast;      // as antialias_pairs, up to T
-    const float* pos;
-    int64 pos_stride;
-    const int* tri;
-    const char* flags;
-    int64 flags_stride;
-    int V;
-    int T;
+    GLRAST_SEEN_MEMBERS
     int C;
     const float* color;     // [N,H,W,C]
     float* alpha;           // [N,H,W,2]: right, upper; +0 where there is no boundary, -0 where it passes halfway
@@ -219,11 +213,13 @@ GLRAST_INLINE float pair_alpha(const AntialiasInnerPairsArgs& a, int x, Row row,
     return 0.0f;
 }
 
-GLRAST_INLINE void antialias_inner_pairs_element(const AntialiasInnerPairsArgs& a, int x, Row row) {
+GLRAST_INLINE void inner_pairs(const AntialiasInnerPairsArgs& a, int x, Row row) {
     float* alpha = a.alpha + 2 * (row.index * a.width + x);
     alpha[0] = x + 1 < a.width ? pair_alpha(a, x, row, false) : 0.0f;
     alpha[1] = row.y + 1 < a.H ? pair_alpha(a, x, row, true) : 0.0f;
 }
-GLRAST_KERNEL(antialias_inner_pairs, AntialiasInnerPairsArgs)
 
-#include "antialias_inner_blend.cuh"
+GLRAST_INLINE void antialias_inner_pairs_element(const AntialiasInnerPairsArgs& a, int x, int count, Row row) {
+    for (int end = x + count; x < end; ++x) inner_pairs(a, x, row);
+}
+GLRAST_KERNEL(antialias_inner_pairs, AntialiasInnerPairsArgs)

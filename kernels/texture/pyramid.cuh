@@ -1,5 +1,5 @@
 // The pyramid: texture_mip_down makes a level from the one below, texture_mip_pull returns a level's gradient to the one
-// below. One element = a run of texels of a row (one texel on CUDA).
+// below. One thread = one texel.
 #pragma once
 #include "lanes.cuh"
 
@@ -24,8 +24,8 @@ GLRAST_INLINE void mip_texels(const TextureMipArgs& a, int x, int end, Row row) 
     const float* q = a.step_y == 2 ? p + line : p;
     float* out = a.above + (row.index * a.width + x) * C;
     for (; x < end; ++x, p += StepX * C, q += StepX * C, out += C) {
-        // Within a row three channels go with a fourth; the next texel sets that right.
-        const bool roomy = Fixed == 3 && x + 1 < a.width;
+        // Three channels go with a fourth, but for the last: the next texel sets that right.
+        const bool roomy = Fixed == 3 && x + 1 < end;
         for (int i = 0; i < C; i += GLRAST_LANES) {
             const int count = roomy ? GLRAST_LANES : C - i;
             const Floats low = load_channels(p + i, count) + load_channels(p + right + i, count);
@@ -47,19 +47,15 @@ GLRAST_INLINE void mip_lanes(const TextureMipArgs& a, int x, int end, Row row) {
     }
 }
 
-GLRAST_INLINE int run_end(const TextureMipArgs& a, int x) {
-    return a.width - x < GLRAST_GROUPS * GLRAST_LANES ? a.width : x + GLRAST_GROUPS * GLRAST_LANES;
-}
-
-GLRAST_INLINE void texture_mip_down_element(const TextureMipArgs& a, int x, Row row) {
-    const int end = run_end(a, x);
+GLRAST_INLINE void texture_mip_down_element(const TextureMipArgs& a, int x, int count, Row row) {
+    const int end = x + count;
     if (a.step_x != 2) mip_texels<0, 1>(a, x, end, row);
     else if (a.C == 3) mip_texels<3, 2>(a, x, end, row);
     else if (a.C == 4) mip_texels<4, 2>(a, x, end, row);
     else if (a.C == 1) mip_lanes(a, x, end, row);
     else mip_texels<0, 2>(a, x, end, row);
 }
-GLRAST_GROUPS_KERNEL(texture_mip_down, TextureMipArgs)
+GLRAST_KERNEL(texture_mip_down, TextureMipArgs)
 
 // Texels [x, end) of the finer level: below += above / (texels averaged).
 template <int Fixed>
@@ -75,11 +71,11 @@ GLRAST_INLINE void pull_texels(const TextureMipArgs& a, int x, int end, Row row)
     }
 }
 
-GLRAST_INLINE void texture_mip_pull_element(const TextureMipArgs& a, int x, Row row) {
-    const int end = run_end(a, x);
+GLRAST_INLINE void texture_mip_pull_element(const TextureMipArgs& a, int x, int count, Row row) {
+    const int end = x + count;
     if (a.C == 3) pull_texels<3>(a, x, end, row);
     else if (a.C == 4) pull_texels<4>(a, x, end, row);
     else if (a.C == 1) pull_texels<1>(a, x, end, row);
     else pull_texels<0>(a, x, end, row);
 }
-GLRAST_GROUPS_KERNEL(texture_mip_pull, TextureMipArgs)
+GLRAST_KERNEL(texture_mip_pull, TextureMipArgs)

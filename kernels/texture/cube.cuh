@@ -1,6 +1,6 @@
 // Cube maps: six faces +x, -x, +y, -y, +z, -z with OpenGL's s, t on each, and the neighbours across the edges.
 #pragma once
-#include "texture_footprint.cuh"
+#include "texture/boundary.cuh"
 
 // OpenGL 4.6, table 8.19: with m the coordinate along the face's axis, s = (sc/|m| + 1)/2, t = (tc/|m| + 1)/2.
 //   face   +x   -x   +y   -y   +z   -z
