@@ -50,7 +50,7 @@ def plan(batch: Batch, chunk: slice, limits: Limits) -> Submissions:
 
 def cut(draws: Draws, most: int) -> Draws:
     """The same with no more than `most` triangles each, in the same order."""
-    if np.maximum.reduce(draws.count, initial=0) <= most:
+    if draws.count.max(initial=0) <= most:
         return draws
     pieces = np.maximum(1, -(-draws.count // most))
     row = np.repeat(np.arange(len(draws)), pieces)
