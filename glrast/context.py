@@ -17,6 +17,8 @@ _MEASURED = {"llvmpipe": "id"}
 _UNMEASURED = "id"
 _MOST_DEVICES = 128  # PyTorch counts them in a signed byte: torch.device("cuda", 1000) is cuda:-24
 
+Device = torch.device | str | int | None  # as users name one
+
 
 class Context:
     """Where to rasterize. Cheap to make: one per frame is fine.
@@ -32,7 +34,7 @@ class Context:
         RuntimeError: no OpenGL 4.5 through EGL; the message says what is missing. `glrast doctor` says more.
     """
 
-    def __init__(self, device=None, *, output_db: bool = True, buffers: str = "auto"):
+    def __init__(self, device: Device = None, *, output_db: bool = True, buffers: str = "auto"):
         check.choice("Context", "buffers", buffers, ("auto", "id", "full"))
         from .raster.self_test import tested
 
@@ -70,7 +72,7 @@ class Context:
 class RasterizeGLContext(Context):
     """Context under the name and with the arguments that users of nvdiffrast know."""
 
-    def __init__(self, output_db: bool = True, mode: str = "automatic", device=None):
+    def __init__(self, output_db: bool = True, mode: str = "automatic", device: Device = None):
         check.choice("RasterizeGLContext", "mode", mode, ("automatic", "manual"))
         super().__init__(device, output_db=output_db)
 
@@ -84,7 +86,7 @@ class RasterizeGLContext(Context):
 class RasterizeCudaContext(Context):
     """The same as Context: users of nvdiffrast know this name. It rasterizes with OpenGL, and on the CPU too."""
 
-    def __init__(self, device=None):
+    def __init__(self, device: Device = None):
         super().__init__(device)
 
 
@@ -98,7 +100,7 @@ def _reopened(kind: type[Context], device: str, output_db: bool, program: str) -
     return made
 
 
-def _resolve(device) -> torch.device:
+def _resolve(device: Device) -> torch.device:
     if device is None:
         return (
             torch.device("cuda", torch.cuda.current_device())
@@ -106,10 +108,12 @@ def _resolve(device) -> torch.device:
             else torch.device("cpu")
         )
     try:
-        number = isinstance(device, int) and not isinstance(device, bool)
-        if number and not 0 <= device < _MOST_DEVICES:
-            raise ValueError("there is no such device")
-        resolved = torch.device("cuda", device) if number else torch.device(device)
+        if isinstance(device, int) and not isinstance(device, bool):
+            if not 0 <= device < _MOST_DEVICES:
+                raise ValueError("there is no such device")
+            resolved = torch.device("cuda", device)
+        else:
+            resolved = torch.device(device)
     except (RuntimeError, TypeError, ValueError, OverflowError) as error:
         raise ValueError(
             wrong(

@@ -5,6 +5,7 @@ What a call needs to be current: the OpenGL context that owns the storage, in th
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from importlib import import_module
 from typing import Any
 
@@ -33,7 +34,7 @@ class Runtime:
         self.module = module
         self.device = device
 
-    def call(self, name: str, *arguments) -> Any:
+    def call(self, name: str, *arguments: Any) -> Any:
         """What the call returns after its error code: nothing, one value or a list."""
         try:
             error, *values = getattr(self.module, name)(*arguments)
@@ -43,7 +44,7 @@ class Runtime:
             raise CudaError(f"{name}: {getattr(error, 'name', 'error')} ({int(error)})")
         return values[0] if len(values) == 1 else values
 
-    def handle(self, name: str, *arguments) -> Any:
+    def handle(self, name: str, *arguments: Any) -> Any:
         """The same for calls that make something: some versions of cuda-bindings gave null and called it success."""
         made = self.call(name, *arguments)
         if not int(made):
@@ -76,15 +77,15 @@ class Runtime:
     def unregister(self, resource: Any) -> None:
         self.call("cudaGraphicsUnregisterResource", resource)
 
-    def map(self, resources: list, stream: int) -> None:
+    def map(self, resources: list[Any], stream: int) -> None:
         """OpenGL's calls so far come before the stream's next work."""
         self._map_or_unmap("cudaGraphicsMapResources", resources, stream)
 
-    def unmap(self, resources: list, stream: int) -> None:
+    def unmap(self, resources: list[Any], stream: int) -> None:
         """The stream's work so far comes before OpenGL's next calls."""
         self._map_or_unmap("cudaGraphicsUnmapResources", resources, stream)
 
-    def _map_or_unmap(self, name: str, resources: list, stream: int) -> None:
+    def _map_or_unmap(self, name: str, resources: list[Any], stream: int) -> None:
         handles = np.array([int(resource) for resource in resources], dtype=np.uint64)
         self.call(name, len(handles), handles.ctypes.data, stream)  # the address of an array
 
@@ -151,7 +152,7 @@ class Runtime:
 
     # ---- PyTorch's side
 
-    def guard(self):
+    def guard(self) -> AbstractContextManager[None]:
         """PyTorch's current device for a `with`, put back afterwards."""
         return torch.cuda.device(self.device)
 

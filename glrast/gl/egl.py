@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import ctypes
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 from . import scope
 
@@ -19,15 +21,8 @@ _PLATFORM_DEVICE = 0x313F
 _OPENGL_API = 0x30A2
 _CUDA_DEVICE_NV = 0x323A
 _DRAW, _READ = 0x3059, 0x305A
-_CONTEXT_ATTRIBUTES = (
-    0x3098,
-    4,
-    0x30FB,
-    5,
-    0x30FD,
-    1,
-    0x3038,
-)  # major 4, minor 5, core profile, end
+# major 4, minor 5, core profile, end
+_CONTEXT_ATTRIBUTES = (*(0x3098, 4), *(0x30FB, 5), *(0x30FD, 1), 0x3038)
 
 _ERRORS = {
     0x3001: "EGL_NOT_INITIALIZED: the driver's libraries are not there (container: "
@@ -86,7 +81,7 @@ def _library() -> ctypes.CDLL:
     return egl
 
 
-def _extension(name: str, result, *arguments):
+def _extension(name: str, result: Any, *arguments: Any) -> Callable[..., Any]:
     address = _library().eglGetProcAddress(name.encode())
     if not address:
         raise EGLError(
@@ -165,7 +160,7 @@ class Context:
                 raise _fail(f"eglCreateContext on EGL device {device.index}")
         finally:
             egl.eglBindAPI(previous_api)
-        self._previous: tuple = ()
+        self._previous: tuple[Any, ...] = ()
 
     def vendor(self) -> str:
         return (_library().eglQueryString(self.display, _VENDOR) or b"").decode()
@@ -187,7 +182,7 @@ class Context:
         self._previous = previous
         return self
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, *_: object) -> None:
         egl = _library()
         api, display, draw, read, handle = self._previous
         egl.eglMakeCurrent(self.display, None, None, None)

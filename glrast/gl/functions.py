@@ -50,7 +50,7 @@ _ERRORS = {
 class Functions:
     """`gl.glClearNamedFramebufferuiv(...)` and so on, bound to one context's addresses."""
 
-    def __init__(self, load):
+    def __init__(self, load: Callable[[str], int | None]):
         self._plain: dict[str, Callable[..., Any]] = {}
         for name, (result, *arguments) in _SIGNATURES.items():
             address = load(name)
@@ -71,8 +71,8 @@ class Functions:
         self.glGetError = self._plain["glGetError"]
         self.step = self.check if on else _nothing
 
-    def _polled(self, name: str, function: Callable) -> Callable:
-        def call(*arguments):
+    def _polled(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any) -> Any:
             result = function(*arguments)
             self.check(f"after {name}{_shown(arguments)}")
             return result
@@ -88,7 +88,7 @@ class Functions:
         self.glGetIntegerv(code, ctypes.byref(value))
         return value.value
 
-    def create(self, function: str, *arguments) -> int:
+    def create(self, function: str, *arguments: Any) -> int:
         """The one name that glCreate...(*arguments, 1, &name) makes."""
         name = _uint(0)
         getattr(self, function)(*arguments, 1, ctypes.byref(name))
@@ -111,6 +111,6 @@ def _nothing(what: str) -> None:
     """`gl.step("after ...")` without debug."""
 
 
-def _shown(arguments: tuple) -> str:
+def _shown(arguments: tuple[Any, ...]) -> str:
     numbers = (str(a) if isinstance(a, (int, float)) else "..." for a in arguments)
     return f"({', '.join(numbers)})"

@@ -5,33 +5,19 @@ Both ways have the same methods; `sharing` chooses. A context calls them while i
 
 from __future__ import annotations
 
-import warnings
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import moderngl
 import torch
 
 from . import cudart
+from .host_copy import NOTHING, HostCopy, Target, host_copy
 
 _NO_BINDINGS = "cuda-bindings is not installed (pip install 'glrast[cuda]')"
-_said: set[str] = set()
-# The index buffer that was written last, and a weak reference to the tensor that it holds.
-Uploaded = tuple[moderngl.Buffer | None, Callable[[], torch.Tensor | None]]
-_NOTHING: Uploaded = (None, lambda: None)
-
-
-class Target(Protocol):
-    """What is drawn into (targets.py): a texture of so many layers, of a format whose fifth entry is its channels."""
-
-    color: int
-    layers: int
-    format: tuple
-
-    def read(self, out: torch.Tensor) -> None: ...
 
 
 def sharing(device: torch.device, software: bool, renderer: str) -> HostCopy | Registered:
@@ -39,18 +25,18 @@ def sharing(device: torch.device, software: bool, renderer: str) -> HostCopy | R
     if device.type == "cpu":
         return HostCopy()
     if software:
-        return _host_copy(f"OpenGL runs on the CPU ({renderer})")
+        return host_copy(f"OpenGL runs on the CPU ({renderer})")
     try:
         runtime = cudart.load(device)
     except ImportError:
-        return _host_copy(_NO_BINDINGS)
+        return host_copy(_NO_BINDINGS)
     try:
         runtime.use_device()
         found = runtime.gl_devices()
     except cudart.CudaError as error:
-        return _host_copy(str(error))
+        return host_copy(str(error))
     if device.index not in found:
-        return _host_copy(f"OpenGL ({renderer}) renders on CUDA device {found}")
+        return host_copy(f"OpenGL ({renderer}) renders on CUDA device {found}")
     return Registered(runtime)
 
 
@@ -65,55 +51,6 @@ def cuda_devices(device: torch.device) -> list[int] | None:
         return runtime.gl_devices()
     except cudart.CudaError:  # of no use for CUDA: `sharing` asks again, and tells the reason
         return []
-
-
-def _host_copy(reason: str) -> HostCopy:
-    """Says once why CUDA tensors take the long way."""
-    if reason not in _said:
-        _said.add(reason)
-        warnings.warn(
-            f"glrast: OpenGL's images reach CUDA through host memory, correct but slower: {reason}. "
-            "See `glrast doctor`",
-            RuntimeWarning,
-            stacklevel=2,
-        )
-    return HostCopy(reason)
-
-
-class HostCopy:
-    """Through host memory: for CPU tensors a memcpy inside the driver; for CUDA tensors correct and slow."""
-
-    def __init__(self, reason: str = ""):
-        self.reason = reason  # why not shared
-        self.uploaded = _NOTHING
-
-    def write(self, buffer: moderngl.Buffer, tensor: torch.Tensor, again: bool = True) -> None:
-        """Copy a contiguous tensor to the start of `buffer`. `again`: the next call will do the same."""
-        buffer.write(tensor.detach().cpu().numpy())
-
-    def to_opengl(self) -> None:
-        """What was written is OpenGL's from here on."""
-
-    @contextmanager
-    def drawn(self, target: Target, out: torch.Tensor) -> Iterator[int]:
-        """What a target's layers hold: in `out` (yields 0), or in the texture object that is yielded."""
-        self.read(target, out)
-        yield 0
-
-    def read(self, target: Target, out: torch.Tensor) -> None:
-        """Copy a target's layers into `out`, contiguous, on any device."""
-        if out.device.type == "cpu":
-            target.read(out)
-            return
-        staging = torch.empty(out.shape, dtype=out.dtype, device="cpu", pin_memory=True)
-        target.read(staging)
-        out.copy_(staging)
-
-    def forget(self, thing: object) -> None:
-        """`thing` is about to be deleted."""
-
-    def close(self) -> None:
-        self.uploaded = _NOTHING
 
 
 @dataclass
@@ -138,7 +75,7 @@ class Registered:
     def __init__(self, runtime: cudart.Runtime):
         self.runtime = runtime
         self.reason = ""
-        self.uploaded = _NOTHING
+        self.uploaded = NOTHING
         self.resources: dict[int, _Resource] = {}  # by the identity of the thing
         self.host: HostCopy | None = None  # set when CUDA failed
         self.retired: deque[tuple[Any, int]] = (
@@ -177,7 +114,7 @@ class Registered:
             raise  # what this call wrote may be lost; the next call takes the other way
 
     @contextmanager
-    def drawn(self, target: Target, out: torch.Tensor) -> Iterator[int]:
+    def drawn(self, target: Target, out: torch.Tensor) -> Generator[int, None, None]:
         texture = 0
         try:
             if self.host is None:
@@ -201,7 +138,7 @@ class Registered:
             if self.host is None:
                 with self._entered() as stream:
                     array = self._mapped_array(target, stream)
-                    self.runtime.copy_array(array, out, target.format[4], stream)
+                    self.runtime.copy_array(array, out, target.channels, stream)
                     self.last = stream, self.runtime.record()
                 return
         except cudart.CudaError as error:
@@ -221,7 +158,7 @@ class Registered:
                 self.runtime.unregister(resource.handle)
 
     def close(self) -> None:
-        self.uploaded = _NOTHING
+        self.uploaded = NOTHING
         try:
             self.to_opengl()
             for resource in list(self.resources.values()):
@@ -236,7 +173,7 @@ class Registered:
     # ---- how
 
     @contextmanager
-    def _entered(self) -> Iterator[int]:
+    def _entered(self) -> Generator[int, None, None]:
         """The device current, and the stream's work after that of the last call's stream. Yields the stream."""
         with self.runtime.guard():
             self.runtime.use_device()
@@ -293,8 +230,8 @@ class Registered:
             except cudart.CudaError:
                 pass  # the first error is the one to tell
         self.resources.clear()
-        self.uploaded = _NOTHING
-        self.host = _host_copy(str(error))
+        self.uploaded = NOTHING
+        self.host = host_copy(str(error))
         self.reason = self.host.reason
 
     def _unmap_all(self) -> None:
@@ -302,5 +239,5 @@ class Registered:
         if mapped:
             self._unmap(mapped, self.runtime.stream())
 
-    def _unregister(self, resource: _Resource):
+    def _unregister(self, resource: _Resource) -> Callable[[], None]:
         return lambda: self.runtime.unregister(resource.handle)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
+from types import FrameType
 
 import moderngl
 
@@ -36,14 +37,18 @@ def compile_program(
 
 
 @contextmanager
-def _interrupt_after() -> Iterator[None]:
+def _interrupt_after() -> Generator[None, None, None]:
     """Ctrl-C waits for the end: moderngl 5.13 crashes on an exception within its own Python calls."""
     handler = signal.getsignal(signal.SIGINT)
     if threading.current_thread() is not threading.main_thread() or not callable(handler):
         yield
         return
-    came = []
-    signal.signal(signal.SIGINT, lambda *arguments: came.append(arguments))
+    came: list[tuple[int, FrameType | None]] = []
+
+    def remember(number: int, frame: FrameType | None) -> None:
+        came.append((number, frame))
+
+    signal.signal(signal.SIGINT, remember)
     try:
         yield
     finally:

@@ -56,7 +56,8 @@ def open_context(device: torch.device) -> egl.Context:
             "glrast: EGL lists no device; its vendor files are missing (/usr/share/glvnd/egl_vendor.d): "
             "apt-get install libegl-mesa0 libgl1-mesa-dri for the CPU; for an NVIDIA GPU see `glrast doctor`"
         )
-    failures, spare = [], None
+    failures: list[str] = []
+    spare: egl.Context | None = None
     for candidate in sorted(found, key=lambda d: _preference(d, device)):
         try:
             opened = egl.Context(candidate)
@@ -89,7 +90,7 @@ def _renders_on(opened: egl.Context, device: torch.device) -> bool:
     return device.index in devices
 
 
-def _preference(candidate: egl.Device, device: torch.device) -> tuple:
+def _preference(candidate: egl.Device, device: torch.device) -> tuple[int, ...]:
     """CPU tensors go to the software device: results are the same on every machine. CUDA tensors go to their GPU."""
     if device.type == "cuda":
         return (candidate.cuda_index != _cuda_ordinal(device), candidate.software, candidate.index)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from functools import cache
+from typing import NamedTuple
 
 import torch
 
@@ -17,35 +18,41 @@ _MIN_FILTER, _MAG_FILTER, _NEAREST = 0x2801, 0x2800, 0x2600
 _PACK_ALIGNMENT = 0x0D05
 _BEHIND_ALL = ctypes.byref(ctypes.c_float(2.0))  # floating-point depth is not clamped when cleared
 
-# internal format, pixel format, pixel type, torch dtype, channels
-R32UI = (
-    0x8236,
-    0x8D94,
-    0x1405,
-    torch.int32,
-    1,
-)  # GL_UNSIGNED_INT read into int32: ids stay below 2^31
-RG32UI = (0x823C, 0x8228, 0x1405, torch.int32, 2)
-RGBA32F = (0x8814, 0x1908, 0x1406, torch.float32, 4)
-
-# Targets of other sizes are kept for clients that alternate between resolutions, up to this much memory.
-_KEPT_BYTES = 512 << 20
 _BYTES_PER_CHANNEL = 4
+
+
+class Format(NamedTuple):
+    """Of the colour texture, and of the tensor that it is read into."""
+
+    internal: int
+    pixel: int
+    type: int
+    dtype: torch.dtype
+    channels: int
+
+
+# GL_UNSIGNED_INT read into int32: ids stay below 2^31
+R32UI = Format(0x8236, 0x8D94, 0x1405, torch.int32, 1)
+RG32UI = Format(0x823C, 0x8228, 0x1405, torch.int32, 2)
+RGBA32F = Format(0x8814, 0x1908, 0x1406, torch.float32, 4)
 
 
 class Target:
     """A colour texture of `format` and a depth texture, both with `layers` layers, and their framebuffer."""
 
-    def __init__(self, context: DeviceContext, format: tuple, height: int, width: int, layers: int):
+    def __init__(
+        self, context: DeviceContext, format: Format, height: int, width: int, layers: int
+    ):
         self.gl = gl = context.gl
         self.format, self.height, self.width, self.layers = format, height, width, layers
-        self.bytes = height * width * layers * _BYTES_PER_CHANNEL * (format[4] + 1)
+        self.channels = format.channels
+        self.bytes = height * width * layers * _BYTES_PER_CHANNEL * (format.channels + 1)
         self.color = gl.create("glCreateTextures", _TEXTURE_2D_ARRAY)
         self.depth = gl.create("glCreateTextures", _TEXTURE_2D_ARRAY)
         self.framebuffer = gl.create("glCreateFramebuffers")
         self.single = 0  # made by bind_layer
         gl.check("before making a render target")
-        gl.glTextureStorage3D(self.color, 1, format[0], width, height, layers)
+        gl.glTextureStorage3D(self.color, 1, format.internal, width, height, layers)
         gl.glTextureStorage3D(self.depth, 1, _DEPTH32F, width, height, layers)
         for filter in (_MIN_FILTER, _MAG_FILTER):  # shaders cannot read integers with any other
             gl.glTextureParameteri(self.color, filter, _NEAREST)
@@ -71,8 +78,7 @@ class Target:
         """Every pixel 0 (or `bits`), every depth behind the far plane, which itself is visible (z = w, depth 1)."""
         gl = self.gl
         gl.glBindFramebuffer(_FRAMEBUFFER, self.framebuffer)
-        gl.glViewport(0, 0, self.width, self.height)
-        whole = self.format is not RGBA32F
+        whole = not self.format.dtype.is_floating_point
         clear = gl.glClearNamedFramebufferuiv if whole else gl.glClearNamedFramebufferfv
         clear(self.framebuffer, _COLOR, 0, _words(bits))
         gl.glClearNamedFramebufferfv(self.framebuffer, _DEPTH, 0, _BEHIND_ALL)
@@ -94,11 +100,9 @@ class Target:
     def read(self, out: torch.Tensor) -> None:
         """Copy all layers into `out`, a contiguous CPU tensor [layers,H,W] or [layers,H,W,4]. Waits for the GPU."""
         self.gl.glPixelStorei(_PACK_ALIGNMENT, 1)
-        _, pixel_format, pixel_type, _, _ = self.format
-        # The size is an int in OpenGL; a chunk that would not fit is never made (see draw.py).
-        self.gl.glGetTextureImage(
-            self.color, 0, pixel_format, pixel_type, out.numel() * 4, address(out)
-        )
+        pixel, type = self.format.pixel, self.format.type
+        # The size is an int in OpenGL; a chunk that would not fit is never made (see limits.py).
+        self.gl.glGetTextureImage(self.color, 0, pixel, type, out.numel() * 4, address(out))
 
     def release(self) -> None:
         for framebuffer in filter(None, (self.framebuffer, self.single)):
@@ -108,11 +112,11 @@ class Target:
 
 
 @cache
-def _words(bits: tuple[int, ...]) -> ctypes.Array:
+def _words(bits: tuple[int, ...]) -> ctypes.Array[ctypes.c_uint]:
     return (ctypes.c_uint * len(bits))(*bits)
 
 
-def target(context: DeviceContext, format: tuple, height: int, width: int, layers: int) -> Target:
+def target(context: DeviceContext, format: Format, height: int, width: int, layers: int) -> Target:
     """The cached target of this size; the context must be current. The least recently used are freed first."""
     key = ("target", format, height, width, layers)
     found = context.objects.pop(key, None)
@@ -124,7 +128,7 @@ def target(context: DeviceContext, format: tuple, height: int, width: int, layer
     return found
 
 
-def take(context: DeviceContext, format: tuple, height: int, width: int, layers: int) -> Target:
+def take(context: DeviceContext, format: Format, height: int, width: int, layers: int) -> Target:
     """A target that nobody else gets until `keep` or `release`; the context must be current."""
     key = ("target", format, height, width, layers)
     found = context.objects.pop((*key, "second"), None) or context.objects.pop(key, None)
@@ -140,12 +144,12 @@ def keep(context: DeviceContext, found: Target) -> None:
         found.release()
         return
     others = [k for k in context.objects if k[0] == "target"]
-    kept = found.bytes + sum(context.objects[k].bytes for k in others)
+    kept: int = found.bytes + sum(context.objects[k].bytes for k in others)
     for other in others:  # dictionaries keep insertion order: oldest use first
-        if kept <= _KEPT_BYTES:
+        if kept <= context.limits.kept_bytes:
             break
-        kept -= context.objects[other].bytes
-        gone = context.objects.pop(other)
+        gone: Target = context.objects.pop(other)
+        kept -= gone.bytes
         context.sharing.forget(gone)
         gone.release()
     context.objects[key] = found

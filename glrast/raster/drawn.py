@@ -8,61 +8,56 @@ from ..core.rast import images_of, stride_of
 from ..gl.registry import by_handle
 from ..launch import launch
 from . import tiles
+from .batch import Pieces
 from .draw import draw
+from .layers import Peeling
 from .plan import drawable
 
 
 def drawn(
-    pos, tri, ranges, handle: int, height: int, width: int, program: str, cull: str, output_db: bool, peeling=None
-):  # fmt: skip
-    """(rast, rast_db, ids); with `peeling` of the layer behind the one before (see peel.py)."""
+    pos: torch.Tensor, tri: torch.Tensor, ranges: torch.Tensor | None, handle: int, height: int, width: int,
+    program: str, cull: str, output_db: bool, peeling: Peeling | None = None,
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:  # fmt: skip
+    """(rast, rast_db, ids); with `peeling` of the layer behind the one before (see layers.py)."""
     context, device = by_handle(handle), pos.device
     N, T, V = images_of(pos, ranges), tri.shape[0], pos.shape[-2]
-    if ranges is not None:
-        _check_within(
-            _named(peeling), ranges, T
-        )  # here, not before the operator: torch.compile does not see values
+    function = "rasterize" if peeling is None else peeling.function
+    if ranges is not None:  # here, not before the operator: torch.compile does not see values
+        _check_within(function, ranges, T)
     if N == 0 or T == 0 or V == 0:
-        results = _allocated(pos, N, height, width, output_db, peeling)
-        return tuple(t.zero_() for t in results if t is not None)
-    large = tiles.is_large(context, height, width)
-    if large:  # OpenGL's barycentrics would be rounded tile by tile; the kernel's are the image's
-        program = "id"
-    from_rast = program == "full"  # OpenGL makes rast then, without the depth, otherwise the ids
-    made = "rast" if from_rast else "ids"
+        results = _allocated(function, pos, N, height, width, output_db)
+        return results["rast"].zero_(), results["rast_db"].zero_(), results["ids"].zero_()
+    if tiles.is_large(context.limits, height, width):
+        program = "id"  # OpenGL's barycentrics would be rounded tile by tile; the kernel's are the image's
+    made = "rast" if program == "full" else "ids"  # by OpenGL; rast without its depth
     # Before the triangles are prepared, which for a size that cannot be had takes long and gigabytes.
-    rast, rast_db, ids = _allocated(pos, N, height, width, output_db, peeling, but=made)
-    batch = (peeling.drawable if peeling else drawable)(
-        context, pos, tri, ranges, height, width, cull
-    )
+    results = _allocated(function, pos, N, height, width, output_db, but=made)
+    prepare = peeling.drawable if peeling else drawable
+    batch = prepare(context, pos, tri, ranges, height, width, cull)
 
     def resolve(first: int, last: int, found: torch.Tensor, texture: int) -> None:
-        def of_chunk(tensor: torch.Tensor | None) -> torch.Tensor | None:
-            return tensor[first:last] if tensor is not None and last - first < N else tensor
+        def of_chunk(tensor: torch.Tensor) -> torch.Tensor:
+            return tensor[first:last] if last - first < N else tensor
 
+        parts = {name: of_chunk(result) for name, result in results.items()} | {made: found}
         launch(
             "rasterize", "rasterize_resolve", device, width=width, rows=(last - first) * height,
-            ids=of_chunk(ids) if from_rast else found, rast=found if from_rast else of_chunk(rast),
-            rast_db=of_chunk(rast_db) if output_db else None, from_rast=int(from_rast), drawn=texture,
-            pos=of_chunk(pos) if pos.ndim == 3 else pos, pos_stride=stride_of(pos), tri=tri, V=V, T=T, H=height,
+            ids=parts["ids"], rast=parts["rast"], rast_db=parts["rast_db"] if output_db else None,
+            from_rast=int(made == "rast"), drawn=texture, pos=of_chunk(pos) if pos.ndim == 3 else pos,
+            pos_stride=stride_of(pos), tri=tri, V=V, T=T, H=height,
         )  # fmt: skip
 
-    window = tiles.whole(height, width) if large else None
     if peeling is not None:
-        found = draw(context, batch, program, height, width, device, None, window, peeling.targets)
+        found = draw(context, batch, program, height, width, device, peeled=peeling.targets)
         found = peeling.remember(found)
         resolve(0, N, found, 0)
-    elif large:
+    elif isinstance(batch, Pieces):
         found = tiles.draw_tiled(context, batch, height, width, device)
         resolve(0, N, found, 0)
     else:
         found = draw(context, batch, program, height, width, device, resolve)
-    return (found, rast_db, ids) if from_rast else (rast, rast_db, found)
-
-
-def _named(peeling) -> str:
-    """The function that the user called."""
-    return "rasterize" if peeling is None else peeling.function
+    results[made] = found
+    return results["rast"], results["rast_db"], results["ids"]
 
 
 def _check_within(function: str, ranges: torch.Tensor, T: int) -> None:
@@ -72,22 +67,26 @@ def _check_within(function: str, ranges: torch.Tensor, T: int) -> None:
         n = int(wrong[0])
         raise ValueError(
             f"glrast.{function}: ranges must lie within tri, first >= 0 and first + count <= T={T}; "
-            f"row {n} is {ranges[n].tolist()}"
+            f"row {n} is [{int(first[n])}, {int(count[n])}]"
         )
 
 
-def _allocated(pos, N: int, height: int, width: int, output_db: bool, peeling, but: str = ""):
-    """rast, rast_db and ids, not yet filled; None for the one that OpenGL makes."""
+def _allocated(
+    function: str, pos: torch.Tensor, N: int, height: int, width: int, output_db: bool, but: str = ""
+) -> dict[str, torch.Tensor]:  # fmt: skip
+    """rast, rast_db and ids, not yet filled; without the one that OpenGL makes."""
+    pixels = (N, height, width)
     try:
-        return (
-            None if but == "rast" else pos.new_empty((N, height, width, 4)),
-            pos.new_empty((N, height, width, 4 if output_db else 0)),
-            None if but == "ids" else pos.new_empty((N, height, width), dtype=torch.int32),
-        )
+        results = {"rast_db": pos.new_empty((*pixels, 4 if output_db else 0))}
+        if but != "rast":
+            results["rast"] = pos.new_empty((*pixels, 4))
+        if but != "ids":
+            results["ids"] = pos.new_empty(pixels, dtype=torch.int32)
     except RuntimeError as error:  # nothing but memory is asked for
         size = 4 * N * height * width * (9 if output_db else 5)
         raise type(error)(  # on a GPU torch.OutOfMemoryError, which clients catch
-            f"glrast.{_named(peeling)}: resolution must be such that the result fits into memory; got "
+            f"glrast.{function}: resolution must be such that the result fits into memory; got "
             f"({height}, {width}), which takes {size / 1e9:,.0f} GB on {pos.device} for N={N}: "
             "draw smaller images, or fewer at once"
         ) from error
+    return results

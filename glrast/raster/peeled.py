@@ -30,7 +30,7 @@ class Peeled:
         self._abandoned.atexit = False
 
     def turn(
-        self, begin: int, format: tuple, height: int, width: int, images: int
+        self, begin: int, format: targets.Format, height: int, width: int, images: int
     ) -> tuple[Target, tuple[str, ...]]:
         """The cleared target for the chunk that begins at image `begin`, and the defines of the program to draw with;
         its last layer is bound to be read."""

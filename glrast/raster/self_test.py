@@ -14,9 +14,9 @@ import torch
 
 from ..gl import registry
 from ..gl.context import DeviceContext
-from ..gl.interop import HostCopy
+from ..gl.host_copy import HostCopy
 from ..launch import launch
-from .batch import Batch
+from .batch import Indexed
 from .draw import draw
 
 SIZE, SQUARES = 512, 32  # pixels; squares along each axis, whose edges lie between pixels
@@ -45,7 +45,7 @@ def check(context: DeviceContext) -> None:
             return
         context.sharing = shared
     context.close()
-    context.writes_depth = True
+    context.limits.writes_depth = True
     if _is_right(context):
         _warn(
             f"this driver ({context.version}) drops pixels when the depth test is on; a workaround keeps them "
@@ -67,12 +67,12 @@ def _is_right(context: DeviceContext) -> bool:
     pos, tri = (t.to(device) for t in _two_sheets())
     images = np.zeros((IMAGES, 4), dtype=np.int64)
     images[:, 3] = len(tri)
-    batch = Batch(pos, tri[None], images, "none")
+    batch = Indexed(pos, tri[None], images, "none")
     expected = _squares().to(device)
     return all(bool((_shown_square(context, batch, tri) == expected).all()) for _ in range(TRIES))
 
 
-def _shown_square(context: DeviceContext, batch: Batch, tri: torch.Tensor) -> torch.Tensor:
+def _shown_square(context: DeviceContext, batch: Indexed, tri: torch.Tensor) -> torch.Tensor:
     """[N,H,W]: the square of the near sheet at each pixel, by the way that `rasterize` takes; -1: none."""
     rast = torch.empty((IMAGES, SIZE, SIZE, 4), device=tri.device)
 

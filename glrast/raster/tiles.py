@@ -16,22 +16,18 @@ import numpy as np
 import torch
 
 from ..gl.context import DeviceContext
-from .batch import Batch, Window
+from ..gl.limits import Limits
+from .batch import Pieces, Window
 from .draw import draw
 
-_VIEWPORT = (
-    1 << 14
-)  # pixels, which every OpenGL 4.5 has; a power of two, as in shaders/rasterize.vert
+_VIEWPORT = 1 << 14  # pixels, as every OpenGL 4.5 has; a power of two, as in shaders/rasterize.vert
 _CELL = _VIEWPORT // 2
-_LARGEST_TILE = 1 << 13  # 512 MiB of ids and depth; no larger than a cell
-_GRID = (
-    256  # positions of a piece per pixel; kernels/rasterize/place.cuh and the shader say the same
-)
+_GRID = 256  # positions of a piece per pixel, as in kernels/rasterize/place.cuh and the shader
 
 
-def is_large(context: DeviceContext, height: int, width: int) -> bool:
-    """Whether the image is drawn from pieces: `draw_tiled`, or `draw` with the window `whole`."""
-    return max(height, width) > min(context.limits["size"], context.largest_plain)
+def is_large(limits: Limits, height: int, width: int) -> bool:
+    """Whether the image is drawn from pieces."""
+    return max(height, width) > min(limits.size, limits.largest_plain)
 
 
 def cell(height: int, width: int) -> int:
@@ -40,15 +36,15 @@ def cell(height: int, width: int) -> int:
 
 
 def draw_tiled(
-    context: DeviceContext, batch: Batch, height: int, width: int, device: torch.device
+    context: DeviceContext, batch: Pieces, height: int, width: int, device: torch.device
 ) -> torch.Tensor:
     """Rasterize pieces into int32 [N,H,W] triangle id + 1, tile by tile where the driver cannot do it at once."""
-    limit = context.limits["size"]
+    limit = context.limits.size
     if max(height, width) <= limit:
-        return draw(context, batch, "id", height, width, device, window=whole(height, width))
+        return draw(context, batch, "id", height, width, device)
     out = torch.empty((len(batch.images), height, width), dtype=torch.int32, device=device)
-    tile = min(limit // 2, _LARGEST_TILE)
-    corners = batch.pos[:, :, :2]
+    tile = min(limit // 2, context.limits.tile)
+    corners = batch.pieces[:, :, :2]
     low, high = corners.amin(1), corners.amax(1)  # [K,2]
     for bottom in range(0, height, tile):
         for left in range(0, width, tile):
@@ -56,21 +52,21 @@ def draw_tiled(
             h, w = part.shape[1:]
             begin = torch.tensor([left, bottom], device=device) * _GRID
             end = torch.tensor([left + w, bottom + h], device=device) * _GRID
-            shown = _those(batch, ((high > begin) & (low < end)).all(1))
             window = _window(bottom, left, h, w, height, width)
-            part.copy_(draw(context, shown, "id", h, w, device, window=window))
+            shown = _those(batch, ((high > begin) & (low < end)).all(1), window)
+            part.copy_(draw(context, shown, "id", h, w, device))
     return out
 
 
-def _those(batch: Batch, which: torch.Tensor) -> Batch:
+def _those(batch: Pieces, which: torch.Tensor, window: Window) -> Pieces:
     """The batch with only some of its pieces [K], in the same order. Waits for a GPU."""
     kept = which.nonzero()[:, 0]
     # how many are kept of the pieces before each
     before = np.append(0, which.cumsum(0).cpu().numpy())
-    images, (first, count) = batch.images.copy(), batch.images[:, 2:].T
-    images[:, 2], images[:, 3] = before[first], before[first + count] - before[first]
-    pos = batch.pos[kept] if len(kept) else batch.pos[:1]  # a buffer must not be empty
-    return replace(batch, pos=pos, images=images)
+    first, count = batch.images[:, 0], batch.images[:, 1]
+    images = np.column_stack([before[first], before[first + count] - before[first]])
+    pieces = batch.pieces[kept] if len(kept) else batch.pieces[:1]  # a buffer must not be empty
+    return replace(batch, pieces=pieces, images=images, window=window)
 
 
 def whole(height: int, width: int) -> Window:

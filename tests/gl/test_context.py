@@ -16,7 +16,7 @@ from tests.scenes import ODD
 
 
 def test_limits_and_names_are_those_of_the_driver(gl):
-    assert gl.limits["size"] >= 16384 and gl.limits["layers"] >= 2048  # what OpenGL 4.5 promises
+    assert gl.limits.size >= 16384 and gl.limits.layers >= 2048  # what OpenGL 4.5 promises
     assert gl.renderer and gl.version[0] == "4" and gl.extensions
 
 

@@ -19,7 +19,7 @@ def as_on_a_gpu(gl, monkeypatch):
 
     def switch(on=True):
         gl.close()
-        monkeypatch.setattr(gl, "culls_non_finite", on)
+        monkeypatch.setattr(gl.limits, "culls_non_finite", on)
 
     yield switch
     gl.close()
@@ -60,7 +60,7 @@ def test_a_poisoned_image_of_a_batch_takes_one_index_set_and_spoils_no_other(
 
 def test_writing_the_depth_changes_nothing(context, gl, monkeypatch):
     wanted = draw(context, scenes.overlapping_polygons())
-    monkeypatch.setattr(gl, "writes_depth", True)
+    monkeypatch.setattr(gl.limits, "writes_depth", True)
     for found, want in zip(draw(context, scenes.overlapping_polygons()), wanted):
         assert torch.equal(found, want)
 

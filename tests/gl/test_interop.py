@@ -9,8 +9,9 @@ import warnings
 import pytest
 import torch
 
-from glrast.gl import cudart, interop, registry
-from glrast.gl.interop import HostCopy, Registered
+from glrast.gl import cudart, host_copy, interop, registry
+from glrast.gl.host_copy import HostCopy
+from glrast.gl.interop import Registered
 from glrast.raster import draw as drawing
 from tests import scenes
 from tests.gl.fake_cudart import Error, Fake, FakeRuntime
@@ -29,16 +30,16 @@ def runtime(gl, device, monkeypatch):
         pytest.skip("the fake moves CPU tensors")
     gl.close()
     fake = FakeRuntime(gl)
-    monkeypatch.setattr(gl, "culls_non_finite", True)
+    monkeypatch.setattr(gl.limits, "culls_non_finite", True)
     monkeypatch.setattr(gl, "sharing", Registered(fake))
-    monkeypatch.setattr(interop, "_said", set())
-    submit = drawing._submit
+    monkeypatch.setattr(host_copy, "_said", set())
+    submit = drawing.submit
 
     def draws(*arguments):
         assert not fake.module.mapped(), "OpenGL drew from what is mapped"
         submit(*arguments)
 
-    monkeypatch.setattr(drawing, "_submit", draws)
+    monkeypatch.setattr(drawing, "submit", draws)
     yield fake
     fake.module.fail = None
     gl.close()
@@ -122,9 +123,8 @@ def test_storage_that_grows_is_registered_again_after_the_old_is_unregistered(
 def test_targets_that_make_room_are_unregistered_before_they_go(
     context, gl, scene, runtime, monkeypatch
 ):
-    from glrast.gl import targets
 
-    monkeypatch.setattr(targets, "_KEPT_BYTES", 1)
+    monkeypatch.setattr(gl.limits, "kept_bytes", 1)
     for size in (ODD, (20, 20), (30, 30)):
         draw(context, size=size, scene=scene)
     images = [r for r in runtime.module.registered.values() if r.kind == "image"]
@@ -134,7 +134,7 @@ def test_targets_that_make_room_are_unregistered_before_they_go(
 def test_chunks_are_mapped_one_after_the_other(context, gl, scene, runtime, monkeypatch):
     wanted = draw(context, scene=scene)
     gl.close()
-    monkeypatch.setitem(gl.limits, "layers", 1)
+    monkeypatch.setattr(gl.limits, "layers", 1)
     assert torch.equal(draw(context, scene=scene), wanted)
 
 
@@ -268,7 +268,7 @@ class Context:
 
 @pytest.fixture
 def choose(gl, monkeypatch):
-    monkeypatch.setattr(interop, "_said", set())
+    monkeypatch.setattr(host_copy, "_said", set())
 
     def choose(devices=(0,), software=False, index=0, error=None):
         made = FakeRuntime(gl, index, devices)

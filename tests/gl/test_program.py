@@ -12,7 +12,7 @@ from glrast.launch import source
     "defines", [(), ("FULL",), ("LAYERED_VERTEX",), ("FULL", "LAYERED_VERTEX")]
 )
 def test_every_variant_compiles_once(gl, defines):
-    if "LAYERED_VERTEX" in defines and not gl.layered_vertex:
+    if "LAYERED_VERTEX" in defines and not gl.limits.layered_vertex:
         pytest.skip("this driver's vertex stage cannot choose the layer")
     with gl.current():
         first = module.program(gl, "rasterize", *defines)

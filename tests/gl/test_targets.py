@@ -69,7 +69,7 @@ def test_a_size_that_was_used_is_kept_and_the_oldest_go_first(current, monkeypat
 
     for key in [k for k in current.objects if k[0] == "target"]:
         current.objects.pop(key).release()
-    monkeypatch.setattr(targets, "_KEPT_BYTES", 3 * get(64).bytes)
+    monkeypatch.setattr(current.limits, "kept_bytes", 3 * get(64).bytes)
     first = get(64)
     get(63), get(62)
     assert get(64) is first and kept() == [63, 62, 64]  # used again: the youngest

@@ -208,7 +208,7 @@ def test_the_whole_way_of_a_gpu_gives_the_same_image_and_gradient(
     gl.close()
     runtime = FakeRuntime(gl)
     monkeypatch.setattr(gl, "sharing", interop.Registered(runtime))
-    monkeypatch.setattr(gl, "culls_non_finite", True)
+    monkeypatch.setattr(gl.limits, "culls_non_finite", True)
     read = runtime.module.calls.count
     with emulate():
         for _ in range(2):
@@ -223,13 +223,13 @@ def test_the_whole_way_of_a_gpu_gives_the_same_image_and_gradient(
 
 
 def test_a_large_image_goes_the_whole_way_of_a_gpu_in_tiles(gl, emulate, monkeypatch):
-    monkeypatch.setattr(gl, "largest_plain", 0)
+    monkeypatch.setattr(gl.limits, "largest_plain", 0)
     context = glrast.Context(gl.device)
     wanted = rasterized(context)
-    monkeypatch.setitem(gl.limits, "size", 20)
+    monkeypatch.setattr(gl.limits, "size", 20)
     runtime = FakeRuntime(gl)
     monkeypatch.setattr(gl, "sharing", interop.Registered(runtime))
-    monkeypatch.setattr(gl, "culls_non_finite", True)
+    monkeypatch.setattr(gl.limits, "culls_non_finite", True)
     with emulate():
         found = rasterized(context)
     for f, w in zip(found, wanted):

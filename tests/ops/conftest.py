@@ -10,5 +10,5 @@ def context(request, device, gl, monkeypatch):
     """A glrast.Context on the device: once per program, and once from pieces (kernels/rasterize/place.cuh)."""
     if request.param != "pieces":
         return glrast.Context(device, buffers=request.param)
-    monkeypatch.setattr(gl, "largest_plain", 0)
+    monkeypatch.setattr(gl.limits, "largest_plain", 0)
     return glrast.Context(device)

@@ -192,16 +192,16 @@ def test_every_call_to_opengl_is_followed_by_asking_for_its_error(gl):
 
 
 def test_a_call_that_moderngl_makes_is_named_too(gl, monkeypatch):
-    from glrast.raster import draw as drawing
+    from glrast.raster.batch import Corners
 
-    upload = drawing._upload
+    upload = Corners.upload
 
     def broken(*arguments):
         buffers = upload(*arguments)
         gl.gl._plain["glEnable"](0x1234)
         return buffers
 
-    monkeypatch.setattr(drawing, "_upload", broken)
+    monkeypatch.setattr(Corners, "upload", broken)
     context, scene = glrast.Context(gl.device), scenes.one_triangle(1)
     message = "GL_INVALID_ENUM after writing pos and tri to their buffers"
     with glrast.debug(), pytest.raises(RuntimeError, match=message):

@@ -5,9 +5,8 @@ import pytest
 import torch
 
 import glrast
-from glrast.raster import draw as gl_draw
 from glrast.raster import layers
-from glrast.raster.batch import Batch
+from glrast.raster.batch import Corners, Indexed
 from tests import scenes
 from tests.ops.compare import close, on, random, ranges_for, relative_error
 from tests.reference import peel as twin
@@ -107,11 +106,11 @@ def test_images_in_chunks_pieces_and_layers_one_by_one_give_the_same(context, gl
     for image in range(5):
         alone = glrast.peel(context, pos[image : image + 1], tri, ODD)
         assert all(torch.equal(a[0][0], w[0][image]) for a, w in zip(alone, wanted))
-    monkeypatch.setitem(gl.limits, "layers", 2)
+    monkeypatch.setattr(gl.limits, "layers", 2)
     assert same()
-    monkeypatch.setattr(gl_draw, "_SOFTWARE_TRIANGLES", 7)
+    monkeypatch.setattr(gl.limits, "submission_triangles", 7)
     assert same()
-    monkeypatch.setattr(gl, "layered_vertex", False)
+    monkeypatch.setattr(gl.limits, "layered_vertex", False)
     assert same()
 
 
@@ -289,7 +288,7 @@ def test_only_a_triangle_surely_before_the_layer_is_left_out(device):
         peeling.nearest = torch.full((1, 4, 4), 2.0 if empty else 0.5, device=device)
         peeling.size = (32, 32)
         tri = torch.tensor([[[0, 1, 2]]], dtype=torch.int32, device=device)
-        batch = Batch(pos[None].to(device), tri, np.array([[0, 0, 0, 1]]), "none")
+        batch = Indexed(pos[None].to(device), tri, np.array([[0, 0, 0, 1]]), "none")
         return bool(peeling.without_what_lies_before(batch, None).indices.any())
 
     assert not stays(0.4) and not stays([0.1, 0.2, 0.25]) and stays(0.5) and stays(0.6)
@@ -333,8 +332,8 @@ def drawn_triangles(context, monkeypatch, pos, tri, resolution):
 
     def counted(self, *arguments):
         batch = real(self, *arguments)
-        if batch.indices is None:
-            sizes.append(int(batch.blocks.sum()))
+        if isinstance(batch, Corners):
+            sizes.append(int(batch.counts.sum()))
         else:
             sizes.append(int((batch.indices[..., 0] != batch.indices[..., 1]).sum()))
         return batch

@@ -1,11 +1,9 @@
 """draw: one submission, layer by layer, in chunks or in pieces: always the same bits."""
 
-import numpy as np
 import pytest
 import torch
 
 import glrast
-from glrast.raster import draw as module
 from tests import scenes
 from tests.ops.compare import on
 from tests.scenes import ODD
@@ -26,7 +24,7 @@ def test_a_driver_whose_vertex_stage_cannot_choose_the_layer_gives_the_same(
     context, gl, monkeypatch
 ):
     wanted = everything(context)
-    monkeypatch.setattr(gl, "layered_vertex", False)
+    monkeypatch.setattr(gl.limits, "layered_vertex", False)
     assert same(everything(context), wanted)
     monkeypatch.undo()
     assert same(everything(context), wanted)
@@ -36,37 +34,25 @@ def test_a_driver_whose_vertex_stage_cannot_choose_the_layer_gives_the_same(
 def test_batches_beyond_the_layer_limit_are_drawn_in_chunks(context, gl, monkeypatch, layers):
     wanted = everything(context)
     context.close()
-    monkeypatch.setitem(gl.limits, "layers", layers)
+    monkeypatch.setattr(gl.limits, "layers", layers)
     assert same(everything(context), wanted)
     assert {key[4] for key in gl.objects if key[0] == "target"} <= set(range(1, layers + 1))
 
 
 def test_chunks_that_would_take_too_much_memory_are_smaller(context, gl, monkeypatch):
     wanted = everything(context)
-    monkeypatch.setattr(module, "_CHUNK_BYTES", 2 * 20 * 17 * 33)
-    sizes = [
-        module._layers_per_chunk(gl, format, *ODD)
-        for format in (module.targets.R32UI, module.targets.RGBA32F)
-    ]
-    assert sizes == [5, 2]
+    monkeypatch.setattr(gl.limits, "chunk_bytes", 2 * 20 * 17 * 33)
+    assert [gl.limits.images_at_once(*ODD, channels) for channels in (1, 4)] == [5, 2]
     assert same(everything(context), wanted)
-    monkeypatch.setattr(module, "_CHUNK_BYTES", 1)  # never less than one image
+    monkeypatch.setattr(gl.limits, "chunk_bytes", 1)  # never less than one image
     assert same(everything(context), wanted)
 
 
 @pytest.mark.parametrize("triangles", [1, 7, 10**6])
 def test_draws_cut_into_pieces_give_the_same(context, gl, monkeypatch, triangles):
     wanted = everything(context)
-    monkeypatch.setattr(module, "_SOFTWARE_TRIANGLES", triangles)
+    monkeypatch.setattr(gl.limits, "submission_triangles", triangles)
     assert same(everything(context), wanted)
-
-
-def test_pieces_cover_each_draw_once_and_in_order():
-    images = np.array([[0, 0, 10, 20], [1, 5, 0, 0], [2, 7, 3, 8], [3, 9, 40, 1]])
-    pieces, layer = module._in_pieces(images, np.arange(4), 8)
-    assert pieces[:, 2:].tolist() == [[10, 8], [18, 8], [26, 4], [0, 0], [3, 8], [40, 1]]
-    assert layer.tolist() == [0, 0, 0, 1, 2, 3]
-    assert pieces[:, :2].tolist() == images[layer, :2].tolist()
 
 
 def test_buffers_grow_and_are_used_again(context, gl):
@@ -116,7 +102,7 @@ def test_an_opengl_error_is_raised_by_the_call_it_shows_in_and_does_not_linger(c
 
 @pytest.mark.slow
 def test_the_widest_and_the_highest_image_are_drawn(context, gl):
-    limit = gl.limits["size"]
+    limit = gl.limits.size
     pos, tri, _ = on(context, scenes.one_triangle(1))
     for size in ((limit, 3), (3, limit)):
         rast, _ = glrast.rasterize(context, pos, tri, size)
@@ -130,7 +116,7 @@ def test_the_widest_and_the_highest_image_are_drawn(context, gl):
 
 @pytest.mark.slow
 def test_a_batch_larger_than_the_real_layer_limit_is_drawn(context, gl):
-    images = gl.limits["layers"] + 3
+    images = gl.limits.layers + 3
     pos, tri, _ = on(context, scenes.one_triangle(1))
     rast, _ = glrast.rasterize(context, pos.expand(images, -1, -1), tri, (3, 5))
     assert rast[0].any() and torch.equal(rast, rast[:1].expand_as(rast))

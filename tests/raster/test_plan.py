@@ -6,6 +6,7 @@ import torch
 import glrast
 from glrast.gl.registry import by_handle
 from glrast.raster import plan
+from glrast.raster.batch import Corners
 
 SIZES = (0.002, 0.02, 0.2, 2.0)  # of triangles, in units of half an image
 RESOLUTION = (33, 57)
@@ -36,7 +37,7 @@ def test_images_are_those_of_all_triangles(monkeypatch, cull, buffers, snapped):
         pos, tri = soup(size, seed, snapped)
         given = glrast.rasterize(ctx, pos, tri, RESOLUTION, cull=cull)
         with monkeypatch.context() as patch:
-            patch.setattr(plan, "_MOST_BYTES", -1)  # nothing is left out
+            patch.setattr(by_handle(ctx.handle).limits, "selected_bytes", -1)  # nothing is left out
             everything = glrast.rasterize(ctx, pos, tri, RESOLUTION, cull=cull)
         assert size < 0.1 or (everything[0][..., 3] > 0).any()
         assert all(torch.equal(a, b) for a, b in zip(given, everything))
@@ -50,7 +51,7 @@ def test_ranges_keep_their_numbers(monkeypatch):
     transposed = torch.tensor(ranges).T.contiguous().T
     again, _ = glrast.rasterize(ctx, pos[0], tri, RESOLUTION, ranges=transposed, cull="back")
     assert torch.equal(given, again)
-    monkeypatch.setattr(plan, "_MOST_BYTES", -1)
+    monkeypatch.setattr(by_handle(ctx.handle).limits, "selected_bytes", -1)
     everything, _ = glrast.rasterize(ctx, pos[0], tri, RESOLUTION, ranges=ranges, cull="back")
     assert (given[0, ..., 3] > 0).any() and torch.equal(given, everything)
 
@@ -62,8 +63,8 @@ def kept(ndc, cull: str = "none", resolution=(32, 32), w: float = 1.0) -> list[i
     tri = torch.arange(len(corners), dtype=torch.int32).reshape(-1, 3)
     context = by_handle(glrast.Context("cpu").handle)
     batch = plan.drawable(context, pos, tri, None, *resolution, cull)
-    assert batch.blocks is not None and batch.indices is None
-    corners = batch.pos[: int(batch.blocks.sum())]
+    assert isinstance(batch, Corners)
+    corners = batch.corners[: int(batch.counts.sum())]
     numbers = corners.view(torch.int32)[..., 4]
     assert (numbers == numbers[:, :1]).all()
     assert torch.equal(corners[..., :4], pos[0][tri[numbers[:, 0].long()].long()])

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from glrast.gl.interop import HostCopy
+from glrast.gl.host_copy import HostCopy
 from glrast.raster import draw as drawing
 from glrast.raster import self_test
 
@@ -18,12 +18,12 @@ def small(monkeypatch, gl):
     monkeypatch.setattr(self_test, "SQUARES", 16)
     yield
     gl.close()
-    gl.writes_depth = False
+    gl.limits.writes_depth = False
 
 
 def losing(monkeypatch, unless):
     """A driver that loses one pixel, unless ..."""
-    submit = drawing._submit
+    submit = drawing.submit
 
     def lossy(context, target, *arguments):
         submit(context, target, *arguments)
@@ -38,14 +38,14 @@ def losing(monkeypatch, unless):
         else:
             target.__dict__.pop("read", None)
 
-    monkeypatch.setattr(drawing, "_submit", lossy)
+    monkeypatch.setattr(drawing, "submit", lossy)
 
 
 def test_a_driver_that_draws_right_is_left_alone(gl, small):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         self_test.check(gl)
-    assert not gl.writes_depth
+    assert not gl.limits.writes_depth
 
 
 def test_the_full_picture_is_right_here(gl):
@@ -54,10 +54,10 @@ def test_the_full_picture_is_right_here(gl):
 
 
 def test_a_driver_that_loses_a_pixel_writes_depths(gl, small, monkeypatch):
-    losing(monkeypatch, unless=lambda context: context.writes_depth)
+    losing(monkeypatch, unless=lambda context: context.limits.writes_depth)
     with pytest.warns(RuntimeWarning, match="drops pixels .*535.129"):
         self_test.check(gl)
-    assert gl.writes_depth
+    assert gl.limits.writes_depth
 
 
 def test_a_driver_that_cannot_be_helped_is_named(gl, small, monkeypatch):
@@ -81,11 +81,11 @@ def test_interop_that_reads_something_else_gives_way_to_host_memory(gl, small, m
     monkeypatch.setattr(gl, "sharing", Wrong())
     with pytest.warns(RuntimeWarning, match="CUDA does not read what OpenGL drew"):
         self_test.check(gl)
-    assert isinstance(gl.sharing, HostCopy) and not gl.writes_depth
+    assert isinstance(gl.sharing, HostCopy) and not gl.limits.writes_depth
 
 
 def test_what_fails_outright_is_left_to_the_first_real_call(gl, small, monkeypatch):
     monkeypatch.setattr(self_test, "_is_right", lambda context: 1 / 0)
     with pytest.warns(RuntimeWarning, match=r"could not run \(ZeroDivisionError"):
         self_test.check(gl)
-    assert not gl.writes_depth
+    assert not gl.limits.writes_depth

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import glrast
-from glrast.raster import draw as drawing
+from glrast.gl.buffers import buffer
 from tests import scenes
 from tests.raster.test_plan import soup
 from tests.scenes import ODD
@@ -20,13 +20,13 @@ _PIXELS_SNAPPED_OTHERWISE = 5e-5
 @pytest.fixture
 def limit(gl, monkeypatch):
     """Sets the driver's largest texture to a few pixels, so that small images need tiles of half that."""
-    return lambda extent: monkeypatch.setitem(gl.limits, "size", extent)
+    return lambda extent: monkeypatch.setattr(gl.limits, "size", extent)
 
 
 @pytest.fixture
 def pieces(device, gl, monkeypatch):
     """A context that draws every image as a large one."""
-    monkeypatch.setattr(gl, "largest_plain", 0)
+    monkeypatch.setattr(gl.limits, "largest_plain", 0)
     return glrast.Context(device)
 
 
@@ -87,12 +87,12 @@ def test_triangles_that_opengl_places_differ_between_windows(device, gl):
 def test_large_images_are_the_same_in_tiles_of_any_size(device, gl, limit, name, extent, upright):
     """Nothing but the limit is pretended here: at once or in the largest tiles, in others, in others again."""
     size = (extent, 12) if upright else (12, extent)
-    assert gl.largest_plain < extent or not gl.software
+    assert gl.limits.largest_plain < extent or not gl.software
     pos, tri = (t.to(device) for t in SCENES[name]())
     ctx = glrast.Context(device)
     wanted, _ = glrast.rasterize(ctx, pos, tri, size)
     assert (wanted[..., 3] > 0).any()
-    if extent <= gl.limits["size"]:
+    if extent <= gl.limits.size:
         with glrast.DepthPeeler(ctx, pos, tri, size) as peeler:
             assert torch.equal(peeler.rasterize_next_layer()[0], wanted)
     for most in (9000, 3001):
@@ -118,13 +118,13 @@ def test_no_hole_between_slivers_that_the_border_cuts(pieces, size, cull):
 
 
 def test_pieces_for_which_a_buffer_is_too_small_are_drawn_one_part_after_the_other(
-    pieces, limit, monkeypatch
+    pieces, gl, limit, monkeypatch
 ):
     pos, tri = (t.to(pieces.device) for t in SCENES["closed meshes, beyond the borders"]())
     ranges = [[0, 100], [50, 0], [20, len(tri) - 20]]
     wanted, _ = glrast.rasterize(pieces, pos, tri, ODD)
     of_ranges, _ = glrast.rasterize(pieces, pos[0], tri, ODD, ranges=ranges)
-    monkeypatch.setattr(drawing, "_MOST_PIECES", 37)
+    monkeypatch.setattr(gl.limits, "buffer_pieces", 37)
     for most in (16384, 16):
         limit(most)
         assert torch.equal(glrast.rasterize(pieces, pos, tri, ODD)[0], wanted)
@@ -136,7 +136,7 @@ def test_a_buffer_that_opengl_refuses_is_named_and_forgotten(device, gl):
     ctx = glrast.Context(device)
     wanted, _ = glrast.rasterize(ctx, pos, tri, ODD)
     with gl.current(), pytest.raises(RuntimeError, match="making the buffer 'pos' of"):
-        drawing._buffer(gl, "pos", 1 << 45)
+        buffer(gl, "pos", 1 << 45)
     assert torch.equal(glrast.rasterize(ctx, pos, tri, ODD)[0], wanted)
 
 
@@ -145,7 +145,7 @@ def test_pieces_cover_what_triangles_cover(device, gl, monkeypatch, name):
     pos, tri = (t.to(device) for t in SCENES[name]())
     ctx = glrast.Context(device, buffers="id")
     wanted = everything(ctx, pos, tri, ODD)
-    monkeypatch.setattr(gl, "largest_plain", 0)
+    monkeypatch.setattr(gl.limits, "largest_plain", 0)
     for f, w in zip(everything(ctx, pos, tri, ODD), wanted, strict=True):
         assert torch.equal(f, w)
 
@@ -155,7 +155,7 @@ def test_many_small_pieces_cover_what_triangles_cover(device, gl, monkeypatch):
     pos, tri = (t.to(device) for t in crumpled_sheet(200))
     ctx = glrast.Context(device, buffers="id")
     wanted, _ = glrast.rasterize(ctx, pos, tri, (777, 500))
-    monkeypatch.setattr(gl, "largest_plain", 0)
+    monkeypatch.setattr(gl.limits, "largest_plain", 0)
     found, _ = glrast.rasterize(ctx, pos, tri, (777, 500))
     same = found[..., 3] == wanted[..., 3]
     assert (~same).float().mean() <= _PIXELS_SNAPPED_OTHERWISE
@@ -221,7 +221,7 @@ def test_opengl_holds_one_tile_at_a_time(context, gl, limit):
 @pytest.mark.parametrize("upright", [False, True])
 def test_an_image_beyond_the_drivers_limit_shows_what_float64_says(gl, device, upright):
     """Each pixel's centre is in the triangle it shows, to the grid of 1/256 pixel; none is empty."""
-    extent = 2 * gl.limits["size"] + 33
+    extent = 2 * gl.limits.size + 33
     height, width = (extent, 3) if upright else (3, extent)
     pos, tri = crumpled_sheet(40, zoom=1.2)
     rast, _ = glrast.rasterize(glrast.Context(device), pos.to(device), tri.to(device), (height, width))  # fmt: skip

@@ -1,0 +1,75 @@
+"""OpenGL storage and tensors by way of host memory: for CPU tensors, and for CUDA tensors where nothing better does."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from typing import Protocol
+
+import moderngl
+import torch
+
+# The index buffer that was written last, and a weak reference to the tensor that it holds.
+Uploaded = tuple[moderngl.Buffer | None, Callable[[], torch.Tensor | None]]
+NOTHING: Uploaded = (None, lambda: None)
+_said: set[str] = set()
+
+
+class Target(Protocol):
+    """What is drawn into (targets.py): a texture of so many layers and channels."""
+
+    color: int
+    layers: int
+    channels: int
+
+    def read(self, out: torch.Tensor) -> None: ...
+
+
+def host_copy(reason: str) -> HostCopy:
+    """Says once why CUDA tensors take the long way."""
+    if reason not in _said:
+        _said.add(reason)
+        warnings.warn(
+            f"glrast: OpenGL's images reach CUDA through host memory, correct but slower: {reason}. "
+            "See `glrast doctor`",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+    return HostCopy(reason)
+
+
+class HostCopy:
+    """Through host memory: for CPU tensors a memcpy inside the driver; for CUDA tensors correct and slow."""
+
+    def __init__(self, reason: str = ""):
+        self.reason = reason  # why not shared
+        self.uploaded = NOTHING
+
+    def write(self, buffer: moderngl.Buffer, tensor: torch.Tensor, again: bool = True) -> None:
+        """Copy a contiguous tensor to the start of `buffer`. `again`: the next call will do the same."""
+        buffer.write(tensor.detach().cpu().numpy())
+
+    def to_opengl(self) -> None:
+        """What was written is OpenGL's from here on."""
+
+    @contextmanager
+    def drawn(self, target: Target, out: torch.Tensor) -> Generator[int, None, None]:
+        """What a target's layers hold: in `out` (yields 0), or in the texture object that is yielded."""
+        self.read(target, out)
+        yield 0
+
+    def read(self, target: Target, out: torch.Tensor) -> None:
+        """Copy a target's layers into `out`, contiguous, on any device."""
+        if out.device.type == "cpu":
+            target.read(out)
+            return
+        staging = torch.empty(out.shape, dtype=out.dtype, device="cpu", pin_memory=True)
+        target.read(staging)
+        out.copy_(staging)
+
+    def forget(self, thing: object) -> None:
+        """`thing` is about to be deleted."""
+
+    def close(self) -> None:
+        self.uploaded = NOTHING
