@@ -17,7 +17,9 @@ from . import source
 
 _BLOCK = (32, 4, 1)  # as GLRAST_CUDA_THREAD in kernels/device.cuh counts them
 _THREADS = 128
-OPTIONS = ("-std=c++17", "-default-device")
+# CuPy gives three more: -ftz=true, the architecture, --device-as-default-execution-space. NVRTC before 12.9 refuses an
+# option that is given twice, under either of its names.
+OPTIONS = ("-std=c++17",)
 RECORD = "-DGLRAST_RECORD"
 
 # The adds that one element of a scatter kernel makes, at most.

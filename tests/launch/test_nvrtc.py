@@ -1,5 +1,11 @@
-"""Every kernel file compiles for every architecture that PyTorch supports, without a GPU: NVRTC needs no driver."""
+"""Every kernel file compiles for every architecture that PyTorch supports, without a GPU: NVRTC needs no driver.
 
+NVRTC is given what CuPy gives it: our options and its own. One that refuses an option given twice is among those asked
+(`old`), and where CuPy is installed its own compile function.
+"""
+
+import ctypes
+import importlib.metadata
 import re
 
 import pytest
@@ -11,6 +17,13 @@ ARCHITECTURES = (75, 80, 86, 89, 90, 100, 120)
 # The recording form differs in device.cuh alone: the oldest and the newest will do.
 RECORDING = (75, 120)
 STEMS = sorted(source.stems())
+# What CuPy adds (cupy/cuda/compiler.py), each under all the names that NVRTC knows.
+CUPYS = {
+    "-ftz=true": ("--ftz", "-ftz"),
+    "--device-as-default-execution-space": ("-default-device",),
+    "-arch=sm_75": ("--gpu-architecture", "--gpu-name"),
+}
+OLD = (12, 8)  # the last that refuses an option given twice; PyTorch 2.8 to 2.10 bring it
 SCATTER = [stem for stem in STEMS if set(source.kernels(stem)) & set(cuda.ADDS)]
 
 
@@ -26,6 +39,43 @@ def nvrtc():
             f"{type(error).__name__}"
         )
     return module
+
+
+def test_cupy_gives_no_option_a_second_time():
+    names = [name for given, others in CUPYS.items() for name in (given.partition("=")[0], *others)]
+    for ours in (*cuda.OPTIONS, cuda.RECORD):
+        assert ours.partition("=")[0] not in names
+    assert len(set(cuda.OPTIONS)) == len(cuda.OPTIONS)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("options", [(), (cuda.RECORD,)], ids=["atomics", "recording"])
+def test_an_nvrtc_that_refuses_doubled_options_compiles(old, options):
+    cubin, log = old(source.text("transform"), *as_cupy_gives(75, *options))
+    assert cubin and not warnings(log), log
+    _, log = old(source.text("transform"), *as_cupy_gives(75, "-default-device"))
+    assert "defined more than once" in log  # it is one of those
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("options", [(), (cuda.RECORD,)], ids=["atomics", "recording"])
+def test_cupys_own_compiler_takes_our_options(options, monkeypatch):
+    pytest.importorskip(
+        "cupy", exc_type=ImportError, reason="CuPy is not installed (pip install cupy-cuda12x)"
+    )
+    from cupy.cuda import compiler
+
+    monkeypatch.setattr(  # what it would ask a driver
+        compiler, "_get_arch_for_options_for_nvrtc", lambda arch: (f"-arch=sm_{arch}", "cubin")
+    )
+    given = (*cuda.OPTIONS, *options, "-ftz=true")  # as _compile_with_cache_cuda hands them on
+    try:
+        cubin, _ = compiler.compile_using_nvrtc(source.text("transform"), given, arch="75")
+    except Exception as error:
+        if type(error).__name__ != "DynamicLibNotFoundError":
+            raise
+        pytest.skip("CuPy finds no NVRTC (pip install nvidia-cuda-nvrtc-cu12)")
+    assert b"transform" in cubin
 
 
 @pytest.mark.slow
@@ -78,6 +128,47 @@ def test_an_error_names_the_kernel_file_and_the_line(nvrtc):
     assert message.startswith(f"glrast: kernels/common.cuh:{at + 1} does not compile: struct Float")
 
 
+def as_cupy_gives(architecture, *options):
+    others = [word for word in CUPYS if not word.startswith("-arch")]
+    return [*cuda.OPTIONS, *options, *others, f"-arch=sm_{architecture}"]
+
+
+@pytest.fixture(scope="module")
+def old():
+    """Compile with an NVRTC of OLD or before: old(text, *options) -> (cubin, log).
+
+    By its own library: cuda-bindings may find a newer one beside it.
+    """
+    package = "nvidia-cuda-nvrtc-cu12"
+    try:
+        found = importlib.metadata.distribution(package)
+    except importlib.metadata.PackageNotFoundError:
+        pytest.skip(f"an NVRTC before 12.9 is not here (pip install '{package}<12.9')")
+    if tuple(map(int, found.version.split(".")[:2])) > OLD:
+        pytest.skip(f"an NVRTC before 12.9 is not here (pip install '{package}<12.9')")
+    (file,) = [f for f in found.files or () if f.name == "libnvrtc.so.12"]
+    library = ctypes.CDLL(str(file.locate()))
+
+    def said(program, what):
+        size = ctypes.c_size_t()
+        assert getattr(library, f"nvrtcGet{what}Size")(program, ctypes.byref(size)) == 0
+        held = ctypes.create_string_buffer(size.value)
+        assert getattr(library, f"nvrtcGet{what}")(program, held) == 0
+        return held.raw
+
+    def compile(text, *options):
+        program = ctypes.c_void_p()
+        words = (ctypes.c_char_p * len(options))(*(word.encode() for word in options))
+        made = library.nvrtcCreateProgram(
+            ctypes.byref(program), text.encode(), b"glrast.cu", 0, None, None
+        )
+        assert made == 0
+        failed = library.nvrtcCompileProgram(program, len(options), words)
+        return b"" if failed else said(program, "CUBIN"), said(program, "ProgramLog").decode()
+
+    return compile
+
+
 def placed(struct, dtype):
     """static_asserts of the struct's size and of every member's offset."""
     checks = [f'static_assert(sizeof({struct}) == {dtype.itemsize}, "{struct}");']
@@ -96,7 +187,7 @@ def warnings(log):
 
 def compiled(nvrtc, text, architecture, *options):
     """The cubin (empty where it does not compile) and what the compiler said."""
-    words = [f"-arch=sm_{architecture}", *cuda.OPTIONS, *options]
+    words = as_cupy_gives(architecture, *options)
     error, program = nvrtc.nvrtcCreateProgram(text.encode(), b"glrast.cu", 0, [], [])
     assert error == nvrtc.nvrtcResult.NVRTC_SUCCESS
     try:
