@@ -5,7 +5,8 @@ What a call needs to be current: the OpenGL context that owns the storage, in th
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+from collections.abc import Generator
+from contextlib import AbstractContextManager, contextmanager
 from importlib import import_module
 from typing import Any
 
@@ -52,6 +53,13 @@ class Runtime:
         return made
 
     # ---- devices
+
+    @contextmanager
+    def on_device(self) -> Generator[None, None, None]:
+        """The device current in this thread for a `with`, for PyTorch and for these calls; put back afterwards."""
+        with self.guard():
+            self.use_device()
+            yield
 
     def use_device(self) -> None:
         """CUDA's current device in this thread: the runtime makes its context at the first call."""

@@ -31,8 +31,8 @@ def sharing(device: torch.device, software: bool, renderer: str) -> HostCopy | R
     except ImportError:
         return host_copy(_NO_BINDINGS)
     try:
-        runtime.use_device()
-        found = runtime.gl_devices()
+        with runtime.on_device():
+            found = runtime.gl_devices()
     except cudart.CudaError as error:
         return host_copy(str(error))
     if device.index not in found:
@@ -47,8 +47,8 @@ def cuda_devices(device: torch.device) -> list[int] | None:
     except ImportError:
         return None
     try:
-        runtime.use_device()
-        return runtime.gl_devices()
+        with runtime.on_device():
+            return runtime.gl_devices()
     except cudart.CudaError:  # of no use for CUDA: `sharing` asks again, and tells the reason
         return []
 
@@ -130,7 +130,7 @@ class Registered:
         try:
             yield texture
         finally:
-            with self.runtime.guard():
+            with self.runtime.on_device():
                 self._retire(texture)
 
     def read(self, target: Target, out: torch.Tensor) -> None:
@@ -165,18 +165,16 @@ class Registered:
                 self.forget(resource.thing)
         finally:
             self.resources.clear()
-            while self.retired:
-                event, texture = self.retired.popleft()
-                event.synchronize()  # closing may wait
-                self.runtime.destroy_texture(texture)
+            if self.retired:
+                with self.runtime.on_device():
+                    self._destroy_retired()
 
     # ---- how
 
     @contextmanager
     def _entered(self) -> Generator[int, None, None]:
         """The device current, and the stream's work after that of the last call's stream. Yields the stream."""
-        with self.runtime.guard():
-            self.runtime.use_device()
+        with self.runtime.on_device():
             stream = self.runtime.stream()
             if self.last is not None and self.last[0] != stream:
                 self.runtime.wait(self.last[1])
@@ -221,11 +219,17 @@ class Registered:
         while self.retired[0][0].query() and len(self.retired) > 1:
             self.runtime.destroy_texture(self.retired.popleft()[1])
 
+    def _destroy_retired(self) -> None:
+        while self.retired:
+            event, texture = self.retired.popleft()
+            event.synchronize()  # closing may wait
+            self.runtime.destroy_texture(texture)
+
     def _give_up(self, error: cudart.CudaError) -> None:
         """Everything back to OpenGL, as far as CUDA still answers; host memory from here on."""
         for undo in (self._unmap_all, *(self._unregister(r) for r in self.resources.values())):
             try:
-                with self.runtime.guard():
+                with self.runtime.on_device():
                     undo()
             except cudart.CudaError:
                 pass  # the first error is the one to tell

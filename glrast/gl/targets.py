@@ -141,15 +141,21 @@ def keep(context: DeviceContext, found: Target) -> None:
     if key in context.objects:
         key = (*key, "second")
     if key in context.objects:
-        found.release()
+        drop(context, found)
         return
-    others = [k for k in context.objects if k[0] == "target"]
+    # a copy, made at once: another thread may put in what is not drawn into without holding the lock
+    others = [k for k in tuple(context.objects) if k[0] == "target"]
     kept: int = found.bytes + sum(context.objects[k].bytes for k in others)
     for other in others:  # dictionaries keep insertion order: oldest use first
         if kept <= context.limits.kept_bytes:
             break
         gone: Target = context.objects.pop(other)
         kept -= gone.bytes
-        context.sharing.forget(gone)
-        gone.release()
+        drop(context, gone)
     context.objects[key] = found
+
+
+def drop(context: DeviceContext, target: Target) -> None:
+    """Free a target that is in no cache: CUDA, which may know it, lets go of it first."""
+    context.sharing.forget(target)
+    target.release()

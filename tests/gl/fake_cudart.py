@@ -1,20 +1,24 @@
 """cuda.bindings.runtime without a GPU, over a real OpenGL context: it keeps CUDA's rules and moves the real bytes.
 
 A mapped buffer is host memory that reaches OpenGL when it is unmapped; a mapped texture is host memory filled when it
-is mapped, and a texture object is what tests/launch/emulator.h reads. A broken rule is an AssertionError.
+is mapped, and a texture object is what tests/launch/emulator.h reads. A broken rule is an AssertionError: the device is
+current at every call and the one before it afterwards, and so is the OpenGL context.
 """
 
 import ctypes
-from contextlib import nullcontext
+from contextlib import contextmanager
 from types import SimpleNamespace
 
 import numpy as np
 
 from glrast.gl import cudart
+from glrast.gl.egl import _library
 
-_BYTES = {0x8236: 4, 0x8814: 16}  # R32UI, RGBA32F
-_READS = {0x8236: (0x8D94, 0x1405), 0x8814: (0x1908, 0x1406)}
+_BYTES = {0x8236: 4, 0x823C: 8, 0x8814: 16}  # R32UI, RG32UI, RGBA32F
+_READS = {0x8236: (0x8D94, 0x1405), 0x823C: (0x8228, 0x1405), 0x8814: (0x1908, 0x1406)}
+_IS_OBJECT = {"image": "glIsTexture", "buffer": "glIsBuffer"}
 UNKNOWN = 999
+ELSEWHERE = 5  # the device that is current where nobody has chosen one
 
 
 class Error(int):
@@ -51,8 +55,9 @@ class Fake:
     cudaTextureReadMode = SimpleNamespace(cudaReadModeElementType=0)
     cudaMemcpyKind = SimpleNamespace(cudaMemcpyDeviceToDevice=3)
 
-    def __init__(self, gl, devices=(0,)):
-        self.gl, self.devices = gl, list(devices)
+    def __init__(self, gl, index=0, devices=(0,)):
+        self.gl, self.index, self.devices = gl, index, list(devices)
+        self.device = ELSEWHERE  # current in this thread
         self.calls: list[str] = []
         self.fail: tuple[str, int] | None = None
         self.null: str | None = None  # this call succeeds and returns a null handle
@@ -72,6 +77,9 @@ class Fake:
 
         def call(*arguments):
             self.calls.append(name)
+            if name != "cudaSetDevice":
+                assert self.device == self.index, f"{name} on device {self.device}"
+                assert _library().eglGetCurrentContext() == self.gl.egl.handle, f"{name}: no OpenGL"
             if self.fail == (name, self.calls.count(name)):
                 return (Error(UNKNOWN), None, None, None)
             values = found(*arguments)
@@ -91,6 +99,7 @@ class Fake:
     # devices
     def cudaSetDevice(self, device):
         assert isinstance(device, int)
+        self.device = device
 
     def cudaGLGetDevices(self, most, which):
         return len(self.devices), self.devices
@@ -106,9 +115,7 @@ class Fake:
 
     def _register(self, kind, name):
         assert not any((r.kind, r.name) == (kind, name) for r in self.registered.values()), "twice"
-        is_object = {"image": "glIsTexture", "buffer": "glIsBuffer"}[kind]
-        address = self.gl.egl.load_opengl_function(is_object)
-        assert ctypes.CFUNCTYPE(ctypes.c_ubyte, ctypes.c_uint)(address)(name), "no such storage"
+        assert self._is_alive(kind, name), "no such storage"
         self.next += 1
         self.registered[self.next] = SimpleNamespace(
             kind=kind, name=name, mapped=False, memory=None
@@ -117,10 +124,11 @@ class Fake:
 
     def cudaGraphicsUnregisterResource(self, resource):
         gone = self.registered.pop(resource)
-        is_object = {"image": "glIsTexture", "buffer": "glIsBuffer"}[gone.kind]
-        address = self.gl.egl.load_opengl_function(is_object)
-        alive = ctypes.CFUNCTYPE(ctypes.c_ubyte, ctypes.c_uint)(address)(gone.name)
-        assert alive, "unregistered after it was deleted"
+        assert self._is_alive(gone.kind, gone.name), "unregistered after it was deleted"
+
+    def _is_alive(self, kind, name):
+        address = self.gl.egl.load_opengl_function(_IS_OBJECT[kind])
+        return ctypes.CFUNCTYPE(ctypes.c_ubyte, ctypes.c_uint)(address)(name)
 
     def cudaGraphicsMapResources(self, count, address, stream):
         self.stream_of_calls.append(stream)
@@ -144,7 +152,9 @@ class Fake:
         assert count > 0
         found = np.ctypeslib.as_array((ctypes.c_uint64 * count).from_address(address)).tolist()
         assert len(set(found)) == count
-        return [self.registered[handle] for handle in found]
+        resources = [self.registered[handle] for handle in found]
+        assert all(self._is_alive(r.kind, r.name) for r in resources), "deleted while registered"
+        return resources
 
     def mapped(self):
         return [r for r in self.registered.values() if r.mapped]
@@ -232,13 +242,18 @@ class FakeRuntime(cudart.Runtime):
     """The real wrapper of the calls over the fake module; PyTorch's streams are numbers."""
 
     def __init__(self, gl, index=0, devices=(0,)):
-        super().__init__(Fake(gl, devices), SimpleNamespace(index=index, type="cuda"))
+        super().__init__(Fake(gl, index, devices), SimpleNamespace(index=index, type="cuda"))
         self.current = 7
         self.events: list[Event] = []
         self.waits: list[tuple[int, int]] = []  # (stream that waits, stream waited for)
 
+    @contextmanager
     def guard(self):
-        return nullcontext()
+        before = self.module.device
+        try:
+            yield
+        finally:
+            self.module.device = before
 
     def stream(self):
         return self.current

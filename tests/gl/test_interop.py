@@ -9,12 +9,13 @@ import warnings
 import pytest
 import torch
 
+import glrast
 from glrast.gl import cudart, host_copy, interop, registry
 from glrast.gl.host_copy import HostCopy
 from glrast.gl.interop import Registered
 from glrast.raster import draw as drawing
 from tests import scenes
-from tests.gl.fake_cudart import Error, Fake, FakeRuntime
+from tests.gl.fake_cudart import ELSEWHERE, Error, Fake, FakeRuntime
 from tests.ops.compare import on
 from tests.scenes import ODD
 
@@ -44,6 +45,7 @@ def runtime(gl, device, monkeypatch):
     fake.module.fail = None
     gl.close()
     assert not fake.module.registered and not fake.module.textures
+    assert fake.module.device == ELSEWHERE, "the thread's current device was changed"
 
 
 @pytest.fixture
@@ -138,6 +140,30 @@ def test_chunks_are_mapped_one_after_the_other(context, gl, scene, runtime, monk
     assert torch.equal(draw(context, scene=scene), wanted)
 
 
+@pytest.mark.parametrize("images", [2, 6])
+def test_peeling_in_chunks_unregisters_each_target_before_it_goes(
+    context, gl, runtime, monkeypatch, images
+):
+    """The cache holds two targets of a size; a peeler of several chunks gives back more."""
+    pos, tri, _ = on(context, scenes.closed_mesh(1, images=images))
+
+    def layers():
+        with glrast.DepthPeeler(context, pos, tri, (20, 20)) as peeler:
+            return [peeler.rasterize_next_layer()[0] for _ in range(3)]
+
+    with gl.current():
+        runtime_of, gl.sharing = gl.sharing, HostCopy()
+    wanted = layers()
+    gl.close()
+    gl.sharing = runtime_of
+    monkeypatch.setattr(gl.limits, "chunk_bytes", 1)
+    for found, want in zip(layers(), wanted, strict=True):
+        assert torch.equal(found, want)
+    assert (wanted[1][..., 3] > 0).any() and gl.sharing.host is None
+    shown = [r for r in runtime.module.registered.values() if r.kind == "image"]
+    assert 1 <= len(shown) <= 2
+
+
 def test_close_gives_all_back_and_the_next_call_begins_anew(context, gl, scene, runtime):
     wanted = draw(context, scene=scene)
     gl.close()
@@ -192,6 +218,16 @@ def test_an_array_that_is_one_layer_is_looked_for_in_the_other_view(
         return
     with pytest.warns(RuntimeWarning, match="has 0 layers, not 2"):
         assert draw(context, scene=scene).any()
+
+
+def test_a_context_that_is_closed_destroys_its_texture_objects_on_their_device(
+    context, gl, scene, runtime
+):
+    draw(context, scene=scene)
+    target = next(thing for key, thing in gl.objects.items() if key[0] == "target")
+    assert use(gl, runtime, target) and runtime.module.device == ELSEWHERE
+    gl.close()  # the fake asserts the device
+    assert not runtime.module.textures
 
 
 # ---- failures --------------------------------------------------------------------------------------------
@@ -275,9 +311,11 @@ def choose(gl, monkeypatch):
         if error:
             made.module.fail = ("cudaGLGetDevices", 1)
         monkeypatch.setattr(cudart, "load", lambda device: made)
-        context = Context()
-        context.software = software
-        return interop.sharing(torch.device("cuda", index), context.software, context.renderer)
+        with gl.current():
+            found = interop.sharing(torch.device("cuda", index), software, Context.renderer)
+            assert interop.cuda_devices(torch.device("cuda", index)) == list(devices)
+        assert made.module.device == ELSEWHERE, "the thread's current device was changed"
+        return found
 
     return choose
 
