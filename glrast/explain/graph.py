@@ -7,6 +7,8 @@ from typing import Any
 
 import torch
 
+from ..ops.function import name_of
+
 # Nodes that hide what happened in them.
 _OPAQUE = ("CompiledFunctionBackward", "CheckpointFunctionBackward")
 _MOST_NODES_OF_A_MASK = 1000
@@ -27,7 +29,7 @@ class Graph:
 
     def of(self, operation: str) -> list[Any]:
         """The nodes of one of glrast's operations, 'antialias', 'rasterize', ..."""
-        return [n for n in self.nodes if n.name() == f"_{operation.capitalize()}Backward"]
+        return [n for n in self.nodes if name_of(n) == operation]
 
     @property
     def opaque(self) -> list[str]:
@@ -135,13 +137,7 @@ def _reachable(starts, stop_at_own: bool = False) -> Iterator[Any]:
 
 
 def _own(node) -> bool:
-    return node.name() in (
-        "_AntialiasBackward",
-        "_FragmentsBackward",
-        "_InterpolateBackward",
-        "_RasterizeBackward",
-        "_TextureBackward",
-    )
+    return name_of(node) is not None
 
 
 def _followers(node) -> list:

@@ -44,16 +44,16 @@ def run(stem: str, kernel: str, arguments: dict, device: torch.device) -> None:
         _add_in_order(stem, kernel, arguments, device)
         return
     layout = source.kernels(stem)[kernel]
-    _start(stem, kernel, device, _blocks(width, rows), _packed(layout, arguments))
+    _start(stem, kernel, device, _blocks(width, rows), _packed(layout, arguments, device))
 
 
 def _blocks(width: int, rows: int) -> int:
     return -(-width // _BLOCK[0]) * -(-rows // _BLOCK[1])
 
 
-def _packed(layout: source.Arguments, arguments: dict) -> np.ndarray:
+def _packed(layout: source.Arguments, arguments: dict, device) -> np.ndarray:
     """The struct as an array of one: that is what CuPy passes by value."""
-    layout.check(arguments)
+    layout.check(arguments, device)
     return np.frombuffer(layout.pack(arguments), dtype=layout.dtype)
 
 
@@ -90,7 +90,7 @@ def _add_in_order(stem: str, kernel: str, arguments: dict, device: torch.device)
             first_row=first, last_row=last, size=grad.numel(), places=places, values=values,
             per_element=per_element,
         )  # fmt: skip
-        packed = _packed(layout, arguments), _packed(record, written)
+        packed = _packed(layout, arguments, device), _packed(record, written, device)
         _start(stem, kernel, device, _blocks(width, last - first), *packed, option=RECORD)
         places, order = torch.sort(places, stable=True)
         _reduce(stem, places, values, order, grad, device)
@@ -115,7 +115,7 @@ def _reduce(
             count=len(places), size=grad.numel(), places=places, values=values, order=order, grad=grad,
             carry_places=carry_places, carry_values=carry_values,
         )  # fmt: skip
-        packed = _packed(layout, arguments)
+        packed = _packed(layout, arguments, device)
         _start(stem, "glrast_reduce", device, -(-pieces // _THREADS), packed, option=RECORD)
         if carry_places is None or carry_values is None:
             return

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 import struct
-from dataclasses import dataclass
-from functools import cache
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cache, cached_property
 from operator import itemgetter
 from pathlib import Path
+from typing import Any, NoReturn
 
 import numpy as np
 import torch
@@ -55,9 +57,8 @@ def _paste(file_name: str, seen: set[str]) -> str:
     return "\n".join(lines)
 
 
-_NO_MEMORY = "glrast: '{}' must be a tensor with memory; got a {} without (fake or meta); this cannot be traced"
-
-_MISREAD = "glrast: '{}' must be of {} for its kernel; got {}"
+# What a member of an argument struct may be given as.
+Argument = torch.Tensor | float | None
 
 
 @dataclass(frozen=True)
@@ -65,35 +66,76 @@ class Arguments:
     """One kernel's argument struct, as its text declares it."""
 
     fields: tuple[str, ...]
-    values: itemgetter  # of the fields, from a dict
+    values: itemgetter[Any]  # of the fields, from a dict
     pointers: tuple[tuple[int, torch.dtype], ...]  # which fields are addresses, and of what
     format: struct.Struct
-    dtype: np.dtype
+    dtype: np.dtype[Any]
+    kernel: str = "a kernel"  # whose, as messages say it
 
-    def check(self, values: dict) -> None:
-        """RuntimeError for a tensor of another type than the kernel reads."""
+    @cached_property
+    def names(self) -> frozenset[str]:
+        return frozenset(self.fields)
+
+    def check(self, values: Mapping[str, Argument], device: torch.device) -> None:
+        """TypeError where a member is missing or unknown; RuntimeError for a tensor that the kernel would misread: of
+        another type, not contiguous, or on another device than this."""
+        if values.keys() != self.names:
+            self._refuse_names(values)
+        index = -1 if device.index is None else device.index
         for i, dtype in self.pointers:
             tensor = values[self.fields[i]]
-            if tensor is not None and tensor.dtype is not dtype:
-                raise RuntimeError(_MISREAD.format(self.fields[i], dtype, tensor.dtype))
+            if tensor is None:
+                continue
+            if not isinstance(tensor, torch.Tensor):
+                self._refuse(i, "a tensor or None", f"{tensor!r}")
+            if tensor.dtype is not dtype:
+                self._refuse(i, f"of {dtype}", f"{tensor.dtype}")
+            if not tensor.is_contiguous():
+                strides = f"strides {list(tensor.stride())} for {list(tensor.shape)}"
+                self._refuse(i, "contiguous", strides)
+            if tensor.get_device() != index:
+                self._refuse(i, f"on {device}", f"{tensor.device}")
 
-    def pack(self, values: dict) -> bytes:
+    def pack(self, values: Mapping[str, Argument]) -> bytes:
         """The struct's bytes; tensors become their addresses, None a null pointer."""
         out = list(self.values(values))
         for i, _ in self.pointers:
             tensor = out[i]
             out[i] = 0 if tensor is None else tensor.data_ptr()
             if not out[i] and tensor is not None and tensor.numel():
-                raise RuntimeError(_NO_MEMORY.format(self.fields[i], type(tensor).__name__))
+                found = f"a {type(tensor).__name__} without (fake or meta); this cannot be traced"
+                self._refuse(i, "a tensor with memory", found)
         try:
             return self.format.pack(*out)
-        except struct.error:
-            addresses = {i for i, _ in self.pointers}
-            numbers = [(i, x) for i, x in enumerate(out) if i not in addresses]
-            large = [f"{self.fields[i]} = {x}" for i, x in numbers if abs(x) >= 2**31]
-            raise ValueError(
-                f"glrast: an extent is beyond what kernels count to, 2^31: {', '.join(large)}"
-            ) from None
+        except (struct.error, OverflowError):
+            self._refuse_numbers(out)
+
+    def _refuse(self, member: int, expected: str, found: str) -> NoReturn:
+        raise RuntimeError(
+            f"glrast: {self.kernel}: '{self.fields[member]}' must be {expected}; got {found}"
+        )
+
+    def _refuse_names(self, values: Mapping[str, Argument]) -> NoReturn:
+        missing = [name for name in self.fields if name not in values]
+        unknown = [name for name in values if name not in self.names]
+        parts = [("misses", missing), ("does not know", unknown)]
+        said = " and ".join(
+            f"{verb} {', '.join(map(repr, names))}" for verb, names in parts if names
+        )
+        raise TypeError(f"glrast: {self.kernel}: its argument struct {said}; it has {self.fields}")
+
+    def _refuse_numbers(self, out: list[Any]) -> NoReturn:
+        """Something among the packed members is no number of its C type."""
+        addresses = {i for i, _ in self.pointers}
+        numbers = [i for i in range(len(out)) if i not in addresses]
+        for i in numbers:
+            kinds = (float, int) if self.dtype[i].kind == "f" else (int, np.integer, torch.Tensor)
+            if not isinstance(out[i], kinds):
+                self._refuse(i, f"a number of {self.dtype[i]}", repr(out[i]))
+        large = [f"{self.fields[i]} = {out[i]}" for i in numbers if abs(out[i]) >= 2**31]
+        raise ValueError(
+            f"glrast: {self.kernel}: an extent is beyond what kernels count to, 2^31: {', '.join(large)}"
+        ) from None
 
 
 @cache
@@ -105,7 +147,10 @@ def kernels(stem: str) -> dict[str, Arguments]:
         for name, body in re.findall(r"struct (\w+Args) \{(.*?)\n\};", source, re.S)
     }
     found = re.findall(r"^GLRAST_(?:\w+_)?KERNEL\((\w+), (\w+)", source, re.M)
-    return {kernel: structs[arguments] for kernel, arguments in found}
+    return {
+        kernel: replace(structs[arguments], kernel=f"{kernel} (kernels/{stem}.cu)")
+        for kernel, arguments in found
+    }
 
 
 @cache
@@ -114,11 +159,11 @@ def arguments(file_name: str, struct_name: str) -> Arguments:
     source = (folder("kernels") / file_name).read_text()
     found = re.search(rf"struct {struct_name} \{{(.*?)\n\}};", source, re.S)
     assert found, f"kernels/{file_name} declares no {struct_name}"
-    return _arguments(found[1])
+    return replace(_arguments(found[1]), kernel=f"{struct_name} (kernels/{file_name})")
 
 
 def _arguments(body: str) -> Arguments:
-    fields = re.findall(
+    fields: list[tuple[str, str, str]] = re.findall(
         r"^\s*(?:const\s+)?(int64|int|float|double|char)(\s*\*)?\s+(\w+);", body, re.M
     )
     kinds = ["*" if pointer else kind for kind, pointer, _ in fields]

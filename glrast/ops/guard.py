@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import torch
 
@@ -12,22 +13,26 @@ from ..core.rast import triangle_id
 _ZERO_AREA = 1e-14
 
 
-def run(operator: str, names: list[str], implementation: Callable, arguments: tuple):
-    """The operator with its arguments and results checked; `names` are those of its schema."""
+def run(operator: str, given: Any) -> Any:
+    """A call of the operator with its arguments and results checked."""
+    return checked(operator, vars(given), given.run)
+
+
+def checked(operator: str, arguments: Mapping[str, Any], run: Callable[[], Any]) -> Any:
+    """`run`, and checks of what it is given, by name, and of its results."""
     function = operator.removesuffix("_backward")
     backward = " (backward)" if operator != function else ""
-    given = dict(zip(names, arguments))
-    for name, value in given.items():
+    for name, value in arguments.items():
         check_finite(function + backward, name, value)
     if not backward:  # its forward has seen the same ones
-        _check_indices(function, given)
-    results = implementation(*arguments)
+        _check_indices(function, arguments)
+    results = run()
     for i, result in enumerate(results if isinstance(results, tuple) else (results,)):
         check_finite(function + backward, f"result {i}", result)
     return results
 
 
-def check_finite(function: str, name: str, value) -> None:
+def check_finite(function: str, name: str, value: Any) -> None:
     """FloatingPointError with the first element of a float tensor that is NaN or infinite."""
     if not isinstance(value, torch.Tensor) or not value.is_floating_point() or not value.numel():
         return
@@ -41,7 +46,7 @@ def check_finite(function: str, name: str, value) -> None:
     )
 
 
-def _check_indices(function: str, given: dict) -> None:
+def _check_indices(function: str, given: Mapping[str, Any]) -> None:
     """Triangles against the vertices they name, pixels against the triangles they name."""
     tri, rast, pos = given.get("tri"), given.get("rast"), given.get("pos")
     vertices = pos if pos is not None else given.get("attr")
@@ -90,8 +95,8 @@ def _refuse_first(function: str, wrong: torch.Tensor, say: Callable[[int], str])
         raise ValueError(f"glrast.{function}: {say(int(wrong.nonzero()[0]))}{more}")
 
 
-def _unravel(index: int, shape) -> tuple[int, ...]:
-    out = []
+def _unravel(index: int, shape: Sequence[int]) -> tuple[int, ...]:
+    out: list[int] = []
     for extent in reversed(shape):
         index, rest = divmod(index, extent)
         out.append(rest)
