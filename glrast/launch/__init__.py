@@ -64,10 +64,8 @@ def launch_scatter(
     if device.type != "cpu":
         grad = torch.zeros(shape, dtype=torch.float32, device=device)
         slot = size // max(slots, 1)
-        scatter: dict[str, Argument] = dict(
-            grad=grad, spare=None, slot_size=slot, slots=slots, pieces=1
-        )
-        launch(stem, kernel, device, **scatter, **arguments)
+        arguments.update(grad=grad, spare=None, slot_size=slot, slots=slots, pieces=1)
+        launch(stem, kernel, device, **arguments)
         return grad
     elements = cast(int, arguments["width"]) * cast(int, arguments["rows"])
     most_spare = min(_SPARE_ELEMENTS_PER_ELEMENT * elements, _SPARE_BYTES // 4)
@@ -87,6 +85,6 @@ def launch_scatter(
     spare = None
     if pieces > 1:
         spare = torch.empty((pieces - 1) * size, dtype=torch.float32, device=device)
-    scatter = dict(grad=grad, spare=spare, slot_size=size // slots, slots=slots, pieces=pieces)
-    launch(stem, kernel, device, **scatter, **arguments)
+    arguments.update(grad=grad, spare=spare, slot_size=size // slots, slots=slots, pieces=pieces)
+    launch(stem, kernel, device, **arguments)
     return grad

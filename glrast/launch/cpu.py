@@ -13,7 +13,6 @@ import torch
 from . import source
 
 _LIBRARY, _AVX2 = "libglrast_host.so", "libglrast_host_avx2.so"
-_CPU = torch.device("cpu")
 _NAMED = "GLRAST_HOST_LIBRARY"
 _STALE = "the library is older than the kernels; build it again (pip install -e .)"
 
@@ -21,8 +20,7 @@ _STALE = "the library is older than the kernels; build it again (pip install -e 
 def run(stem: str, kernel: str, arguments: dict) -> None:
     """Run KERNEL of kernels/STEM.cu over arguments["width"] x arguments["rows"] elements; returns when done."""
     function, layout = kernel_function(stem, kernel)
-    layout.check(arguments, _CPU)
-    function(layout.pack(arguments), torch.get_num_threads())
+    function(layout.pack(arguments, source.CPU), torch.get_num_threads())
 
 
 @cache

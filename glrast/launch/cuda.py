@@ -53,8 +53,10 @@ def _blocks(width: int, rows: int) -> int:
 
 def _packed(layout: source.Arguments, arguments: dict, device) -> np.ndarray:
     """The struct as an array of one: that is what CuPy passes by value."""
-    layout.check(arguments, device)
-    return np.frombuffer(layout.pack(arguments), dtype=layout.dtype)
+    return np.frombuffer(
+        layout.pack(arguments, source.CPU if device.index is None else device.index),
+        dtype=layout.dtype,
+    )
 
 
 def _start(stem: str, kernel: str, device: torch.device, blocks: int, *structs, option: str = ""):

@@ -6,7 +6,7 @@ import re
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cache, cached_property
+from functools import cache
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, NoReturn
@@ -57,6 +57,8 @@ def _paste(file_name: str, seen: set[str]) -> str:
     return "\n".join(lines)
 
 
+CPU = -1  # the number of its device, as Tensor.get_device() says it
+
 # What a member of an argument struct may be given as.
 Argument = torch.Tensor | float | None
 
@@ -72,39 +74,40 @@ class Arguments:
     dtype: np.dtype[Any]
     kernel: str = "a kernel"  # whose, as messages say it
 
-    @cached_property
-    def names(self) -> frozenset[str]:
-        return frozenset(self.fields)
+    def pack(self, values: Mapping[str, Argument], device: torch.device | None = None) -> bytes:
+        """The struct's bytes; tensors become their addresses, None a null pointer.
 
-    def check(self, values: Mapping[str, Argument], device: torch.device) -> None:
-        """TypeError where a member is missing or unknown; RuntimeError for a tensor that the kernel would misread: of
-        another type, not contiguous, or on another device than this."""
-        if values.keys() != self.names:
+        Args:
+            device: where tensors must be, the number of a GPU, or CPU; None: nobody looks at them.
+
+        Raises:
+            TypeError: a member is missing or unknown. RuntimeError: a tensor that the kernel would misread: of another
+                type, not contiguous, on another device, without memory. ValueError: a number is too large.
+        """
+        try:
+            out: list[Any] = list(self.values(values))
+        except KeyError:
             self._refuse_names(values)
-        index = -1 if device.index is None else device.index
-        for i, dtype in self.pointers:
-            tensor = values[self.fields[i]]
-            if tensor is None:
-                continue
-            if not isinstance(tensor, torch.Tensor):
-                self._refuse(i, "a tensor or None", f"{tensor!r}")
-            if tensor.dtype is not dtype:
-                self._refuse(i, f"of {dtype}", f"{tensor.dtype}")
-            if not tensor.is_contiguous():
-                strides = f"strides {list(tensor.stride())} for {list(tensor.shape)}"
-                self._refuse(i, "contiguous", strides)
-            if tensor.get_device() != index:
-                self._refuse(i, f"on {device}", f"{tensor.device}")
-
-    def pack(self, values: Mapping[str, Argument]) -> bytes:
-        """The struct's bytes; tensors become their addresses, None a null pointer."""
-        out = list(self.values(values))
-        for i, _ in self.pointers:
-            tensor = out[i]
-            out[i] = 0 if tensor is None else tensor.data_ptr()
-            if not out[i] and tensor is not None and tensor.numel():
-                found = f"a {type(tensor).__name__} without (fake or meta); this cannot be traced"
-                self._refuse(i, "a tensor with memory", found)
+        if len(out) != len(values):
+            self._refuse_names(values)
+        try:
+            for i, dtype in self.pointers:  # for every kernel that runs: one look at each tensor
+                tensor = out[i]
+                if tensor is None:
+                    out[i] = 0
+                elif device is None or (
+                    tensor.dtype is dtype
+                    and tensor.is_contiguous()
+                    and tensor.get_device() == device
+                ):
+                    out[i] = address = tensor.data_ptr()
+                    if not address and tensor.numel():
+                        found = f"a {type(tensor).__name__} without (fake or meta); this cannot be traced"
+                        self._refuse(i, "a tensor with memory", found)
+                else:
+                    self._refuse_tensor(i, tensor, dtype, device)
+        except AttributeError:
+            self._refuse_others(values)
         try:
             return self.format.pack(*out)
         except (struct.error, OverflowError):
@@ -115,9 +118,28 @@ class Arguments:
             f"glrast: {self.kernel}: '{self.fields[member]}' must be {expected}; got {found}"
         )
 
+    def _refuse_others(self, values: Mapping[str, Argument]) -> NoReturn:
+        """Something else was given for a tensor."""
+        for i, _ in self.pointers:
+            given = values[self.fields[i]]
+            if given is not None and not isinstance(given, torch.Tensor):
+                self._refuse(i, "a tensor or None", repr(given))
+        raise
+
+    def _refuse_tensor(
+        self, member: int, tensor: torch.Tensor, dtype: torch.dtype, device: int
+    ) -> NoReturn:
+        if tensor.dtype is not dtype:
+            self._refuse(member, f"of {dtype}", f"{tensor.dtype}")
+        if not tensor.is_contiguous():
+            strides = f"strides {list(tensor.stride())} for {list(tensor.shape)}"
+            self._refuse(member, "contiguous", strides)
+        where = "the CPU" if device == CPU else f"cuda:{device}"
+        self._refuse(member, f"on {where}", f"{tensor.device}")
+
     def _refuse_names(self, values: Mapping[str, Argument]) -> NoReturn:
         missing = [name for name in self.fields if name not in values]
-        unknown = [name for name in values if name not in self.names]
+        unknown = [name for name in values if name not in self.fields]
         parts = [("misses", missing), ("does not know", unknown)]
         said = " and ".join(
             f"{verb} {', '.join(map(repr, names))}" for verb, names in parts if names

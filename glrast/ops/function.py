@@ -24,11 +24,17 @@ class Operation(torch.autograd.Function):
 
     glrast: ClassVar[str]  # the name that its nodes carry: of its operator
     function: ClassVar[str]  # the public function, as messages name it
-    call: ClassVar[type[Any]]  # what a call of it is
+    call: ClassVar[type[Any]]  # what a call of it is,
+    members: ClassVar[int]  # and how many of the inputs are its members
     results: ClassVar[int] = (
         1  # how many of its outputs the caller gets; the others are kept for backward
     )
     one_after_another: ClassVar[bool] = False  # vmap cannot map over it
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if "call" in vars(cls):
+            cls.members = len(cls.call.__match_args__)
 
     @staticmethod
     def compute(given: Any, *more: Any) -> tuple[Tensor, ...]:
@@ -54,18 +60,13 @@ def call(operation: type[Operation], given: object, *more: Any) -> Any:
 
 def forward(operation: type[Operation], ctx: Any, inputs: tuple[Any, ...]) -> Any:
     """What an operation's own forward does."""
-    given, more = _taken(operation, inputs)
+    count = operation.members
+    given, more = operation.call(*inputs[:count]), inputs[count:]
     outputs = operation.compute(given, *more)
     constant = operation.keep(ctx, given, outputs, *more)
     if constant:
         ctx.mark_non_differentiable(*constant)
     return outputs[0] if operation.results == 1 else outputs[: operation.results]
-
-
-def _taken(operation: type[Operation], inputs: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...]]:
-    """The call and what else is among an operation's inputs."""
-    count = len(operation.call.__match_args__)
-    return operation.call(*inputs[:count]), inputs[count:]
 
 
 def name_of(node: Any) -> str | None:
@@ -104,7 +105,7 @@ def _filled_up(ctx: Any, grads: tuple[Tensor | None, ...]) -> tuple[Tensor | Non
 
 @cache
 def _transformable(operation: type[Operation]) -> Any:
-    name = operation.function
+    name, count = operation.function, operation.members
     backward: Backward | None = getattr(operation.backward, "__wrapped__", None)
 
     class Transformable(torch.autograd.Function):
@@ -112,12 +113,12 @@ def _transformable(operation: type[Operation]) -> Any:
 
         @staticmethod
         def forward(*inputs: Any) -> tuple[Tensor, ...]:
-            given, more = _taken(operation, inputs)
+            given, more = operation.call(*inputs[:count]), inputs[count:]
             return tuple(operation.compute(given, *more))
 
         @staticmethod
         def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
-            given, more = _taken(operation, inputs)
+            given, more = operation.call(*inputs[:count]), inputs[count:]
             constant = operation.keep(ctx, given, output, *more)
             ctx.mark_non_differentiable(*constant, *output[operation.results :])
 

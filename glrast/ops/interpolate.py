@@ -113,9 +113,9 @@ class Interpolate(Attributes):
 
     def run(self) -> tuple[Tensor, Tensor]:
         out, out_da = self.fake()
-        launch(
-            "interpolate", "interpolate_forward", out.device, **self.members(), out=out, out_da=out_da
-        )  # fmt: skip
+        members = self.members()
+        members.update(out=out, out_da=out_da)
+        launch("interpolate", "interpolate_forward", out.device, **members)
         return out, out_da
 
 
@@ -154,7 +154,8 @@ class InterpolateBackward(Attributes):
             )
             return padded.narrow(-1, 0, A).contiguous(), grad_rast, grad_db
         nothing: dict[str, Argument] = dict(grad=None, spare=None, slot_size=0, slots=1, pieces=1)
-        launch("interpolate", "interpolate_backward_rast", rast.device, **nothing, **members)
+        members.update(nothing)
+        launch("interpolate", "interpolate_backward_rast", rast.device, **members)
         return self._of(attr, 0), grad_rast, grad_db
 
 
@@ -191,7 +192,8 @@ class _Interpolate(Operation):
         if grad_out is None and grad_out_da is None:
             return ()
         attr, rast, tri, rast_db = saved(ctx, "interpolate")
-        wanted = [bool(ctx.needs_input_grad[i]) for i in (0, 1, 3)]
+        needed = ctx.needs_input_grad
+        wanted = [bool(needed[0]), bool(needed[1]), bool(needed[3])]
         given = InterpolateBackward(
             attr, rast, tri, rast_db, ctx.diff, grad_out, grad_out_da, wanted
         )

@@ -160,7 +160,7 @@ try:
         torch._C._len_torch_function_stack,
         torch._C._are_functorch_transforms_active,
         torch.autograd._profiler_enabled,  # pyright: ignore[reportPrivateImportUsage]
-        torch.jit.is_tracing,  # pyright: ignore[reportPrivateImportUsage]
+        torch._C._is_tracing,
     )
     _is_batched = torch._C._functorch.is_legacy_batchedtensor  # pyright: ignore[reportAttributeAccessIssue]
     _is_wrapped = torch._C._functorch.is_functorch_wrapped_tensor  # pyright: ignore[reportAttributeAccessIssue]

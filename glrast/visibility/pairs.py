@@ -155,7 +155,8 @@ def gradients(
     grad_out: Tensor,
 ) -> tuple[Tensor | None, ...]:
     """Of color and pos, where they are wanted."""
-    wanted = [bool(ctx.needs_input_grad[0]), bool(ctx.needs_input_grad[2])]
+    needed = ctx.needs_input_grad
+    wanted = [bool(needed[0]), bool(needed[2])]
     grads = backward(call(*saved(ctx, "antialias"), grad_out, ctx.boost, wanted))
     grad_color, grad_pos = (g if w else None for g, w in zip(grads, wanted))
     return grad_color, None, grad_pos
