@@ -8,6 +8,7 @@ from collections.abc import Callable
 import torch
 
 from .core import check
+from .core.check import wrong
 
 # The faster of the two programs by renderer, as measured (rasterize, 82k triangles at 1024 x 1024, in turns):
 # llvmpipe: full takes 1.3 to 1.4 times as long as id. Where nobody has measured, `id`: it asks least of the fragment
@@ -111,11 +112,15 @@ def _resolve(device) -> torch.device:
         resolved = torch.device("cuda", device) if number else torch.device(device)
     except (RuntimeError, TypeError, ValueError, OverflowError) as error:
         raise ValueError(
-            f"glrast.Context: device must be a torch.device, a name like 'cuda:0' or 'cpu', or an int; got "
-            f"{device!r}: {error}"
+            wrong(
+                "Context",
+                "device must be a torch.device, a name like 'cuda:0' or 'cpu', or an int",
+                f"{device!r}",
+                error,
+            )
         ) from error
     if resolved.type not in ("cpu", "cuda"):
-        raise ValueError(f"glrast.Context: device must be on 'cpu' or 'cuda'; got '{resolved}'")
+        raise ValueError(wrong("Context", "device must be on 'cpu' or 'cuda'", f"'{resolved}'"))
     if resolved.type == "cpu":
         return torch.device("cpu")
     if not torch.cuda.is_available():

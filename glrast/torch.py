@@ -19,6 +19,7 @@ from . import (
     texture,
     texture_construct_mip,
 )
+from .core.check import wrong
 
 __all__ = [
     "Context",
@@ -59,6 +60,10 @@ def set_log_level(level: int) -> None:
     """
     if level not in range(len(_LEVELS)):
         raise ValueError(
-            f"glrast.set_log_level: level must be 0 (info), 1 (warning), 2 (error) or 3 (fatal); got {level!r}"
+            wrong(
+                "set_log_level",
+                "level must be 0 (info), 1 (warning), 2 (error) or 3 (fatal)",
+                f"{level!r}",
+            )
         )
     _LOGGER.setLevel(_LEVELS[level])

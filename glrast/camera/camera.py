@@ -16,7 +16,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..core.arguments import numbers, resolution_of
+from ..core import check
+from ..core.arguments import numbers
+from ..core.check import wrong
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +42,7 @@ class Camera:
         for field in ("world_to_camera", "projection"):
             matrix = numbers("Camera", field, getattr(self, field), (4, 4))
             object.__setattr__(self, field, matrix.float())
-        object.__setattr__(self, "resolution", resolution_of("Camera", self.resolution))
+        object.__setattr__(self, "resolution", check.resolution("clip.Camera", self.resolution))
 
     @property
     def world_to_clip(self) -> Tensor:
@@ -54,8 +56,12 @@ class Camera:
         inverse, failed = torch.linalg.inv_ex(self.world_to_camera.double())
         if failed.item():
             raise ValueError(
-                "glrast.clip.Camera: centre needs a world_to_camera that can be inverted; got "
-                f"{self.world_to_camera.tolist()}; make it by look_at or from_blender."
+                wrong(
+                    "clip.Camera",
+                    "centre needs a world_to_camera that can be inverted",
+                    self.world_to_camera.tolist(),
+                    "make it by look_at or from_blender",
+                )
             )
         return inverse[:3, 3].float()
 
@@ -66,9 +72,12 @@ class Camera:
         if x == y == 0 and ((z < 0 and one == 0) or (z == 0 and one > 0)):
             return z != 0
         raise ValueError(
-            "glrast.clip.Camera: projection must be a perspective, with the last row 0 0 -1 0, or "
-            f"parallel, 0 0 0 1; got the last row {[x, y, z, one]}; make it by perspective, orthographic or "
-            "from_intrinsics."
+            wrong(
+                "clip.Camera",
+                "projection must be a perspective, with the last row 0 0 -1 0, or parallel, 0 0 0 1",
+                f"the last row {[x, y, z, one]}",
+                "make it by perspective, orthographic or from_intrinsics",
+            )
         )
 
     @property
@@ -91,8 +100,12 @@ class Camera:
         perspective = self.is_perspective
         if not near.item() < far.item() or (perspective and not near.item() > 0):
             raise ValueError(
-                f"glrast.clip.{name}: near and far must satisfy {'0 < ' * perspective}near < far; "
-                f"got near={near.item():g}, far={far.item():g}; pass distances along the axis."
+                wrong(
+                    f"clip.{name}",
+                    f"near and far must satisfy {'0 < ' * perspective}near < far",
+                    f"near={near.item():g}, far={far.item():g}",
+                    "pass distances along the axis",
+                )
             )
         scale = -self.projection[3, 2].double() if perspective else self.projection[3, 3].double()
         depth, none = far - near, torch.zeros_like(near)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..core.arguments import whole
+from ..core import check
 
 # Right (s), down (t) and forward of the faces +x, -x, +y, -y, +z, -z, for t growing downwards: OpenGL 4.6, table 8.19.
 _FACES = (
@@ -30,8 +30,13 @@ def cube_directions(size: int, device: torch.device | str | None = None) -> Tens
         size: texels on a side of a face, 1 or more.
         device: of the result.
     """
-    size = whole(
-        "cube_directions", "size", size, 1, _LARGEST, "pass the texels on a side of a face"
+    size = check.whole(
+        "clip.cube_directions",
+        "size",
+        size,
+        1,
+        _LARGEST,
+        remedy="pass the texels on a side of a face",
     )
     right, down, forward = torch.tensor(_FACES, dtype=torch.float32, device=device).unbind(1)
     step = (torch.arange(size, dtype=torch.float32, device=device) + 0.5) * (2 / size) - 1

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..core.check import wrong
 from .camera import Camera, checked_cameras
 from .camera_file import NAME, Problem, at_frame, poses_of, short
 from .frame_reader import Absent, FrameFiles, FrameReader
@@ -147,8 +148,11 @@ def _planes(
         near, far = guess[0] if near is None else near, guess[1] if far is None else far
     if not 0 < near < far < math.inf:
         raise ValueError(
-            f"glrast.clip.load_cameras: {path}: near and far must satisfy 0 < near < far; "
-            f"got near={near:g}, far={far:g}; pass near= and far= in world units "
-            "(glrast render: --near, --far)."
+            wrong(
+                "clip.load_cameras",
+                f"{path}: near and far must satisfy 0 < near < far",
+                f"near={near:g}, far={far:g}",
+                "pass near= and far= in world units (glrast render: --near, --far)",
+            )
         )
     return near, far

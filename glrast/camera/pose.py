@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..core.arguments import as_tensor, device_of, numbers, shape_text, tensor
+from ..core.arguments import as_tensor, device_of, numbers, tensor
+from ..core.check import show, wrong
 
 ORTHONORMAL_TOLERANCE = 1e-2  # camera files carry 3 to 7 digits; a real shear is larger than this
 LAST_ROW_TOLERANCE = 1e-6  # of 0 0 0 1
@@ -33,16 +34,24 @@ def look_at(eye: Any, target: Any, up: Any = (0.0, 1.0, 0.0)) -> Tensor:
     distance = torch.linalg.vector_norm(back)
     if not distance.item() > 0:
         raise ValueError(
-            f"glrast.clip.{name}: target must differ from eye; got {eye.tolist()} for both; "
-            "move one of them."
+            wrong(
+                f"clip.{name}",
+                "target must differ from eye",
+                f"{eye.tolist()} for both",
+                "move one of them",
+            )
         )
     back = back / distance
     right = torch.linalg.cross(up, back)
     across = torch.linalg.vector_norm(right)
     if not across.item() > 1e-9 * torch.linalg.vector_norm(up).item():
         raise ValueError(
-            f"glrast.clip.{name}: up must be neither zero nor along the line of sight; "
-            f"got {up.tolist()} with the line of sight {(-back).tolist()}; take another axis."
+            wrong(
+                f"clip.{name}",
+                "up must be neither zero nor along the line of sight",
+                f"{up.tolist()} with the line of sight {(-back).tolist()}",
+                "take another axis",
+            )
         )
     right = right / across
     rotation = torch.stack([right, torch.linalg.cross(back, right), back])
@@ -66,8 +75,12 @@ def world_to_camera_from_opencv(R: Any, t: Any) -> Tensor:
     problem = _rotation_problem(R, scaled=False)
     if problem:
         raise ValueError(
-            f"glrast.clip.{name}: R must be a rotation; got a matrix that {problem}; "
-            "pass the world-to-camera R, not the camera matrix K."
+            wrong(
+                f"clip.{name}",
+                "R must be a rotation",
+                f"a matrix that {problem}",
+                "pass the world-to-camera R, not the camera matrix K",
+            )
         )
     flip = R.new_tensor([1.0, -1.0, -1.0])
     return _rigid(flip[:, None] * R, flip * t)
@@ -86,8 +99,12 @@ def from_blender(camera_to_world: Any) -> Tensor:
     problem = pose_problem(matrix)
     if problem:
         raise ValueError(
-            f"glrast.clip.{name}: camera_to_world must be a [4,4] or [3,4] pose; "
-            f"got a matrix that {problem}; pass the transform_matrix of a camera."
+            wrong(
+                f"clip.{name}",
+                "camera_to_world must be a [4,4] or [3,4] pose",
+                f"a matrix that {problem}",
+                "pass the transform_matrix of a camera",
+            )
         )
     rotation, position = matrix[:3, :3], matrix[:3, 3]
     rotation = rotation / rotation.square().sum(0).mean().sqrt()
@@ -125,7 +142,7 @@ def pose_problem(matrix: Any) -> str | None:
     """What keeps `matrix` from being camera-to-world, as the end of "a matrix that", or None."""
     matrix = as_tensor(matrix)
     if tuple(matrix.shape) not in ((4, 4), (3, 4)):
-        return f"has the shape {shape_text(matrix)}"
+        return f"has the shape {show(matrix)}"
     if not bool(torch.isfinite(matrix).all()):
         return "is not finite"
     if len(matrix) == 4:

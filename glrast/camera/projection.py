@@ -12,7 +12,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..core.arguments import device_of, numbers, real, resolution_of
+from ..core import check
+from ..core.arguments import device_of, numbers
+from ..core.check import wrong
 
 
 def perspective(fov_rad: Any, aspect: Any, near: Any, far: Any) -> Tensor:
@@ -28,8 +30,12 @@ def perspective(fov_rad: Any, aspect: Any, near: Any, far: Any) -> Tensor:
     fov, aspect, near, far = _scalars(name, fov_rad=fov_rad, aspect=aspect, near=near, far=far)
     if not 0 < fov.item() < math.pi:
         raise ValueError(
-            f"glrast.clip.{name}: fov_rad must be in (0, pi); got {fov.item():g}; "
-            "it is in radians: math.radians(40) for 40 degrees."
+            wrong(
+                f"clip.{name}",
+                "fov_rad must be in (0, pi)",
+                f"{fov.item():g}",
+                "it is in radians: math.radians(40) for 40 degrees",
+            )
         )
     _positive(name, "aspect", aspect, "pass width / height")
     _near_far(name, near, far)
@@ -65,15 +71,21 @@ def from_intrinsics(
         fit is only blurred.
     """
     name = "from_intrinsics"
-    height, width = resolution_of(name, resolution)
+    height, width = check.resolution(f"clip.{name}", resolution)
     fx, fy, cx, cy, near, far = _scalars(name, fx=fx, fy=fy, cx=cx, cy=cy, near=near, far=far)
     _positive(name, "fx", fx, "pass the focal length in pixels")
     _positive(name, "fy", fy, "pass the focal length in pixels")
     _near_far(name, near, far)
-    if real(name, "pixel_centre", pixel_centre, "0.5 or 0.0") not in (0.0, 0.5):
+    if check.number(
+        f"clip.{name}", "pixel_centre", pixel_centre, "0.5 or 0.0", finite=False
+    ) not in (0.0, 0.5):
         raise ValueError(
-            f"glrast.clip.{name}: pixel_centre must be 0.5 (COLMAP, nerfstudio) or 0.0 (OpenCV); "
-            f"got {pixel_centre!r}; the docstring says which tool uses which."
+            wrong(
+                f"clip.{name}",
+                "pixel_centre must be 0.5 (COLMAP, nerfstudio) or 0.0 (OpenCV)",
+                f"{pixel_centre!r}",
+                "the docstring says which tool uses which",
+            )
         )
     # with the origin in the corner, u = fx X/d + cx from the left and v = -fy Y/d + cy from the
     # top (camera y is up); u/width = (x/w + 1)/2 and v/height = (1 - y/w)/2
@@ -100,8 +112,12 @@ def orthographic(half_height: Any, aspect: Any, near: Any, far: Any) -> Tensor:
     _positive(name, "aspect", aspect, "pass width / height")
     if not near.item() < far.item():
         raise ValueError(
-            f"glrast.clip.{name}: near must be less than far; "
-            f"got near={near.item():g}, far={far.item():g}; swap them or move one."
+            wrong(
+                f"clip.{name}",
+                "near must be less than far",
+                f"near={near.item():g}, far={far.item():g}",
+                "swap them or move one",
+            )
         )
     depth = far - near
     return _matrix(
@@ -139,13 +155,17 @@ def _scalars(function: str, **values: Any) -> list[Tensor]:
 def _positive(function: str, name: str, value: Tensor, todo: str) -> None:
     if not value.item() > 0:
         raise ValueError(
-            f"glrast.clip.{function}: {name} must be positive; got {value.item():g}; {todo}."
+            wrong(f"clip.{function}", f"{name} must be positive", f"{value.item():g}", todo)
         )
 
 
 def _near_far(function: str, near: Tensor, far: Tensor) -> None:
     if not 0 < near.item() < far.item():
         raise ValueError(
-            f"glrast.clip.{function}: near and far must satisfy 0 < near < far; "
-            f"got near={near.item():g}, far={far.item():g}; near is a distance, never 0."
+            wrong(
+                f"clip.{function}",
+                "near and far must satisfy 0 < near < far",
+                f"near={near.item():g}, far={far.item():g}",
+                "near is a distance, never 0",
+            )
         )

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
-import numbers as numbers_abc
-import operator
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
+
+from .check import show, wrong
 
 
 def numbers(
@@ -24,14 +23,19 @@ def numbers(
     if x.shape != shape and not (shape == () and x.numel() == 1):
         what = f"[{','.join(map(str, shape))}]" if shape else "one number"
         raise ValueError(
-            f"glrast.clip.{function}: {name} must be {what}; got {shape_text(x)}; "
-            "pass one camera at a time."
+            wrong(
+                f"clip.{function}", f"{name} must be {what}", show(x), "pass one camera at a time"
+            )
         )
     x = x.reshape(shape)
     if not bool(torch.isfinite(x).all()):
         raise ValueError(
-            f"glrast.clip.{function}: {name} must be finite; got {x.tolist()}; "
-            "look for a division by zero upstream."
+            wrong(
+                f"clip.{function}",
+                f"{name} must be finite",
+                x.tolist(),
+                "look for a division by zero upstream",
+            )
         )
     return x
 
@@ -48,8 +52,12 @@ def tensor(
         parts = [tensor(function, name, x, device, dtype) for x in value]
         if len({part.shape for part in parts}) > 1:
             raise ValueError(
-                f"glrast.clip.{function}: {name} must be a list of equal parts; "
-                f"got {', '.join(map(shape_text, parts))}; give each the same shape."
+                wrong(
+                    f"clip.{function}",
+                    f"{name} must be a list of equal parts",
+                    f"{', '.join(map(show, parts))}",
+                    "give each the same shape",
+                )
             )
         return torch.stack(parts)
     return plain(function, name, value, dtype, device)
@@ -67,8 +75,12 @@ def plain(
         x = as_tensor(value, dtype, device)
     except Exception as error:  # PyTorch raises of many kinds for what it cannot read
         raise TypeError(
-            f"glrast.clip.{function}: {name} must be a tensor, array or list of numbers; "
-            f"got {type(value).__name__}; {error}"
+            wrong(
+                f"clip.{function}",
+                f"{name} must be a tensor, array or list of numbers",
+                f"{type(value).__name__}",
+                error,
+            )
         ) from error
     kind = "nested" if x.is_nested else "quantized" if x.is_quantized else None
     if isinstance(value, (Tensor, np.ndarray)) and "complex" in str(value.dtype):
@@ -79,8 +91,12 @@ def plain(
         kind = "meta"
     if kind is not None:
         raise TypeError(
-            f"glrast.clip.{function}: {name} must be a dense tensor of real numbers in memory; got a {kind} one; "
-            f"take {_PLAIN.get(kind, f'{name}.to_dense()')}."
+            wrong(
+                f"clip.{function}",
+                f"{name} must be a dense tensor of real numbers in memory",
+                f"a {kind} one",
+                f"take {_PLAIN.get(kind, f'{name}.to_dense()')}",
+            )
         )
     return x
 
@@ -109,12 +125,16 @@ def triangles(function: str, tri: Any, vertices: int | None = None) -> Tensor:
         tri = tri.reshape(0, 3).long()  # of an empty list
     if tri.ndim != 2 or tri.shape[1] != 3:
         raise ValueError(
-            f"glrast.clip.{function}: tri must be [T,3]; got {shape_text(tri)}; "
-            "split polygons into triangles first."
+            wrong(
+                f"clip.{function}",
+                "tri must be [T,3]",
+                show(tri),
+                "split polygons into triangles first",
+            )
         )
     if tri.dtype.is_floating_point or tri.dtype.is_complex or tri.dtype == torch.bool:
         raise TypeError(
-            f"glrast.clip.{function}: tri must hold integers; got {tri.dtype}; pass tri.int()."
+            wrong(f"clip.{function}", "tri must hold integers", tri.dtype, "pass tri.int()")
         )
     tri = tri.long()
     if len(tri):
@@ -122,8 +142,12 @@ def triangles(function: str, tri: Any, vertices: int | None = None) -> Tensor:
         if low < 0 or (vertices is not None and high >= vertices):
             limit = "0 or more" if vertices is None else f"in [0,{vertices})"
             raise ValueError(
-                f"glrast.clip.{function}: tri must hold vertex indices {limit}; "
-                f"got {low} to {high}; drop those triangles or pass the vertices they belong to."
+                wrong(
+                    f"clip.{function}",
+                    f"tri must hold vertex indices {limit}",
+                    f"{low} to {high}",
+                    "drop those triangles or pass the vertices they belong to",
+                )
             )
     return tri
 
@@ -134,73 +158,27 @@ def positions(function: str, pos: Any) -> Tensor:
     if pos.dtype not in (torch.float32, torch.float64):
         if pos.dtype.is_complex or pos.dtype.is_floating_point:
             raise TypeError(
-                f"glrast.clip.{function}: pos must be float32 or float64; got {pos.dtype}; "
-                "pass pos.float(), best of positions that were never rounded to fewer bits."
+                wrong(
+                    f"clip.{function}",
+                    "pos must be float32 or float64",
+                    pos.dtype,
+                    "pass pos.float(), best of positions that were never rounded to fewer bits",
+                )
             )
         pos = pos.float()
     if pos.ndim != 2 or pos.shape[1] != 3:
         raise ValueError(
-            f"glrast.clip.{function}: pos must be [V,3]; got {shape_text(pos)}; "
-            "pass world positions without the fourth coordinate."
+            wrong(
+                f"clip.{function}",
+                "pos must be [V,3]",
+                show(pos),
+                "pass world positions without the fourth coordinate",
+            )
         )
     return pos
-
-
-def resolution_of(function: str, value: Any) -> tuple[int, int]:
-    """`value` as (height, width)."""
-    height = width = 0
-    try:
-        if all(int(x) == x for x in value):
-            height, width = (int(x) for x in value)
-    except (TypeError, ValueError, OverflowError):
-        height = width = 0
-    if height < 1 or width < 1:
-        raise ValueError(
-            f"glrast.clip.{function}: resolution must be (height, width), two whole numbers > 0; "
-            f"got {value!r}; the height comes first."
-        )
-    return height, width
-
-
-_SMALL = 100  # an upper limit that a message names at once
-
-
-def whole(function: str, name: str, value: Any, low: int, high: int, hint: str) -> int:
-    """`value` as an int from low to high."""
-    try:
-        found = None if isinstance(value, (bool, np.bool_)) else operator.index(value)
-    except (TypeError, ValueError, RuntimeError):
-        found = None
-    if found is None or not low <= found <= high:
-        within = high <= _SMALL or (found is not None and found > high)
-        limits = f"from {low} to {high}" if within else f"{low} or more"
-        raise ValueError(
-            f"glrast.clip.{function}: {name} must be a whole number, {limits}; "
-            f"got {value!r}; {hint}."
-        )
-    return found
-
-
-def real(function: str, name: str, value: Any, hint: str) -> float:
-    """`value` as a float; may be infinite or NaN: what is wrong with that the caller says."""
-    if isinstance(value, (Tensor, np.ndarray)) and math.prod(value.shape) == 1:
-        value = value.item()
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers_abc.Real):
-        raise TypeError(
-            f"glrast.clip.{function}: {name} must be a number; got {type(value).__name__}; {hint}."
-        )
-    try:
-        return float(value)
-    except OverflowError:
-        return math.inf
 
 
 def device_of(*values: Any) -> torch.device:
     """The device of the first tensor among `values`; one with dimensions goes before a scalar."""
     tensors = sorted((v for v in values if isinstance(v, Tensor)), key=lambda v: v.ndim == 0)
     return tensors[0].device if tensors else torch.device("cpu")
-
-
-def shape_text(x: Tensor) -> str:
-    """[3,10,2], as messages write it."""
-    return "[" + ",".join(str(n) for n in x.shape) + "]"

@@ -21,6 +21,16 @@ _PLACED = {torch.float16: 0.5, torch.bfloat16: 4}
 _INTEGERS = (torch.int32, torch.int64, torch.int16, torch.uint8)
 
 
+def wrong(function: str, expected: str, found: object, remedy: object = "") -> str:
+    """The grammar of messages about arguments: function, what it must be, what was found, what to do.
+
+    Example:
+        >>> wrong("rasterize", "pos must be [N,V,4]", "[3,4]", "pass pos[None]")
+        'glrast.rasterize: pos must be [N,V,4]; got [3,4]: pass pos[None]'
+    """
+    return f"glrast.{function}: {expected}; got {found}{_then(remedy)}"
+
+
 def tensor(
     function: str, name: str, value, *, device: torch.device | None = None, hint: str = ""
 ) -> torch.Tensor:
@@ -176,26 +186,39 @@ def flag(function: str, name: str, given) -> bool:
     return bool(given)
 
 
-def number(function: str, name: str, given) -> float:
-    """A finite number; a tensor or array of one element is one."""
+def number(function: str, name: str, given, remedy: str = "", finite: bool = True) -> float:
+    """A number, a finite one unless the caller looks itself; a tensor or array of one element is one."""
     if type(given) is float and math.isfinite(given):  # nearly always
         return given
     if isinstance(given, (torch.Tensor, np.ndarray)) and math.prod(given.shape) == 1:
         given = given.item()
     if isinstance(given, (bool, np.bool_)) or not isinstance(given, numbers.Real):
-        raise TypeError(f"glrast.{function}: {name} must be a number; got {_described(given)}")
-    value(function, name, "a finite number", math.isfinite(given), f"{given}")
-    return float(given)
+        raise TypeError(wrong(function, f"{name} must be a number", _described(given), remedy))
+    try:
+        found = float(given)
+    except OverflowError:
+        found = math.inf
+    if finite:
+        value(function, name, "a finite number", math.isfinite(found), f"{given}", remedy)
+    return found
 
 
-def whole(function: str, name: str, given, least: int, also: str = "") -> int:
-    """A whole number, not less than `least`; `also` says what else it might have been."""
+_SMALL = 100  # an upper limit that a message names at once
+
+
+def whole(
+    function: str, name: str, given, least: int, most: int | None = None, *, also: str = "", remedy: str = ""
+) -> int:  # fmt: skip
+    """A whole number from `least` to `most`; `also` says what else it might have been."""
     try:
         found = None if isinstance(given, (bool, np.bool_)) else operator.index(given)
     except (TypeError, ValueError, RuntimeError):
         found = None
-    holds = found is not None and found >= least
-    value(function, name, f"{also}a whole number from {least}", holds, _described(given))
+    holds = found is not None and found >= least and (most is None or found <= most)
+    if not holds:
+        says_most = most is not None and (most <= _SMALL or (found is not None and found > most))
+        limits = f"from {least} to {most}" if says_most else f"from {least}"
+        value(function, name, f"{also}a whole number {limits}", False, _described(given), remedy)
     return int(found or 0)
 
 
@@ -267,5 +290,5 @@ def _and(hint: str) -> str:
     return f" {hint}" if hint else ""
 
 
-def _then(remedy: str) -> str:
+def _then(remedy: object) -> str:
     return f": {remedy}" if remedy else ""

@@ -4,5 +4,5 @@ dataset (images)          views: pictures with alpha and cameras      demo_scene
   hull                    the shape that the masks allow
     stages                coarse to fine
       loop                minibatch -> model (large_steps) -> losses -> step; checkpoint
-        report, turntable figures, pictures and the mesh, written atomically (atomic)
+        report, turntable figures, pictures and the mesh, written atomically (core/files)
 """

@@ -9,7 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..core.arguments import as_tensor, shape_text
+from ..core.arguments import as_tensor
+from ..core.check import show, wrong
 
 WRAPS = ("repeat", "mirror", "clamp")
 FILTERS = ("linear", "nearest")
@@ -55,7 +56,7 @@ class Material:
         if self.texture is not None:
             texture = as_tensor(self.texture).float()
             if texture.ndim != 3 or 0 in texture.shape:
-                _refuse("texture", "[Ht,Wt,C], not empty", shape_text(texture))
+                _refuse("texture", "[Ht,Wt,C], not empty", show(texture))
             object.__setattr__(self, "texture", texture)
 
     @property
@@ -94,4 +95,4 @@ def _wrap(given: Any) -> tuple[str, ...]:
 
 
 def _refuse(name: str, expected: str, found: str) -> None:
-    raise ValueError(f"glrast.clip.Material: {name} must be {expected}; got {found}; correct it.")
+    raise ValueError(wrong("clip.Material", f"{name} must be {expected}", found, "correct it"))

@@ -10,7 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..core.arguments import as_tensor, positions, shape_text, triangles
+from ..core.arguments import as_tensor, positions, triangles
+from ..core.check import show, wrong
 from .material import Material
 
 
@@ -55,15 +56,23 @@ class Mesh:
         checked["uv"] = uv = self._rows("uv", "[U,2]", (None,), (2,))
         if (uv is None) != (self.uv_tri is None):
             raise ValueError(
-                "glrast.clip.Mesh: uv and uv_tri must come together; got only "
-                f"{'uv_tri' if uv is None else 'uv'}; pass uv_tri=tri if uv has a row per vertex."
+                wrong(
+                    "clip.Mesh",
+                    "uv and uv_tri must come together",
+                    f"only {('uv_tri' if uv is None else 'uv')}",
+                    "pass uv_tri=tri if uv has a row per vertex",
+                )
             )
         if uv is not None:
             uv_tri = triangles("Mesh.uv_tri", self.uv_tri, len(uv)).int()
             if len(uv_tri) != T:
                 raise ValueError(
-                    f"glrast.clip.Mesh: uv_tri must be [{T},3] (T from tri); "
-                    f"got {shape_text(uv_tri)}; give every triangle three uv indices."
+                    wrong(
+                        "clip.Mesh",
+                        f"uv_tri must be [{T},3] (T from tri)",
+                        show(uv_tri),
+                        "give every triangle three uv indices",
+                    )
                 )
             checked["uv_tri"] = uv_tri
         checked["material"] = self._material_of(T)
@@ -97,13 +106,21 @@ class Mesh:
         object.__setattr__(self, "materials", materials)
         if not all(isinstance(m, Material) for m in materials):
             raise TypeError(
-                "glrast.clip.Mesh: materials must be glrast.clip.Material; got "
-                f"{', '.join(type(m).__name__ for m in materials)}; make them so."
+                wrong(
+                    "clip.Mesh",
+                    "materials must be glrast.clip.Material",
+                    f"{', '.join(type(m).__name__ for m in materials)}",
+                    "make them so",
+                )
             )
         if materials and self.texture is not None:
             raise ValueError(
-                "glrast.clip.Mesh: texture and materials must not both be given; got both; "
-                "give the texture to a material."
+                wrong(
+                    "clip.Mesh",
+                    "texture and materials must not both be given",
+                    "both",
+                    "give the texture to a material",
+                )
             )
         if self.material is None:
             return None
@@ -114,9 +131,12 @@ class Mesh:
             fits = 0 <= int(index.min()) and int(index.max()) < len(materials)
         if not fits:
             raise ValueError(
-                f"glrast.clip.Mesh: material must be integers [{T}] (T from tri) from 0 to "
-                f"{len(materials) - 1} (into materials); got {index.dtype} {shape_text(index)}; "
-                "give every triangle the number of its material."
+                wrong(
+                    "clip.Mesh",
+                    f"material must be integers [{T}] (T from tri) from 0 to {len(materials) - 1} (into materials)",
+                    f"{index.dtype} {show(index)}",
+                    "give every triangle the number of its material",
+                )
             )
         return index.int()
 
@@ -129,8 +149,12 @@ class Mesh:
             fits = False
         if not fits:
             raise ValueError(
-                "glrast.clip.Mesh: origin must be three finite numbers; "
-                f"got {self.origin!r}; pass (0, 0, 0) where pos is in the world's coordinates."
+                wrong(
+                    "clip.Mesh",
+                    "origin must be three finite numbers",
+                    f"{self.origin!r}",
+                    "pass (0, 0, 0) where pos is in the world's coordinates",
+                )
             )
         return x, y, z
 
@@ -148,7 +172,8 @@ class Mesh:
         fits = x.ndim == len(lead) + 1 and (widths is None or x.shape[-1] in widths)
         if not fits or any(n not in (None, m) for n, m in zip(lead, x.shape[:-1], strict=True)):
             raise ValueError(
-                f"glrast.clip.Mesh: {name} must be {expected}; got {shape_text(x)}; "
-                "check which array this is."
+                wrong(
+                    "clip.Mesh", f"{name} must be {expected}", show(x), "check which array this is"
+                )
             )
         return x

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from ..core.arguments import as_tensor
+from ..core.check import wrong
 from ..core.files import DiskFull, replacing
 from .files import gltf, obj, ply
 from .mesh import Mesh
@@ -36,10 +37,10 @@ def load_mesh(path: str | Path, texture: bool = True) -> Mesh:
         is not there but for pictures.
     """
     path = Path(path)
-    wrong = _why_no_file(path)
-    if wrong:
+    trouble = _why_no_file(path)
+    if trouble:
         raise FileNotFoundError(
-            f"glrast.clip.load_mesh: path must be a file; {path} {wrong}; check the path."
+            wrong("clip.load_mesh", "path must be a file", f"{path}, which {trouble}")
         )
     parts: dict[str, Any] = _format("load_mesh", path).read(path, texture)
     given = {name: x for name, x in parts.items() if x is not None}
@@ -80,21 +81,29 @@ def save_mesh(
     writer = _format("save_mesh", path)
     if up is not None and writer is not gltf:
         raise ValueError(
-            f"glrast.clip.save_mesh: up must be None but for glb; got {up!r} for {path.name!r}; "
-            "no other format says which axis is up."
+            wrong(
+                "clip.save_mesh",
+                "up must be None but for glb",
+                f"{up!r} for {path.name!r}",
+                "no other format says which axis is up",
+            )
         )
     if len(mesh.tri) == 0:
         raise ValueError(
-            "glrast.clip.save_mesh: mesh must have a triangle; got none; nothing was written."
+            wrong("clip.save_mesh", "mesh must have a triangle", "none", "nothing was written")
         )
     if not _is_folder(path.parent):
         raise FileNotFoundError(
-            f"glrast.clip.save_mesh: path must lie in a folder; "
-            f"{path.parent} is none; make it first."
+            wrong(
+                "clip.save_mesh",
+                "path must lie in a folder",
+                f"{path.parent}, which is none",
+                "make it first",
+            )
         )
     if not bool(torch.isfinite(mesh.pos).all()):
         raise ValueError(
-            "glrast.clip.save_mesh: mesh.pos must be finite; got nan or inf; nothing was written."
+            wrong("clip.save_mesh", "mesh.pos must be finite", "nan or inf", "nothing was written")
         )
     plain = mesh.with_tensors(lambda x: x.detach().cpu())
     options = {} if up is None else {"up": up}
@@ -123,8 +132,12 @@ def _format(function: str, path: Path) -> Any:
     formats = tuple(FORMATS) if function == "load_mesh" else WRITTEN
     if path.suffix.lower() not in formats:
         raise ValueError(
-            f"glrast.clip.{function}: path must end in {', '.join(formats)}; got {path.name!r}; "
-            "convert it, e.g. in Blender, or with trimesh."
+            wrong(
+                f"clip.{function}",
+                f"path must end in {', '.join(formats)}",
+                f"{path.name!r}",
+                "convert it, e.g. in Blender, or with trimesh",
+            )
         )
     return FORMATS[path.suffix.lower()]
 
@@ -137,6 +150,10 @@ def _write(path: Path, content: bytes) -> None:
         raise
     except OSError as error:
         raise OSError(
-            f"glrast.clip.save_mesh: path must be writable; {path}: {error.strerror}; "
-            "choose another folder."
+            wrong(
+                "clip.save_mesh",
+                "path must be writable",
+                f"{path}, {error.strerror}",
+                "choose another folder",
+            )
         ) from error

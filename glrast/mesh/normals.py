@@ -7,7 +7,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from ..core.arguments import plain, shape_text
+from ..core.arguments import plain
+from ..core.check import show, wrong
 
 _INTEGERS = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
 
@@ -41,7 +42,7 @@ def vertex_normals(pos: Tensor, tri: Tensor, weight: Literal["area", "angle"] = 
     name = "vertex_normals"
     if not isinstance(weight, str) or weight not in ("area", "angle"):
         raise ValueError(
-            f"glrast.clip.{name}: weight must be 'area' or 'angle'; got {weight!r}; pick one."
+            wrong(f"clip.{name}", "weight must be 'area' or 'angle'", f"{weight!r}", "pick one")
         )
     pos, tri = plain(name, "pos", pos), plain(name, "tri", tri)
     corners = _corners(name, pos, tri)
@@ -60,21 +61,33 @@ def _corners(function: str, pos: Tensor, tri: Tensor) -> list[Tensor]:
     pos, tri = plain(function, "pos", pos), plain(function, "tri", tri)
     if pos.ndim not in (2, 3) or pos.shape[-1] != 3 or not pos.dtype.is_floating_point:
         raise ValueError(
-            f"glrast.clip.{function}: pos must be float [V,3] or [N,V,3]; "
-            f"got {pos.dtype} {shape_text(pos)}; pass positions without the fourth coordinate."
+            wrong(
+                f"clip.{function}",
+                "pos must be float [V,3] or [N,V,3]",
+                f"{pos.dtype} {show(pos)}",
+                "pass positions without the fourth coordinate",
+            )
         )
     if tri.ndim != 2 or tri.shape[1] != 3 or tri.dtype not in _INTEGERS:
         raise ValueError(
-            f"glrast.clip.{function}: tri must be integer [T,3]; "
-            f"got {tri.dtype} {shape_text(tri)}; split polygons into triangles first."
+            wrong(
+                f"clip.{function}",
+                "tri must be integer [T,3]",
+                f"{tri.dtype} {show(tri)}",
+                "split polygons into triangles first",
+            )
         )
     try:
         # index_select, not pos[tri]: its backward adds in a fixed order on the CPU
         return [pos.index_select(-2, column) for column in tri.long().unbind(1)]
     except (IndexError, RuntimeError) as error:
         raise ValueError(
-            f"glrast.clip.{function}: tri must hold vertex indices in [0,{pos.shape[-2]}); "
-            f"{error}; pass the vertices that tri belongs to."
+            wrong(
+                f"clip.{function}",
+                f"tri must hold vertex indices in [0,{pos.shape[-2]})",
+                error,
+                "pass the vertices that tri belongs to",
+            )
         ) from None
 
 

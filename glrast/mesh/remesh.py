@@ -17,7 +17,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..core.arguments import plain, positions, real, shape_text, triangles, whole
+from ..core import check
+from ..core.arguments import plain, positions, triangles
+from ..core.check import show, wrong
 from .remesh_edges import collapse_short, flip_to_valence
 from .remesh_surface import Surface, cross, normal_axes
 from .topology import edge_table
@@ -52,13 +54,9 @@ def remesh(
     Source: Botsch and Kobbelt 2004, section 4; the closest point is searched by walking from
         where the vertex was, so that a thin sheet keeps its two sides.
     """
-    name = "remesh"
-    pos = positions(name, pos)
-    tri = triangles(name, tri, len(pos))
-    target_length = real(name, "target_length", target_length, "it is in world units")
-    iterations = whole(name, "iterations", iterations, 0, 1_000_000, "5 is usual")
-    attrs = [plain(name, f"attrs[{k}]", attr) for k, attr in enumerate(attrs)]
-    _check(pos, target_length, attrs)
+    pos = positions("remesh", pos)
+    tri = triangles("remesh", tri, len(pos))
+    target_length, iterations, attrs = _checked(pos, target_length, iterations, attrs)
     faces = tri.cpu().numpy()
     faces = faces[(faces != np.roll(faces, 1, 1)).all(1)]
     given, faces = _compact(faces)
@@ -86,23 +84,45 @@ def remesh(
     return tuple(out)
 
 
-def _check(pos: Tensor, target_length: float, attrs: Sequence[Tensor]) -> None:
+def _checked(
+    pos: Tensor, target_length: float, iterations: int, attrs: Sequence[Tensor]
+) -> tuple[float, int, list[Tensor]]:
+    target_length = check.number(
+        "clip.remesh", "target_length", target_length, "it is in world units", finite=False
+    )
+    iterations = check.whole(
+        "clip.remesh", "iterations", iterations, 0, 1_000_000, remedy="5 is usual"
+    )
+    attrs = [plain("remesh", f"attrs[{k}]", attr) for k, attr in enumerate(attrs)]
     if not 0 < target_length < float("inf"):
         raise ValueError(
-            "glrast.clip.remesh: target_length must be a positive length in world units; "
-            f"got {target_length}; edge_lengths(pos, tri).mean() is what the mesh has."
+            wrong(
+                "clip.remesh",
+                "target_length must be a positive length in world units",
+                target_length,
+                "edge_lengths(pos, tri).mean() is what the mesh has",
+            )
         )
     if not bool(torch.isfinite(pos).all()):
         raise ValueError(
-            "glrast.clip.remesh: pos must be finite; got nan or inf; "
-            "look for the step of the optimisation that made it."
+            wrong(
+                "clip.remesh",
+                "pos must be finite",
+                "nan or inf",
+                "look for the step of the optimisation that made it",
+            )
         )
     for k, attr in enumerate(attrs):
         if attr.ndim != 2 or len(attr) != len(pos) or not attr.dtype.is_floating_point:
             raise ValueError(
-                f"glrast.clip.remesh: attrs[{k}] must be float [V,A] with V={len(pos)} (from pos); "
-                f"got {attr.dtype} {shape_text(attr)}; give every vertex a row."
+                wrong(
+                    "clip.remesh",
+                    f"attrs[{k}] must be float [V,A] with V={len(pos)} (from pos)",
+                    f"{attr.dtype} {show(attr)}",
+                    "give every vertex a row",
+                )
             )
+    return target_length, iterations, attrs
 
 
 def _check_size(pos: np.ndarray, tri: np.ndarray, target_length: float) -> None:
@@ -113,8 +133,12 @@ def _check_size(pos: np.ndarray, tri: np.ndarray, target_length: float) -> None:
     expected = area / (np.sqrt(3) / 4 * target_length**2) + along / target_length
     if expected > TRIANGLES_LIMIT:
         raise ValueError(
-            f"glrast.clip.remesh: target_length must make at most {TRIANGLES_LIMIT:,} triangles; "
-            f"got {target_length:g}, which makes about {expected:.1e}; choose a longer one."
+            wrong(
+                "clip.remesh",
+                f"target_length must make at most {TRIANGLES_LIMIT:,} triangles",
+                f"{target_length:g}, which makes about {expected:.1e}",
+                "choose a longer one",
+            )
         )
 
 

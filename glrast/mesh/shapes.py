@@ -7,7 +7,8 @@ import math
 import torch
 from torch import Tensor
 
-from ..core.arguments import real, whole
+from ..core import check
+from ..core.check import wrong
 from .subdivide import subdivide
 
 MOST_ROWS = 1 << 16  # 2^32 vertices and more have no int32 tri
@@ -69,12 +70,18 @@ def torus(
     """
     rows = _count("torus", "rows", rows, 3)
     cols = _count("torus", "cols", cols, 3)
-    tube = real("torus", "tube", tube, "it is the radius of the tube")
-    radius = real("torus", "radius", radius, "it is that of the middle of the tube")
+    tube = check.number("clip.torus", "tube", tube, "it is the radius of the tube", finite=False)
+    radius = check.number(
+        "clip.torus", "radius", radius, "it is that of the middle of the tube", finite=False
+    )
     if not 0 < tube < radius < math.inf:
         raise ValueError(
-            "glrast.clip.torus: tube and radius must satisfy 0 < tube < radius; "
-            f"got tube={tube:g}, radius={radius:g}; make the tube thinner."
+            wrong(
+                "clip.torus",
+                "tube and radius must satisfy 0 < tube < radius",
+                f"tube={tube:g}, radius={radius:g}",
+                "make the tube thinner",
+            )
         )
     step = torch.arange(rows, dtype=torch.float64) * (2 * math.pi / rows)
     turn = torch.arange(cols, dtype=torch.float64) * (2 * math.pi / cols)
@@ -93,4 +100,6 @@ def _split(quads: Tensor) -> Tensor:
 
 
 def _count(function: str, name: str, value: int, low: int, high: int = MOST_ROWS) -> int:
-    return whole(function, name, value, low, high, "choose one in that range")
+    return check.whole(
+        f"clip.{function}", name, value, low, high, remedy="choose one in that range"
+    )

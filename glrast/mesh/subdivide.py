@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..core.arguments import plain, positions, shape_text, triangles
+from ..core.arguments import plain, positions, triangles
+from ..core.check import show, wrong
 from .topology import edge_table
 
 
@@ -28,8 +29,12 @@ def subdivide(pos: Tensor, tri: Tensor, *attrs: Tensor) -> tuple[Tensor, ...]:
     for k, attr in enumerate(attrs):
         if attr.ndim != 2 or len(attr) != len(pos) or not attr.dtype.is_floating_point:
             raise ValueError(
-                f"glrast.clip.{name}: attrs[{k}] must be float [V,A] with V={len(pos)} (from pos); "
-                f"got {attr.dtype} {shape_text(attr)}; give every vertex a row."
+                wrong(
+                    f"clip.{name}",
+                    f"attrs[{k}] must be float [V,A] with V={len(pos)} (from pos)",
+                    f"{attr.dtype} {show(attr)}",
+                    "give every vertex a row",
+                )
             )
     ends, edge_of, _ = _edges(tri)
     split = [torch.cat([x, _pair(x, ends) / 2]) for x in (pos, *attrs)]

@@ -11,7 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..core.arguments import positions, real, triangles, whole
+from ..core import check
+from ..core.arguments import positions, triangles
+from ..core.check import wrong
 
 MOST_VERTICES = 2**31 - 1  # what an int32 tri can name
 
@@ -81,7 +83,7 @@ def laplacian(tri: Tensor, V: int) -> Tensor:
     Returns: symmetric, positive semidefinite, rows add up to 0; coalesced.
     Source: Nicolet et al. 2021, "Large Steps in Inverse Rendering of Geometry", section 3, L.
     """
-    V = whole("laplacian", "V", V, 0, MOST_VERTICES, "pass len(pos)")
+    V = check.whole("clip.laplacian", "V", V, 0, MOST_VERTICES, remedy="pass len(pos)")
     tri = triangles("laplacian", tri, V)
     a, b = edge_table(tri.cpu().numpy())[0].T
     degree = np.bincount(np.concatenate([a, b]), minlength=V)
@@ -101,7 +103,7 @@ def connected_components(tri: Tensor, V: int) -> Tensor:
 
     A vertex of no triangle is a piece of its own.
     """
-    V = whole("connected_components", "V", V, 0, MOST_VERTICES, "pass len(pos)")
+    V = check.whole("clip.connected_components", "V", V, 0, MOST_VERTICES, remedy="pass len(pos)")
     tri = triangles("connected_components", tri, V)
     corners = tri.cpu().numpy()
     label = label_components(V, corners[:, :2].reshape(-1), corners[:, 1:].reshape(-1))
@@ -123,11 +125,21 @@ def remove_small_components(
     name = "remove_small_components"
     pos = positions(name, pos)
     tri = triangles(name, tri, len(pos))
-    fraction = real(name, "fraction", fraction, "it is a share of the largest piece's triangles")
+    fraction = check.number(
+        f"clip.{name}",
+        "fraction",
+        fraction,
+        "it is a share of the largest piece's triangles",
+        finite=False,
+    )
     if not 0 <= fraction <= 1:
         raise ValueError(
-            f"glrast.clip.{name}: fraction must be in [0,1]; got {fraction}; "
-            "it is a share of the largest piece's triangles."
+            wrong(
+                f"clip.{name}",
+                "fraction must be in [0,1]",
+                fraction,
+                "it is a share of the largest piece's triangles",
+            )
         )
     if len(tri):
         piece = connected_components(tri, len(pos))[tri[:, 0]]

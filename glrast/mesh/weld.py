@@ -6,7 +6,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..core.arguments import positions, real, triangles
+from ..core import check
+from ..core.arguments import positions, triangles
+from ..core.check import wrong
 from .topology import label_components
 
 PAIRS_LIMIT = 50_000_000  # of one cell neighbour: 800 MB of indices
@@ -31,11 +33,17 @@ def weld(
     name = "weld"
     pos = positions(name, pos)
     tri = triangles(name, tri, len(pos))
-    tolerance = real(name, "tolerance", tolerance, "0 joins vertices at equal positions")
+    tolerance = check.number(
+        f"clip.{name}", "tolerance", tolerance, "0 joins vertices at equal positions", finite=False
+    )
     if not 0 <= tolerance < float("inf"):
         raise ValueError(
-            f"glrast.clip.{name}: tolerance must be a distance of 0 or more; got {tolerance}; "
-            "0 joins vertices at equal positions."
+            wrong(
+                f"clip.{name}",
+                "tolerance must be a distance of 0 or more",
+                tolerance,
+                "0 joins vertices at equal positions",
+            )
         )
     place = pos.detach().cpu().numpy()
     found, new = unique_rows(place)
@@ -76,8 +84,12 @@ def _close_pairs(place: np.ndarray, tolerance: float) -> tuple[np.ndarray, np.nd
         count = np.searchsorted(keys, keys + step, side="right") - low
         if count.sum() > PAIRS_LIMIT:
             raise ValueError(
-                "glrast.clip.weld: tolerance must be far below an edge's length; "
-                f"got {tolerance:g}, with more than {PAIRS_LIMIT} pairs in reach; divide it by 10."
+                wrong(
+                    "clip.weld",
+                    "tolerance must be far below an edge's length",
+                    f"{tolerance:g}, with more than {PAIRS_LIMIT} pairs in reach",
+                    "divide it by 10",
+                )
             )
         i = np.repeat(np.arange(len(keys)), count)
         j = np.arange(len(i)) + np.repeat(low - (count.cumsum() - count), count)

@@ -68,7 +68,9 @@ def last_level(function: str, shape: tuple[int, ...], max_mip_level: int | str |
     """How many levels are built above tex: as max_mip_level says, or an error that shows where building stops."""
     as_many = isinstance(max_mip_level, str) and max_mip_level == "auto"
     if max_mip_level is not None and not as_many:
-        max_mip_level = check.whole(function, "max_mip_level", max_mip_level, 0, "None, 'auto' or ")
+        max_mip_level = check.whole(
+            function, "max_mip_level", max_mip_level, 0, also="None, 'auto' or "
+        )
     height, width = shape[-3:-1]
     sizes = [(height, width)]
     while (height, width) != (1, 1) and len(sizes) - 1 != max_mip_level:

@@ -55,7 +55,7 @@ def peel(
     """
     layers = []
     if max_layers is not None:
-        max_layers = check.whole("peel", "max_layers", max_layers, 0, "None or ")
+        max_layers = check.whole("peel", "max_layers", max_layers, 0, also="None or ")
     if any(isinstance(t, torch.Tensor) and check.is_mapped(t) for t in (pos, tri)):
         refuse_vmap("peel")
     with _All(ctx, pos, tri, resolution, ranges, grad_db, cull) as peeler:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ..context import Context
 from ..core import check
+from ..core.check import wrong
 from ..core.rast import images_of, stride_of
 from ..launch import launch_scatter
 from .function import Operation, call, forward, once_differentiable
@@ -92,7 +93,7 @@ def checked(
     """(pos, tri, ranges, height, width) as the operators take them."""
     if not isinstance(ctx, Context):
         raise TypeError(
-            f"glrast.{function}: ctx must be a glrast.Context; got {type(ctx).__name__}"
+            wrong(f"{function}", "ctx must be a glrast.Context", f"{type(ctx).__name__}")
         )
     check.not_swapped(function, pos, tri)
     pos = check.positions(function, pos, device=ctx.device)
@@ -118,8 +119,12 @@ def checked_ranges(function: str, ranges: Any) -> Tensor:
         )
     except (TypeError, ValueError, RuntimeError, OverflowError) as error:
         raise TypeError(
-            f"glrast.{function}: ranges must be [N,2] integers, a tensor or a list of rows (first triangle, count); "
-            f"got {type(ranges).__name__}: {error}"
+            wrong(
+                f"{function}",
+                "ranges must be [N,2] integers, a tensor or a list of rows (first triangle, count)",
+                f"{type(ranges).__name__}",
+                error,
+            )
         ) from error
     check.tensor(function, "ranges", given)
     whole = not (given.is_floating_point() or given.is_complex() or given.dtype == torch.bool)

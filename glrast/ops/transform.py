@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..core.arguments import device_of, shape_text, tensor
+from ..core.arguments import device_of, tensor
+from ..core.check import show, wrong
 from ..launch import launch
 from .function import Operation, call, forward
 from .operator import operator
@@ -34,19 +35,31 @@ def transform_points(matrix: Any, points: Any) -> Tensor:
     points = tensor(name, "points", points, device, torch.float32)
     if matrix.ndim not in (2, 3) or matrix.shape[-2:] != (4, 4):
         raise ValueError(
-            f"glrast.clip.{name}: matrix must be [4,4] or [N,4,4]; got {shape_text(matrix)}; "
-            "pass camera.world_to_clip or torch.stack of several."
+            wrong(
+                f"clip.{name}",
+                "matrix must be [4,4] or [N,4,4]",
+                show(matrix),
+                "pass camera.world_to_clip or torch.stack of several",
+            )
         )
     if points.ndim not in (2, 3) or points.shape[-1] != 3:
         raise ValueError(
-            f"glrast.clip.{name}: points must be [V,3] or [N,V,3]; got {shape_text(points)}; "
-            "pass positions without the fourth coordinate."
+            wrong(
+                f"clip.{name}",
+                "points must be [V,3] or [N,V,3]",
+                show(points),
+                "pass positions without the fourth coordinate",
+            )
         )
     images = [len(x) for x in (matrix, points) if x.ndim == 3 and len(x) != 1]
     if len(set(images)) > 1:
         raise ValueError(
-            f"glrast.clip.{name}: points must have N={len(matrix)} (from matrix) or be [V,3]; "
-            f"got {shape_text(points)}; give each matrix its points, or one set to all."
+            wrong(
+                f"clip.{name}",
+                f"points must have N={len(matrix)} (from matrix) or be [V,3]",
+                show(points),
+                "give each matrix its points, or one set to all",
+            )
         )
     return transform(matrix, points)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from ..core import check
+from ..core.check import wrong
 from ..core.per_tensor import PerTensor, in_transform
 
 
@@ -97,8 +98,11 @@ def topology(given: torch.Tensor, tri: torch.Tensor, handle: Topology | None) ->
         return _remembered_topology(given, tri)
     if not isinstance(handle, Topology):
         raise TypeError(
-            "glrast.antialias: topology_hash must come from antialias_construct_topology_hash(tri); "
-            f"got {type(handle).__name__}"
+            wrong(
+                "antialias",
+                "topology_hash must come from antialias_construct_topology_hash(tri)",
+                f"{type(handle).__name__}",
+            )
         )
     check.value(
         "antialias", "topology_hash", "made from this tri", handle.belongs_to(tri),

@@ -123,11 +123,11 @@ def test_results_are_float32_tensors():
 
 def test_impossible_values_are_named_with_the_remedy():
     with pytest.raises(
-        ValueError, match=r"perspective: fov_rad must be in \(0, pi\); got 40; .*radi"
+        ValueError, match=r"perspective: fov_rad must be in \(0, pi\); got 40: .*radi"
     ):
         perspective(40, 1, 0.1, 10)
     with pytest.raises(
-        ValueError, match=r"perspective: aspect must be positive; got 0; pass width"
+        ValueError, match=r"perspective: aspect must be positive; got 0: pass width"
     ):
         perspective(1, 0, 0.1, 10)
     with pytest.raises(ValueError, match=r"0 < near < far; got near=0, far=10"):

@@ -237,6 +237,6 @@ def test_a_missing_or_broken_image_is_named(folder):
 
 def test_planes_in_the_wrong_order_are_named(folder):
     with pytest.raises(
-        ValueError, match=r"transforms.json: near and far must .* got near=5, far=1; pass"
+        ValueError, match=r"transforms.json: near and far must .* got near=5, far=1: pass"
     ):
         load_cameras(write(folder, camera_angle_x=0.9), near=5, far=1)

@@ -116,7 +116,7 @@ def test_a_failed_save_leaves_the_old_file(tmp_path, monkeypatch):
 
     monkeypatch.setattr(os, "replace", refuse)
     with pytest.raises(
-        OSError, match=r"save_mesh: path must be writable; .*a.obj: Permission denied"
+        OSError, match=r"save_mesh: path must be writable; got .*a.obj, Permission denied"
     ):
         save_mesh(path, colored())
     assert path.read_bytes() == before and len(list(tmp_path.iterdir())) == 1
@@ -150,7 +150,7 @@ def test_what_cannot_be_saved_is_named(tmp_path):
     ):
         save_mesh(tmp_path / "a.stl", plain())
     with pytest.raises(
-        FileNotFoundError, match=r"save_mesh: path must lie in a folder; .*gone is none"
+        FileNotFoundError, match=r"save_mesh: path must lie in a folder; got .*gone, which is none"
     ):
         save_mesh(tmp_path / "gone" / "a.obj", plain())
     with pytest.raises(ValueError, match=r"save_mesh: mesh must have a triangle; got none"):
@@ -167,7 +167,7 @@ def test_a_name_that_no_file_can_have_is_named(tmp_path, suffix):
     path = tmp_path / ("a" * 300 + "." + suffix)
     with pytest.raises(FileNotFoundError, match=r"load_mesh: path must be a file; .*too long"):
         load_mesh(path)
-    with pytest.raises(OSError, match=r"save_mesh: path must be writable; .*too long; choose"):
+    with pytest.raises(OSError, match=r"save_mesh: path must be writable; .*too long: choose"):
         save_mesh(path, plain())
     with pytest.raises(FileNotFoundError, match=r"save_mesh: path must lie in a folder"):
         save_mesh(tmp_path / ("b" * 300) / "a.obj", plain())
@@ -197,7 +197,7 @@ def test_wrong_fields_are_named():
         Mesh(pos, tri, normal=torch.zeros(8, 4))
     with pytest.raises(ValueError, match=r"Mesh: texture must be \[Ht,Wt,C\]; got \[5,5\]"):
         Mesh(pos, tri, texture=torch.zeros(5, 5))
-    with pytest.raises(ValueError, match=r"Mesh: uv and uv_tri must come together; got only uv;"):
+    with pytest.raises(ValueError, match=r"Mesh: uv and uv_tri must come together; got only uv:"):
         Mesh(pos, tri, uv=torch.zeros(8, 2))
     with pytest.raises(ValueError, match=r"Mesh: uv_tri must be \[12,3\] .* got \[3,3\]"):
         Mesh(pos, tri, uv=torch.zeros(8, 2), uv_tri=tri[:3])

@@ -122,7 +122,7 @@ CANNOT_SAY = [
 def test_what_a_library_cannot_say_is_refused(tmp_path, material, got):
     with pytest.raises(
         ValueError,
-        match=rf"save_mesh: materials must be such as an obj .*got .*{got}.* in 'm'; save",
+        match=rf"save_mesh: materials must be such as an obj .*got .*{got}.* in 'm': save",
     ):
         save_mesh(tmp_path / "a.obj", mesh_of(material))
     assert list(tmp_path.iterdir()) == []
@@ -130,7 +130,7 @@ def test_what_a_library_cannot_say_is_refused(tmp_path, material, got):
 
 def test_a_texture_without_uv_and_names_of_two_lines_are_refused(tmp_path):
     pos, tri = cube()
-    with pytest.raises(ValueError, match=r"got a texture and no uv in 'm'; give the mesh uv"):
+    with pytest.raises(ValueError, match=r"got a texture and no uv in 'm': give the mesh uv"):
         save_mesh(
             tmp_path / "a.obj", Mesh(pos, tri, materials=(Material("m", texture=plane([1, 0, 0])),))
         )

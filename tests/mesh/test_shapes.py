@@ -74,14 +74,14 @@ def test_a_torus_has_pappus_volume():
 
 def test_impossible_sizes_are_named():
     with pytest.raises(
-        ValueError, match=r"icosphere: level must be a whole number, from 0 to 10; got 11"
+        ValueError, match=r"icosphere: level must be a whole number from 0 to 10; got 11"
     ):
         icosphere(11)
     with pytest.raises(ValueError, match=r"icosphere: level must be a whole number.* got 2.0"):
         icosphere(2.0)  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match=r"grid: cols must be a whole number, 1 or more; got 0"):
+    with pytest.raises(ValueError, match=r"grid: cols must be a whole number from 1; got 0"):
         grid(1, 0)
-    with pytest.raises(ValueError, match=r"torus: rows must be a whole number, 3 or more; got 2"):
+    with pytest.raises(ValueError, match=r"torus: rows must be a whole number from 3; got 2"):
         torus(2, 5)
     with pytest.raises(
         ValueError, match=r"torus: tube and radius must satisfy .* got tube=2, radius=1"

@@ -145,7 +145,7 @@ def test_no_triangles_are_closed_manifold_and_empty():
 
 def test_wrong_arguments_are_named():
     with pytest.raises(
-        ValueError, match=r"glrast.clip.edges: tri must be \[T,3\]; got \[4\]; split"
+        ValueError, match=r"glrast.clip.edges: tri must be \[T,3\]; got \[4\]: split"
     ):
         edges(torch.zeros(4, dtype=torch.int32))
     with pytest.raises(TypeError, match=r"is_closed: tri must hold integers; got torch.float32"):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
 
+from ...core.check import wrong
 from ...core.srgb import linear_to_srgb
 from ..material import Material
 from .paths import has_holes
@@ -145,13 +146,22 @@ def _check(material: Material, name: str, mesh: Mesh) -> None:
 def _one_line(what: str, name: str) -> str:
     if any(ord(c) < 32 for c in name):
         raise ValueError(
-            f"glrast.clip.save_mesh: {what} must be one line in an obj file; got {name!r}; rename it."
+            wrong(
+                "clip.save_mesh",
+                f"{what} must be one line in an obj file",
+                f"{name!r}",
+                "rename it",
+            )
         )
     return name
 
 
 def _refuse(name: str, got: str, remedy: str) -> NoReturn:
     raise ValueError(
-        f"glrast.clip.save_mesh: materials must be such as an obj file can hold; "
-        f"got {got} in {name!r}; {remedy}."
+        wrong(
+            "clip.save_mesh",
+            "materials must be such as an obj file can hold",
+            f"{got} in {name!r}",
+            remedy,
+        )
     )

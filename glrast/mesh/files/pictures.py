@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from ...core.check import wrong
+
 MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
 # Of a texture. A PNG of half a megabyte can hold 13,000 x 13,000 pixels of one colour: 2.7 GB as float32.
 PIXELS_LIMIT = 8192 * 8192
@@ -58,8 +60,12 @@ def to_picture(texture: np.ndarray) -> Any:
     channels = texture.shape[2]
     if channels not in MODES:
         raise ValueError(
-            f"glrast.clip.save_mesh: texture must have 1 to 4 channels; got {channels}; "
-            "an image file holds no more: replace(mesh, texture=mesh.texture[..., :3])."
+            wrong(
+                "clip.save_mesh",
+                "texture must have 1 to 4 channels",
+                f"{channels}",
+                "an image file holds no more: replace(mesh, texture=mesh.texture[..., :3])",
+            )
         )
     pixels = np.round(np.clip(np.nan_to_num(texture), 0, 1) * 255).astype(np.uint8)[::-1]
     return pillow("save_mesh").fromarray(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ...core.check import wrong
 from .paths import has_holes
 from .pictures import png_bytes
 
@@ -85,16 +86,24 @@ def _pictures(mesh: Mesh, stem: str) -> tuple[dict[str, bytes], list[str], np.nd
             or not (material.alpha == "opaque" or holes or flat)
         ):
             raise ValueError(
-                f"glrast.clip.save_mesh: materials must be plain for a ply file; got {material.name!r} "
-                f"with factor={material.factor}, wrap={material.wrap}, filter={material.filter!r}, "
-                f"alpha={material.alpha!r}; save it as .glb."
+                wrong(
+                    "clip.save_mesh",
+                    "materials must be plain for a ply file",
+                    f"{material.name!r} with factor={material.factor}, wrap={material.wrap}, "
+                    f"filter={material.filter!r}, alpha={material.alpha!r}",
+                    "save it as .glb",
+                )
             )
         if material.texture is None:
             continue
         if mesh.uv is None:
             raise ValueError(
-                "glrast.clip.save_mesh: mesh must have uv for its texture; got none; "
-                "give it uv, or drop the texture: replace(mesh, texture=None)."
+                wrong(
+                    "clip.save_mesh",
+                    "mesh must have uv for its texture",
+                    "none",
+                    "give it uv, or drop the texture: replace(mesh, texture=None)",
+                )
             )
         key = material.texture.data_ptr()
         if key not in known:
@@ -105,7 +114,9 @@ def _pictures(mesh: Mesh, stem: str) -> tuple[dict[str, bytes], list[str], np.nd
         places[i] = known[key]
     if any(ord(c) < 32 for c in stem):
         raise ValueError(
-            f"glrast.clip.save_mesh: path must be one line for a ply file; got {stem!r}; rename it."
+            wrong(
+                "clip.save_mesh", "path must be one line for a ply file", f"{stem!r}", "rename it"
+            )
         )
     if len(files) == 1 and (places[index.numpy()] == 0).all():
         only = f"{stem}_texture.png"

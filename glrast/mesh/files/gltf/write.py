@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ....core.check import wrong
 from ....core.srgb import srgb_to_linear
 from ...material import Material
 from ..pictures import png_bytes
@@ -84,8 +85,12 @@ class _File:
         length = 12 + 8 + len(text) + 8 + self.size
         if length >= _LIMIT:
             raise ValueError(
-                f"glrast.clip.save_mesh: mesh must fit into a glb file of 4 GB; got {length} bytes; "
-                "save it in parts or as ply."
+                wrong(
+                    "clip.save_mesh",
+                    "mesh must fit into a glb file of 4 GB",
+                    f"{length} bytes",
+                    "save it in parts or as ply",
+                )
             )
         head = struct.pack("<4sIII4s", b"glTF", 2, length, len(text), b"JSON")
         return b"".join([head, text, struct.pack("<I4s", self.size, b"BIN\0"), *self.binary])
@@ -128,8 +133,12 @@ def _attributes(
     for name, values in arrays.items():
         if not np.isfinite(values).all():
             raise ValueError(
-                f"glrast.clip.save_mesh: mesh.{names.get(name, name)} must be finite; "
-                "got nan or inf; nothing was written."
+                wrong(
+                    "clip.save_mesh",
+                    f"mesh.{names.get(name, name)} must be finite",
+                    "nan or inf",
+                    "nothing was written",
+                )
             )
         kind = f"VEC{values.shape[1]}"
         found[name] = file.accessor(values.astype("<f4"), kind, _ARRAY)
