@@ -17,7 +17,7 @@ _NAMED = "GLRAST_HOST_LIBRARY"
 _STALE = "the library is older than the kernels; build it again (pip install -e .)"
 
 
-def run(stem: str, kernel: str, arguments: dict) -> None:
+def run(stem: str, kernel: str, arguments: dict[str, source.Argument]) -> None:
     """Run KERNEL of kernels/STEM.cu over arguments["width"] x arguments["rows"] elements; returns when done."""
     function, layout = kernel_function(stem, kernel)
     function(layout.pack(arguments, source.CPU), torch.get_num_threads())

@@ -8,7 +8,9 @@ depend on nothing but the inputs.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import cache
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,7 +23,7 @@ OPTIONS = ("-std=c++17", "-default-device")
 RECORD = "-DGLRAST_RECORD"
 
 # The adds that one element of a scatter kernel makes, at most.
-ADDS = {
+ADDS: dict[str, Callable[[dict[str, Any]], int]] = {
     "rasterize_backward": lambda a: 9,  # x, y, w of three vertices
     "interpolate_backward": lambda a: 3 * (a["grad_row"] + a["D"]),
     "antialias_backward_pos": lambda a: 12,  # x, y, w of an edge's two ends, for two pairs
@@ -34,7 +36,7 @@ _RECORD_BYTES = 128 << 20  # of adds at once; sorting takes about three times as
 _BYTES_PER_ADD = 8 + 4
 
 
-def run(stem: str, kernel: str, arguments: dict, device: torch.device) -> None:
+def run(stem: str, kernel: str, arguments: dict[str, Any], device: torch.device) -> None:
     """Launch KERNEL of kernels/STEM.cu over arguments["width"] x arguments["rows"] elements; does not wait."""
     width, rows = arguments["width"], arguments["rows"]
     if width == 0 or rows == 0:
@@ -51,21 +53,30 @@ def _blocks(width: int, rows: int) -> int:
     return -(-width // _BLOCK[0]) * -(-rows // _BLOCK[1])
 
 
-def _packed(layout: source.Arguments, arguments: dict, device) -> np.ndarray:
+def _packed(
+    layout: source.Arguments, arguments: dict[str, Any], device: torch.device
+) -> np.ndarray[Any, Any]:
     """The struct as an array of one: that is what CuPy passes by value."""
-    return np.frombuffer(
-        layout.pack(arguments, source.CPU if device.index is None else device.index),
-        dtype=layout.dtype,
-    )
+    number = (
+        device.index if device.type == "cuda" else source.CPU
+    )  # an emulated GPU has the CPU's memory
+    return np.frombuffer(layout.pack(arguments, number), dtype=layout.dtype)
 
 
-def _start(stem: str, kernel: str, device: torch.device, blocks: int, *structs, option: str = ""):
+def _start(
+    stem: str,
+    kernel: str,
+    device: torch.device,
+    blocks: int,
+    *structs: np.ndarray[Any, Any],
+    option: str = "",
+) -> None:
     cupy = _cupy()
     with cupy.cuda.Device(device.index), _stream(cupy, device):
         _function(stem, kernel, device.index, option)((blocks, 1, 1), _BLOCK, structs)
 
 
-def _stream(cupy, device: torch.device):
+def _stream(cupy: Any, device: torch.device) -> Any:
     stream = torch.cuda.current_stream(device)
     if hasattr(cupy.cuda.Stream, "from_external") and hasattr(stream, "__cuda_stream__"):
         return cupy.cuda.Stream.from_external(stream)
@@ -75,7 +86,7 @@ def _stream(cupy, device: torch.device):
 # ---- deterministic ---------------------------------------------------------------------------------------
 
 
-def _add_in_order(stem: str, kernel: str, arguments: dict, device: torch.device) -> None:
+def _add_in_order(stem: str, kernel: str, arguments: dict[str, Any], device: torch.device) -> None:
     """The same sums as with atomics, each in the order of a stable sort."""
     grad, width, rows = arguments["grad"], arguments["width"], arguments["rows"]
     per_element = ADDS[kernel](arguments)
@@ -136,7 +147,7 @@ def _piece() -> int:
 
 
 @cache
-def _cupy():
+def _cupy() -> Any:
     try:
         import cupy  # pyright: ignore[reportMissingImports]
     except ImportError as error:
@@ -150,7 +161,7 @@ def _cupy():
 
 
 @cache
-def _function(stem: str, kernel: str, device_index: int, option: str):
+def _function(stem: str, kernel: str, device_index: int, option: str) -> Any:
     try:
         return _module(stem, device_index, option).get_function(kernel)
     except Exception as error:
@@ -161,7 +172,7 @@ def _function(stem: str, kernel: str, device_index: int, option: str):
 
 
 @cache
-def _module(stem: str, device_index: int, option: str):
+def _module(stem: str, device_index: int, option: str) -> Any:
     """All kernels of a file, compiled once per device; CuPy keeps the result on disk, by the text with its includes."""
     options = (*OPTIONS, option) if option else OPTIONS
     return _cupy().RawModule(code=source.text(f"{stem}.cu"), options=options)

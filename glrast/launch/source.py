@@ -74,7 +74,7 @@ class Arguments:
     dtype: np.dtype[Any]
     kernel: str = "a kernel"  # whose, as messages say it
 
-    def pack(self, values: Mapping[str, Argument], device: torch.device | None = None) -> bytes:
+    def pack(self, values: Mapping[str, Argument], device: int | None = None) -> bytes:
         """The struct's bytes; tensors become their addresses, None a null pointer.
 
         Args:

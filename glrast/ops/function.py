@@ -36,24 +36,20 @@ class Operation(torch.autograd.Function):
         if "call" in vars(cls):
             cls.members = len(cls.call.__match_args__)
 
-    @staticmethod
-    def compute(given: Any, *more: Any) -> tuple[Tensor, ...]:
-        """All outputs: what forward does without its context."""
-        raise NotImplementedError
-
-    @staticmethod
-    def keep(ctx: Any, given: Any, outputs: tuple[Tensor, ...], *more: Any) -> tuple[Tensor, ...]:
-        """What forward notes; those of the results that have no gradient."""
-        raise NotImplementedError
+    # (given, *more) -> all outputs: what forward does without its context
+    compute: ClassVar[Callable[..., tuple[Tensor, ...]]]
+    # (ctx, given, outputs, *more) -> those of the results that have no gradient: what forward notes
+    keep: ClassVar[Callable[..., tuple[Tensor, ...]]]
 
 
 def call(operation: type[Operation], given: object, *more: Any) -> Any:
     """`operation.apply` of a call, also where a transform is at work."""
     inputs = *vars(given).values(), *more
+    apply: Any = operation.apply  # pyright: ignore[reportUnknownMemberType] PyTorch's has no types
     if torch.compiler.is_compiling():
-        return operation.apply(*inputs)
+        return apply(*inputs)
     if not in_transform() and getattr(forward_ad, "_current_level", -1) < 0:
-        return operation.apply(*inputs)
+        return apply(*inputs)
     outputs = _transformable(operation).apply(*inputs)
     return outputs[0] if operation.results == 1 else outputs[: operation.results]
 
@@ -137,7 +133,8 @@ def _transformable(operation: type[Operation]) -> Any:
         def vmap(info: Any, in_dims: tuple[int | None, ...], *inputs: Any) -> tuple[Any, Any]:
             if operation.one_after_another:
                 refuse_vmap(name)
-            return one_by_one(name, Transformable.apply, info.batch_size, in_dims, inputs)
+            apply: Any = Transformable.apply  # pyright: ignore[reportUnknownMemberType] has no types
+            return one_by_one(name, apply, info.batch_size, in_dims, inputs)
 
         @staticmethod
         def jvp(ctx: Any, *tangents: Any) -> Any:
@@ -164,7 +161,7 @@ def one_by_one(
             for x, d in zip(inputs, in_dims)
         ]
         found = function(*chosen)
-        results.append(found if isinstance(found, (tuple, list)) else (found,))
+        results.append((found,) if isinstance(found, Tensor) else found)
     outputs = tuple(torch.stack(parts) for parts in zip(*results))
     return outputs, (0,) * len(outputs)
 
@@ -181,7 +178,8 @@ def _refuse_twice(
 ) -> tuple[Tensor | None, ...]:
     """The gradients, which raise where something differentiates them: what they depend on is not in the graph."""
     places = [i for i, g in enumerate(grads) if g is not None]
-    guarded: Any = _Once.apply(name, len(places), *(grads[i] for i in places), *sources)
+    once: Any = _Once.apply  # pyright: ignore[reportUnknownMemberType] PyTorch's has no types
+    guarded = once(name, len(places), *(grads[i] for i in places), *sources)
     out = list(grads)
     for i, g in zip(places, guarded):
         out[i] = g
@@ -209,8 +207,9 @@ class _Once(torch.autograd.Function):
         )
 
     @staticmethod
-    def vmap(info: Any, in_dims: Any, name: str, count: int, *tensors: Tensor) -> tuple[Any, Any]:
-        return _Once.apply(name, count, *tensors), tuple(in_dims[2 : 2 + count])
+    def vmap(info: Any, in_dims: Any, *inputs: Any) -> tuple[Any, Any]:
+        once: Any = _Once.apply  # pyright: ignore[reportUnknownMemberType] PyTorch's has no types
+        return once(*inputs), tuple(in_dims[2 : 2 + inputs[1]])
 
     @staticmethod
     def jvp(ctx: Any, *_: Any) -> NoReturn:

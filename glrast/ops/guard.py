@@ -27,7 +27,7 @@ def checked(operator: str, arguments: Mapping[str, Any], run: Callable[[], Any])
     if not backward:  # its forward has seen the same ones
         _check_indices(function, arguments)
     results = run()
-    for i, result in enumerate(results if isinstance(results, tuple) else (results,)):
+    for i, result in enumerate((results,) if isinstance(results, torch.Tensor) else results):
         check_finite(function + backward, f"result {i}", result)
     return results
 
@@ -39,7 +39,7 @@ def check_finite(function: str, name: str, value: Any) -> None:
     bad = ~torch.isfinite(value)
     if not bad.any():
         return
-    index = bad.nonzero()[0].tolist()
+    index: list[int] = bad.nonzero()[0].tolist()  # pyright: ignore[reportUnknownMemberType] tolist
     raise FloatingPointError(
         f"glrast.{function}: {name} must be finite; {name}{index} is {value[tuple(index)].item()}"
         f" ({int(bad.sum())} of {value.numel()} elements are not)"
@@ -74,8 +74,8 @@ def _check_indices(function: str, given: Mapping[str, Any]) -> None:
 def _check_areas(function: str, pos: torch.Tensor, tri: torch.Tensor) -> None:
     for n, vertices in enumerate(pos if pos.ndim == 3 else pos[None]):
         corners = vertices[tri.long()].double()  # [T,3,4]
-        lengths = corners.norm(dim=-1).prod(-1)
-        minors = torch.stack([torch.linalg.det(corners[..., keep]) for keep in _THREE_OF_FOUR])
+        lengths = corners.square().sum(-1).sqrt().prod(-1)  # pyright: ignore[reportUnknownMemberType] prod
+        minors = torch.stack([torch.det(corners[..., keep]) for keep in _THREE_OF_FOUR])
         flat = minors.abs().amax(0) <= _ZERO_AREA * lengths
         _refuse_first(
             function, flat, lambda t, corners=corners, n=n: (

@@ -164,7 +164,8 @@ def split_levels(
 ) -> tuple[torch.Tensor, ...]:
     """Levels 1 to `last` of a packed pyramid, each in its shape."""
     shapes = [level_shape(shape, level) for level in range(1, last + 1)]
-    parts = packed.split([_texels(s) * s[-1] for s in shapes]) if shapes else ()
+    sizes = [_texels(s) * s[-1] for s in shapes]
+    parts = torch.split(packed, sizes) if shapes else ()
     return tuple(part.view(s) for part, s in zip(parts, shapes))
 
 

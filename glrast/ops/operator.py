@@ -19,7 +19,8 @@ from ..core import switch
 from . import guard
 from .function import one_by_one
 
-_LIBRARY = torch.library.Library("glrast", "FRAGMENT")
+_LIBRARY: Any = torch.library.Library("glrast", "FRAGMENT")
+_library: Any = torch.library  # its functions have no types
 
 # What an operator may be given without the dispatcher. Subclasses of Tensor, fake ones among them, are not here.
 _TENSOR, _PARAMETER = torch.Tensor, torch.nn.Parameter
@@ -68,9 +69,9 @@ def operator(name: str, call: type[Call[Results]]) -> Callable[[Call[Results]], 
 
     for key in ("CPU", "CUDA"):
         _LIBRARY.impl(name, dispatched, key)
-    torch.library.register_fake(f"glrast::{name}", faked, lib=_LIBRARY)
+    _library.register_fake(f"glrast::{name}", faked, lib=_LIBRARY)
     if hasattr(torch.library, "register_vmap"):  # from PyTorch 2.5 on
-        torch.library.register_vmap(f"glrast::{name}", mapped, lib=_LIBRARY)
+        _library.register_vmap(f"glrast::{name}", mapped, lib=_LIBRARY)
     return called
 
 
@@ -101,7 +102,7 @@ def _named(call: type[Call[Any]]) -> Any:
 
 def _are_plain(arguments: Iterable[Any]) -> bool:
     for argument in arguments:
-        kind = type(argument)
+        kind: Any = type(argument)
         if kind is _TENSOR or kind is _PARAMETER:
             if argument.is_neg():  # the dispatcher makes it an ordinary one
                 return False
@@ -150,20 +151,22 @@ def _is_watched() -> bool:
     return False
 
 
-_Ask = Callable[..., Any]
-_WATCHERS: tuple[_Ask, ...]
-_is_batched: _Ask
-_is_wrapped: _Ask
-try:
-    _WATCHERS = (
-        torch._C._len_torch_dispatch_stack,  # FakeTensorMode, FlopCounterMode, a user's own mode
-        torch._C._len_torch_function_stack,
-        torch._C._are_functorch_transforms_active,
-        torch.autograd._profiler_enabled,  # pyright: ignore[reportPrivateImportUsage]
-        torch._C._is_tracing,
-    )
-    _is_batched = torch._C._functorch.is_legacy_batchedtensor  # pyright: ignore[reportAttributeAccessIssue]
-    _is_wrapped = torch._C._functorch.is_functorch_wrapped_tensor  # pyright: ignore[reportAttributeAccessIssue]
-except AttributeError:  # another PyTorch: the dispatcher always decides
-    _WATCHERS = (lambda: True,)
-    _is_batched = _is_wrapped = torch.is_tensor
+def _watchers() -> tuple[tuple[Callable[..., Any], ...], Any, Any]:
+    """Who may be watching, and what tells batched and wrapped tensors. What asks is PyTorch's own and has no types."""
+    private: Any = torch._C  # pyright: ignore[reportPrivateUsage]
+    autograd: Any = torch.autograd
+    try:
+        asked = (
+            private._len_torch_dispatch_stack,  # FakeTensorMode, FlopCounterMode, a user's own mode
+            private._len_torch_function_stack,
+            private._are_functorch_transforms_active,
+            autograd._profiler_enabled,
+            private._is_tracing,
+        )
+        functorch = private._functorch
+        return asked, functorch.is_legacy_batchedtensor, functorch.is_functorch_wrapped_tensor
+    except AttributeError:  # another PyTorch: the dispatcher always decides
+        return (lambda: True,), torch.is_tensor, torch.is_tensor
+
+
+_WATCHERS, _is_batched, _is_wrapped = _watchers()

@@ -53,10 +53,11 @@ def peel(
         >>> [float(rast[0, 2, 4, 3]) for rast, _ in layers]
         [2.0, 1.0]
     """
-    layers = []
+    layers: list[tuple[Tensor, Tensor]] = []
     if max_layers is not None:
         max_layers = check.whole("peel", "max_layers", max_layers, 0, also="None or ")
-    if any(isinstance(t, torch.Tensor) and check.is_mapped(t) for t in (pos, tri)):
+    given: tuple[Any, Any] = pos, tri
+    if any(isinstance(t, Tensor) and check.is_mapped(t) for t in given):
         refuse_vmap("peel")
     with _All(ctx, pos, tri, resolution, ranges, grad_db, cull) as peeler:
         while max_layers is None or len(layers) < max_layers:
@@ -120,7 +121,7 @@ class DepthPeeler:
         self._ctx.peeler = self
         return self
 
-    def __exit__(self, *exception) -> None:
+    def __exit__(self, *exception: object) -> None:
         peeling, self._peeling = self._peeling, None
         self._finished, self._ctx.peeler = True, None
         if peeling is not None:
@@ -157,7 +158,7 @@ class DepthPeeler:
         step = _next_layer_uncompiled() if "torch._dynamo" in sys.modules else _next_layer
         return step(given, self._peeling, self._grad_db)
 
-    def _seen(self) -> tuple:
+    def _seen(self) -> tuple[Any, ...]:
         """What a change in place of pos or tri changes; nothing where PyTorch does not count them."""
         counted = (t for t in (self._pos, self._tri) if not t.is_inference())
         return () if torch.compiler.is_compiling() else tuple(map(unchanged, counted))
@@ -176,7 +177,8 @@ class _All(DepthPeeler):
 @cache
 def _next_layer_uncompiled() -> Callable[..., Any]:
     """Traced by the compiler, the layers lose their gradient."""
-    return torch.compiler.disable(_next_layer)
+    disable: Any = torch.compiler.disable  # pyright: ignore[reportUnknownMemberType] has no types
+    return disable(_next_layer)
 
 
 class _Layer(Operation):
@@ -189,10 +191,10 @@ class _Layer(Operation):
 
     @staticmethod
     def compute(given: Rasterize, peeling: Peeling, grad_db: bool) -> tuple[Tensor, Tensor, Tensor]:
-        from ..raster.drawn import drawn
+        from ..raster.drawn import drawn  # pyright: ignore[reportUnknownVariableType] not yet
 
         def run() -> tuple[Tensor, Tensor, Tensor]:
-            return drawn(*vars(given).values(), peeling)
+            return drawn(*vars(given).values(), peeling=peeling)
 
         seen = dict(pos=given.pos, tri=given.tri)
         return guard.checked("peel", seen, run) if switch.active else run()

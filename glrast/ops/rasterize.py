@@ -158,7 +158,8 @@ class Rasterize:
         return new((*pixels, 4)), rast_db, new(pixels, dtype=torch.int32)
 
     def run(self) -> tuple[Tensor, Tensor, Tensor]:
-        from ..raster.drawn import drawn  # OpenGL is touched when something is first drawn
+        # OpenGL is touched when something is first drawn.
+        from ..raster.drawn import drawn  # pyright: ignore[reportUnknownVariableType] not yet
 
         return drawn(*vars(self).values())
 
@@ -233,4 +234,5 @@ def gradient(ctx: Any, grad_rast: Tensor | None, grad_db: Tensor | None) -> Tens
         grad_db = None
     if not ctx.needs_input_grad[0] or (grad_rast is None and grad_db is None):
         return None
-    return _backward(RasterizeBackward(*saved(ctx, "rasterize"), grad_rast, grad_db))
+    pos, tri, ids = saved(ctx, "rasterize")
+    return _backward(RasterizeBackward(pos, tri, ids, grad_rast, grad_db))

@@ -54,8 +54,8 @@ def _mark(t: torch.Tensor) -> tuple[Any, ...]:
 def _is_hooked() -> bool:
     """Whether what backward is given is another tensor, elsewhere in memory: hooks and checkpoints do that."""
     try:
-        top = torch._C._autograd._top_saved_tensors_default_hooks  # pyright: ignore[reportAttributeAccessIssue]
-        return top(True) is not None
+        private: Any = torch._C  # pyright: ignore[reportPrivateUsage]
+        return private._autograd._top_saved_tensors_default_hooks(True) is not None
     except (AttributeError, TypeError):  # another PyTorch
         return True
 

@@ -255,8 +255,8 @@ class _Texture(Operation):
     def backward(ctx: Any, grad_out: Tensor | None) -> tuple[Tensor | None, ...]:
         if grad_out is None:
             return ()
-        tensors = saved(ctx, "texture")
-        _, filter, _ = ctx.modes
+        tex, mip, uv, uv_da, bias = saved(ctx, "texture")
+        last, filter, boundary = ctx.modes
         needed: tuple[bool, ...] = ctx.needs_input_grad
         wanted = [
             needed[0] or needed[1],
@@ -264,10 +264,11 @@ class _Texture(Operation):
             needed[3] and filter == _TRILINEAR,
             needed[4] and filter == _TRILINEAR,
         ]
-        given = TextureBackward(*tensors, *ctx.modes, grad_out, ctx.built, wanted)
+        given = TextureBackward(
+            tex, mip, uv, uv_da, bias, last, filter, boundary, grad_out, ctx.built, wanted
+        )
         texels, *pixels = _backward(given)
         grad_uv, grad_uv_da, grad_bias = (g if w else None for g, w in zip(pixels, wanted[1:]))
-        tex = given.tex
         grad_tex = texels[: tex.numel()].view(tex.shape) if needed[0] else None
         grad_mip = texels[tex.numel() :] if needed[1] else None
         return grad_tex, grad_mip, grad_uv, grad_uv_da, grad_bias

@@ -143,8 +143,10 @@ class _Transform(Operation):
         save(ctx, matrix=given.matrix, points=given.points)
         return ()
 
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None]:
+    @staticmethod  # takes one gradient, PyTorch's any number
+    def backward(  # pyright: ignore[reportIncompatibleMethodOverride]
+        ctx: Any, grad: Tensor
+    ) -> tuple[Tensor | None, Tensor | None]:
         matrix, points = saved(ctx, "clip.transform_points")
         grad_matrix = grad_points = None
         if ctx.needs_input_grad[0]:

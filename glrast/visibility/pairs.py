@@ -157,6 +157,7 @@ def gradients(
     """Of color and pos, where they are wanted."""
     needed = ctx.needs_input_grad
     wanted = [bool(needed[0]), bool(needed[2])]
-    grads = backward(call(*saved(ctx, "antialias"), grad_out, ctx.boost, wanted))
+    color, rast, pos, tri, flags, alpha = saved(ctx, "antialias")
+    grads = backward(call(color, rast, pos, tri, flags, alpha, grad_out, ctx.boost, wanted))
     grad_color, grad_pos = (g if w else None for g, w in zip(grads, wanted))
     return grad_color, None, grad_pos

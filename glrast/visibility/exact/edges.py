@@ -41,7 +41,8 @@ _MOST_REMEMBERED = 4
 def _find(tri: torch.Tensor, images: torch.Tensor) -> Edges:
     rows = images.tolist() or [[0, 0, 0]]
     shared = tri.ndim == 2 and len({tuple(row[:2]) for row in rows}) == 1
-    parts, firsts, counts = [], [0], []
+    parts: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = []
+    firsts, counts = [0], list[int]()
     for n, (first, count, *_) in enumerate(rows[:1] if shared else rows):
         image = tri if tri.ndim == 2 else tri[n]
         parts.append(_edges(image[first : first + count]))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 
 from ...core.rast import triangle_id
-from ...launch import launch
-from .screen import Drawn, Lists, each, in_pixels, places_of
+from ...launch import Argument, launch
+from .screen import Drawn, Lists, Pieces, each, in_pixels, places_of
 
 
 def lines_of(drawn: Drawn, pairs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -28,7 +28,7 @@ def meeting(drawn: Drawn, rast: torch.Tensor) -> torch.Tensor:
         "fragments", "fragments_meet", rast.device, width=W, H=H, rows=N * H, rast=rast, drawn=drawn.flags, meets=meets,
         **drawn.placed,
     )  # fmt: skip
-    found = []
+    found: list[torch.Tensor] = []
     for bit, stride in ((1, 1), (2, W)):
         pixel = (meets & bit).reshape(-1).nonzero()[:, 0]
         n = pixel // (H * W)
@@ -41,7 +41,7 @@ def meeting(drawn: Drawn, rast: torch.Tensor) -> torch.Tensor:
 def cut(drawn: Drawn) -> torch.Tensor:
     """int64 [P,3]: image, triangle and M or M + 1 for those that the near or the far plane cuts."""
     M, places = len(drawn.planes), drawn.images[:, 2].contiguous()
-    found = []
+    found: list[torch.Tensor] = []
     for plane, bit in ((M, 2), (M + 1, 4)):
         t = (drawn.flags & bit).nonzero()[:, 0]
         n = torch.searchsorted(places + drawn.images[:, 1], t, right=True)
@@ -49,13 +49,23 @@ def cut(drawn: Drawn) -> torch.Tensor:
     return torch.cat(found)
 
 
-def pierced(drawn: Drawn, edges, info, pieces, lists: Lists, crosses, known) -> torch.Tensor:
+def pierced(
+    drawn: Drawn,
+    edges: torch.Tensor,
+    info: torch.Tensor,
+    pieces: Pieces,
+    lists: Lists,
+    crosses: torch.Tensor,
+    known: torch.Tensor,
+) -> torch.Tensor:
     """int64 [P,3]: pairs of triangles, not yet known, one of which a boundary of the other goes through."""
     some = crosses.nonzero()[:, 0]
     if not len(some):
         return known[:0]
     counts = torch.empty(len(some), dtype=torch.int32, device=edges.device)
-    arguments = dict(pieces=some, counts=counts, **in_pixels(drawn, edges, info, pieces, lists))
+    arguments: dict[str, Argument] = dict(
+        pieces=some, counts=counts, **in_pixels(drawn, edges, info, pieces, lists)
+    )
     each("fragments_pierce", len(some), edges.device, places=None, pairs=None, **arguments)
     places, P = places_of(counts)
     pairs = torch.empty((P, 3), dtype=torch.int64, device=edges.device)

@@ -56,7 +56,7 @@ def parts_of(drawn: Drawn, runs: Runs) -> Parts:
     image = at // (H * W)
     slot, F = _slots(image, N)
 
-    def spread(values, fill=0):
+    def spread(values: torch.Tensor, fill: int = 0) -> torch.Tensor:
         return values.new_full((F, *values.shape[1:]), fill).index_copy_(0, slot, values)
 
     middle = torch.stack([at % W, at // W % H], 1) + 0.5
