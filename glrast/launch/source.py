@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from operator import itemgetter
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 import numpy as np
 import torch
@@ -194,4 +194,5 @@ def _arguments(body: str) -> Arguments:
     layout = struct.Struct("@" + "".join(_FORMATS[kind][0] for kind in kinds) + "0P")
     dtype = np.dtype([(name, _FORMATS[kind][1]) for name, kind in zip(names, kinds)], align=True)
     pointers = tuple((i, _POINTED[kind]) for i, (kind, star, _) in enumerate(fields) if star)
-    return Arguments(names, itemgetter(*names), pointers, layout, dtype)
+    values = cast(itemgetter[Any], itemgetter(*names))
+    return Arguments(names, values, pointers, layout, dtype)

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cache, wraps
-from typing import Any, ClassVar, NoReturn
+from typing import Any, ClassVar, NoReturn, cast
 
 import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
 from ..core.per_tensor import in_transform
+
+_Apply = Callable[..., Any]
 
 
 class Operation(torch.autograd.Function):
@@ -45,7 +47,7 @@ class Operation(torch.autograd.Function):
 def call(operation: type[Operation], given: object, *more: Any) -> Any:
     """`operation.apply` of a call, also where a transform is at work."""
     inputs = *vars(given).values(), *more
-    apply: Any = operation.apply  # pyright: ignore[reportUnknownMemberType] PyTorch's has no types
+    apply = cast(_Apply, operation.apply)  # pyright: ignore[reportUnknownMemberType] PyTorch's has no types
     if torch.compiler.is_compiling():
         return apply(*inputs)
     if not in_transform() and getattr(forward_ad, "_current_level", -1) < 0:
@@ -133,7 +135,7 @@ def _transformable(operation: type[Operation]) -> Any:
         def vmap(info: Any, in_dims: tuple[int | None, ...], *inputs: Any) -> tuple[Any, Any]:
             if operation.one_after_another:
                 refuse_vmap(name)
-            apply: Any = Transformable.apply  # pyright: ignore[reportUnknownMemberType] has no types
+            apply = cast(_Apply, Transformable.apply)  # pyright: ignore[reportUnknownMemberType] has no types
             return one_by_one(name, apply, info.batch_size, in_dims, inputs)
 
         @staticmethod
@@ -178,7 +180,7 @@ def _refuse_twice(
 ) -> tuple[Tensor | None, ...]:
     """The gradients, which raise where something differentiates them: what they depend on is not in the graph."""
     places = [i for i, g in enumerate(grads) if g is not None]
-    once: Any = _Once.apply  # pyright: ignore[reportUnknownMemberType] PyTorch's has no types
+    once = cast(_Apply, _Once.apply)  # pyright: ignore[reportUnknownMemberType] PyTorch's has no types
     guarded = once(name, len(places), *(grads[i] for i in places), *sources)
     out = list(grads)
     for i, g in zip(places, guarded):
@@ -208,7 +210,7 @@ class _Once(torch.autograd.Function):
 
     @staticmethod
     def vmap(info: Any, in_dims: Any, *inputs: Any) -> tuple[Any, Any]:
-        once: Any = _Once.apply  # pyright: ignore[reportUnknownMemberType] PyTorch's has no types
+        once = cast(_Apply, _Once.apply)  # pyright: ignore[reportUnknownMemberType] PyTorch's has no types
         return once(*inputs), tuple(in_dims[2 : 2 + inputs[1]])
 
     @staticmethod

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol, cast
 
 import torch
 
@@ -13,7 +13,11 @@ from ..core.rast import triangle_id
 _ZERO_AREA = 1e-14
 
 
-def run(operator: str, given: Any) -> Any:
+class _Runs(Protocol):
+    def run(self) -> Any: ...
+
+
+def run(operator: str, given: _Runs) -> Any:
     """A call of the operator with its arguments and results checked."""
     return checked(operator, vars(given), given.run)
 
@@ -26,8 +30,9 @@ def checked(operator: str, arguments: Mapping[str, Any], run: Callable[[], Any])
         check_finite(function + backward, name, value)
     if not backward:  # its forward has seen the same ones
         _check_indices(function, arguments)
-    results = run()
-    for i, result in enumerate((results,) if isinstance(results, torch.Tensor) else results):
+    results: Any = run()
+    several: tuple[Any, ...] = (results,) if isinstance(results, torch.Tensor) else results
+    for i, result in enumerate(several):
         check_finite(function + backward, f"result {i}", result)
     return results
 
@@ -39,7 +44,7 @@ def check_finite(function: str, name: str, value: Any) -> None:
     bad = ~torch.isfinite(value)
     if not bad.any():
         return
-    index: list[int] = bad.nonzero()[0].tolist()  # pyright: ignore[reportUnknownMemberType] tolist
+    index = cast(list[int], bad.nonzero()[0].tolist())  # pyright: ignore[reportUnknownMemberType] no types
     raise FloatingPointError(
         f"glrast.{function}: {name} must be finite; {name}{index} is {value[tuple(index)].item()}"
         f" ({int(bad.sum())} of {value.numel()} elements are not)"
@@ -74,13 +79,14 @@ def _check_indices(function: str, given: Mapping[str, Any]) -> None:
 def _check_areas(function: str, pos: torch.Tensor, tri: torch.Tensor) -> None:
     for n, vertices in enumerate(pos if pos.ndim == 3 else pos[None]):
         corners = vertices[tri.long()].double()  # [T,3,4]
-        lengths = corners.square().sum(-1).sqrt().prod(-1)  # pyright: ignore[reportUnknownMemberType] prod
+        norms = cast(torch.Tensor, corners.norm(dim=-1))  # pyright: ignore[reportUnknownMemberType] no types
+        lengths = norms.prod(-1)
         minors = torch.stack([torch.det(corners[..., keep]) for keep in _THREE_OF_FOUR])
         flat = minors.abs().amax(0) <= _ZERO_AREA * lengths
         _refuse_first(
             function, flat, lambda t, corners=corners, n=n: (
-                f"tri must hold triangles with an area; triangle {t} = {tri[t].tolist()} has none in image {n}: its "
-                f"corners are {corners[t].tolist()}; remove it (glrast.clip.weld drops collapsed triangles)"
+                f"tri must hold triangles with an area; triangle {t} = {_numbers(tri[t])} has none in image {n}: its "
+                f"corners are {_numbers(corners[t])}; remove it (glrast.clip.weld drops collapsed triangles)"
             ),
         )  # fmt: skip
 
@@ -93,6 +99,10 @@ def _refuse_first(function: str, wrong: torch.Tensor, say: Callable[[int], str])
         count = int(wrong.sum())
         more = f" (the first of {count})" if count > 1 else ""
         raise ValueError(f"glrast.{function}: {say(int(wrong.nonzero()[0]))}{more}")
+
+
+def _numbers(tensor: torch.Tensor) -> list[Any]:
+    return cast(list[Any], tensor.tolist())  # pyright: ignore[reportUnknownMemberType] no types
 
 
 def _unravel(index: int, shape: Sequence[int]) -> tuple[int, ...]:

@@ -10,7 +10,7 @@ call. Where somebody may be watching, or a tensor is more than it seems, it deci
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Protocol, TypeVar, get_args, get_type_hints
+from typing import Any, Protocol, TypeVar, cast, get_args, get_type_hints
 
 import torch
 from torch import Tensor
@@ -102,7 +102,7 @@ def _named(call: type[Call[Any]]) -> Any:
 
 def _are_plain(arguments: Iterable[Any]) -> bool:
     for argument in arguments:
-        kind: Any = type(argument)
+        kind = cast(type[Any], type(argument))
         if kind is _TENSOR or kind is _PARAMETER:
             if argument.is_neg():  # the dispatcher makes it an ordinary one
                 return False

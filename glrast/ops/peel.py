@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor
@@ -177,7 +177,7 @@ class _All(DepthPeeler):
 @cache
 def _next_layer_uncompiled() -> Callable[..., Any]:
     """Traced by the compiler, the layers lose their gradient."""
-    disable: Any = torch.compiler.disable  # pyright: ignore[reportUnknownMemberType] has no types
+    disable = cast(Callable[..., Any], torch.compiler.disable)  # pyright: ignore[reportUnknownMemberType] no types
     return disable(_next_layer)
 
 
@@ -194,7 +194,7 @@ class _Layer(Operation):
         from ..raster.drawn import drawn  # pyright: ignore[reportUnknownVariableType] not yet
 
         def run() -> tuple[Tensor, Tensor, Tensor]:
-            return drawn(*vars(given).values(), peeling=peeling)
+            return cast(Any, drawn(*vars(given).values(), peeling=peeling))
 
         seen = dict(pos=given.pos, tri=given.tri)
         return guard.checked("peel", seen, run) if switch.active else run()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -161,7 +161,7 @@ class Rasterize:
         # OpenGL is touched when something is first drawn.
         from ..raster.drawn import drawn  # pyright: ignore[reportUnknownVariableType] not yet
 
-        return drawn(*vars(self).values())
+        return cast(Any, drawn(*vars(self).values()))
 
 
 @dataclass

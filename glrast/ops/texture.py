@@ -134,12 +134,13 @@ def _levels(
             "glrast.texture: mip must be None, a handle from texture_construct_mip or a list of tensors; "
             f"got {type(mip).__name__}"
         )
+    levels = cast(Sequence[object], mip)
     most = max(shape[-3:-1]).bit_length() - 1
     check.value(
-        "texture", "mip", f"a list of at most {most} levels", len(mip) <= most, f"{len(mip)}"
+        "texture", "mip", f"a list of at most {most} levels", len(levels) <= most, f"{len(levels)}"
     )
     flat: list[Tensor] = []
-    for i, given in enumerate(cast(Sequence[object], mip), 1):
+    for i, given in enumerate(levels, 1):
         level = check.floats("texture", f"mip[{i - 1}]", given, device=tex.device)
         expected = mipmap.level_shape(shape, i)
         fits = tuple(level.shape) == expected

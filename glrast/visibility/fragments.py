@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor
@@ -104,9 +104,8 @@ def _inside(ranges: torch.Tensor, N: int, T: int) -> torch.Tensor:
     )
     first, count = ranges.unbind(1)
     fits = bool(((first >= 0) & (count >= 0) & (first + count <= T)).all())
-    check.value(
-        "fragments", "ranges", f"within the {T} triangles of tri", fits, str(ranges.tolist())
-    )
+    rows = cast(object, ranges.tolist())  # pyright: ignore[reportUnknownMemberType] no types
+    check.value("fragments", "ranges", f"within the {T} triangles of tri", fits, str(rows))
     return ranges
 
 

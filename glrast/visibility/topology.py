@@ -96,7 +96,7 @@ _topologies: PerTensor[Topology] = PerTensor()
 def topology(given: torch.Tensor, tri: torch.Tensor, handle: Topology | None) -> Topology:
     if handle is None:
         return _remembered_topology(given, tri)
-    if not isinstance(handle, Topology):
+    if not isinstance(handle, Topology):  # pyright: ignore[reportUnnecessaryIsInstance] callers have none
         raise TypeError(
             wrong(
                 "antialias",

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import cast
+
 import torch
 
 from ...core.rast import triangle_id
 from ...launch import Argument, launch
 from .screen import Drawn, Lists, Pieces, each, in_pixels, places_of
+
+_unique = cast(Callable[..., torch.Tensor], torch.unique)  # pyright: ignore[reportUnknownMemberType] no types
 
 
 def lines_of(drawn: Drawn, pairs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -35,7 +40,7 @@ def meeting(drawn: Drawn, rast: torch.Tensor) -> torch.Tensor:
         shift = (drawn.images[:, 2] - drawn.images[:, 0])[n]
         ids = [triangle_id(rast.view(-1, 4)[at]).long() + shift for at in (pixel, pixel + stride)]
         found.append(torch.stack([n, torch.minimum(*ids), torch.maximum(*ids)], 1))
-    return torch.unique(torch.cat(found), dim=0)
+    return _unique(torch.cat(found), dim=0)
 
 
 def cut(drawn: Drawn) -> torch.Tensor:
@@ -71,6 +76,6 @@ def pierced(
     pairs = torch.empty((P, 3), dtype=torch.int64, device=edges.device)
     if P:
         each("fragments_pierce", len(some), edges.device, places=places, pairs=pairs, **arguments)
-    pairs = torch.unique(pairs, dim=0)
+    pairs = _unique(pairs, dim=0)
     key, old = (x[:, 1] * (len(drawn.planes) + 2) + x[:, 2] for x in (pairs, known))
     return pairs[~torch.isin(key, old)]

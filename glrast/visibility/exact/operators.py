@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar, cast
 
 import torch
 from torch import Tensor
@@ -23,7 +23,7 @@ R = TypeVar("R")
 def _untraced(run: Callable[[Any], R]) -> Callable[[Any], R]:
     """`run`, which torch.compile, having broken the graph here, does not look into. Importing its part of PyTorch
     takes seconds: where nobody has, nobody compiles."""
-    disable: Any = torch._disable_dynamo  # pyright: ignore[reportPrivateImportUsage]
+    disable: Any = torch._disable_dynamo  # pyright: ignore[reportPrivateUsage, reportPrivateImportUsage]
     disabled: Callable[[Any], R] = disable(run)
 
     @wraps(run)
@@ -87,7 +87,8 @@ class Find:
         )  # fmt: skip
 
     def fake(self) -> Found:
-        context, rast = torch.library.get_ctx(), self.rast
+        get_context = cast(Callable[[], Any], torch.library.get_ctx)  # pyright: ignore[reportUnknownMemberType] no types
+        context, rast = get_context(), self.rast
         N, T = rast.shape[0], self.tri.shape[0]
         F, R, K, welded = (context.new_dynamic_size() for _ in range(4))
         M = N * T if self.ranges is None else context.new_dynamic_size()
