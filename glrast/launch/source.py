@@ -194,5 +194,5 @@ def _arguments(body: str) -> Arguments:
     layout = struct.Struct("@" + "".join(_FORMATS[kind][0] for kind in kinds) + "0P")
     dtype = np.dtype([(name, _FORMATS[kind][1]) for name, kind in zip(names, kinds)], align=True)
     pointers = tuple((i, _POINTED[kind]) for i, (kind, star, _) in enumerate(fields) if star)
-    values = cast(itemgetter[Any], itemgetter(*names))
+    values = cast("itemgetter[Any]", itemgetter(*names))
     return Arguments(names, values, pointers, layout, dtype)
