@@ -21,22 +21,16 @@ _Apply = Callable[..., Any]
 
 class Operation(torch.autograd.Function):
     """One of glrast's operations in the graph. Its inputs are the members of a call (operator.py), and what else
-    concerns its gradient alone; beside these it has a `backward`, and a `forward` that is `forward(OPERATION, ctx,
-    inputs)`."""
+    concerns its gradient alone; beside these it has a `backward`, and a `forward` that is `forward(OPERATION,
+    ...)`."""
 
     glrast: ClassVar[str]  # the name that its nodes carry: of its operator
     function: ClassVar[str]  # the public function, as messages name it
-    call: ClassVar[type[Any]]  # what a call of it is,
-    members: ClassVar[int]  # and how many of the inputs are its members
+    call: ClassVar[type[Any]]  # what a call of it is
     results: ClassVar[int] = (
         1  # how many of its outputs the caller gets; the others are kept for backward
     )
     one_after_another: ClassVar[bool] = False  # vmap cannot map over it
-
-    def __init_subclass__(cls) -> None:
-        super().__init_subclass__()
-        if "call" in vars(cls):
-            cls.members = len(cls.call.__match_args__)
 
     # (given, *more) -> all outputs: what forward does without its context
     compute: ClassVar[Callable[..., tuple[Tensor, ...]]]
@@ -56,15 +50,22 @@ def call(operation: type[Operation], given: object, *more: Any) -> Any:
     return outputs[0] if operation.results == 1 else outputs[: operation.results]
 
 
-def forward(operation: type[Operation], ctx: Any, inputs: tuple[Any, ...]) -> Any:
-    """What an operation's own forward does."""
-    count = operation.members
-    given, more = operation.call(*inputs[:count]), inputs[count:]
+def forward(
+    operation: type[Operation],
+    call: type[Any],
+    results: int,
+    ctx: Any,
+    inputs: tuple[Any, ...],
+) -> Any:
+    """What an operation's own forward does. (torch.compile reads no class or number of an autograd.Function: `call` and
+    `results` are given again.)"""
+    count = len(call.__match_args__)
+    given, more = call(*inputs[:count]), inputs[count:]
     outputs = operation.compute(given, *more)
     constant = operation.keep(ctx, given, outputs, *more)
     if constant:
         ctx.mark_non_differentiable(*constant)
-    return outputs[0] if operation.results == 1 else outputs[: operation.results]
+    return outputs[0] if results == 1 else outputs[:results]
 
 
 def name_of(node: Any) -> str | None:
@@ -103,7 +104,7 @@ def _filled_up(ctx: Any, grads: tuple[Tensor | None, ...]) -> tuple[Tensor | Non
 
 @cache
 def _transformable(operation: type[Operation]) -> Any:
-    name, count = operation.function, operation.members
+    name, count = operation.function, len(operation.call.__match_args__)
     backward: Backward | None = getattr(operation.backward, "__wrapped__", None)
 
     class Transformable(torch.autograd.Function):

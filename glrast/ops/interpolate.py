@@ -169,7 +169,7 @@ class _Interpolate(Operation):
 
     @staticmethod
     def forward(ctx: Any, *inputs: Any) -> Any:
-        return forward(_Interpolate, ctx, inputs)
+        return forward(_Interpolate, Interpolate, 2, ctx, inputs)
 
     @staticmethod
     def compute(given: Interpolate) -> tuple[Tensor, Tensor]:

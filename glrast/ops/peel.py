@@ -187,7 +187,7 @@ class _Layer(Operation):
 
     @staticmethod
     def forward(ctx: Any, *inputs: Any) -> Any:
-        return forward(_Layer, ctx, inputs)
+        return forward(_Layer, Rasterize, 2, ctx, inputs)
 
     @staticmethod
     def compute(given: Rasterize, peeling: Peeling, grad_db: bool) -> tuple[Tensor, Tensor, Tensor]:

@@ -196,7 +196,7 @@ class _Rasterize(Operation):
 
     @staticmethod
     def forward(ctx: Any, *inputs: Any) -> Any:
-        return forward(_Rasterize, ctx, inputs)
+        return forward(_Rasterize, Rasterize, 2, ctx, inputs)
 
     @staticmethod
     def compute(given: Rasterize, grad_db: bool) -> tuple[Tensor, Tensor, Tensor]:

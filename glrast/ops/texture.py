@@ -234,7 +234,7 @@ class _Texture(Operation):
 
     @staticmethod
     def forward(ctx: Any, *inputs: Any) -> Any:
-        return forward(_Texture, ctx, inputs)
+        return forward(_Texture, Texture, 1, ctx, inputs)
 
     @staticmethod
     def compute(given: Texture, built: bool) -> tuple[Tensor]:

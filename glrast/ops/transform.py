@@ -130,7 +130,7 @@ class _Transform(Operation):
 
     @staticmethod
     def forward(ctx: Any, *inputs: Any) -> Any:
-        return forward(_Transform, ctx, inputs)
+        return forward(_Transform, Transform, 1, ctx, inputs)
 
     @staticmethod
     def compute(given: Transform) -> tuple[Tensor]:

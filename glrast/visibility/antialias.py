@@ -121,7 +121,7 @@ class _Antialias(PairOperation):
 
     @staticmethod
     def forward(ctx: Any, *inputs: Any) -> Any:
-        return forward(_Antialias, ctx, inputs)
+        return forward(_Antialias, Antialias, 1, ctx, inputs)
 
     @staticmethod
     def compute(given: Antialias, boost: float) -> Blended:

@@ -116,7 +116,7 @@ class _Fragments(Operation):
 
     @staticmethod
     def forward(ctx: Any, *inputs: Any) -> Any:
-        return forward(_Fragments, ctx, inputs)
+        return forward(_Fragments, Find, 4, ctx, inputs)
 
     @staticmethod
     def compute(given: Find) -> Found:

@@ -40,7 +40,7 @@ class _InnerBoundaries(PairOperation):
 
     @staticmethod
     def forward(ctx: Any, *inputs: Any) -> Any:
-        return forward(_InnerBoundaries, ctx, inputs)
+        return forward(_InnerBoundaries, InnerBoundaries, 1, ctx, inputs)
 
     @staticmethod
     def compute(given: InnerBoundaries, boost: float) -> Blended:
