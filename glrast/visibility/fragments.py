@@ -124,7 +124,7 @@ class _Fragments(Operation):
 
     @staticmethod
     def keep(ctx: Any, given: Find, outputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        save(ctx, *outputs[_Fragments.results :], pos=given.pos, tri=given.tri)
+        save(ctx, *outputs[4:], pos=given.pos, tri=given.tri)
         ctx.size = list(given.rast.shape[:3])
         ctx.set_materialize_grads(False)
         return (outputs[3],)
