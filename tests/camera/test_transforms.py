@@ -1,4 +1,4 @@
-"""glrast/clip/transforms.py: NeRF-synthetic and nerfstudio camera files."""
+"""glrast/camera/transforms.py: NeRF-synthetic and nerfstudio camera files."""
 
 import json
 import math

@@ -1,6 +1,6 @@
 """The float64 twin of glrast.fragments(discontinuities="all"): polygons are clipped, and autograd differentiates that.
 
-What a triangle shows of a pixel is a set of convex polygons (reference/clipped.py). Each corner of these is a rational
+What a triangle shows of a pixel is a set of convex polygons (reference/visibility/clipped.py). Each corner of these is a rational
 function of the clip positions, so area and centre of gravity are too, and their derivatives come from nothing but the
 chain rule: there are no edges, no runs and no boundary integral here.
 
