@@ -80,14 +80,6 @@ def test_the_three_shapes_of_attr_mean_the_same_and_broadcast_gradients_add_up(c
     close(grads[2].sum(0), grads[0], GRADIENT * grads[0].abs().max().item())
 
 
-def test_tri_may_index_other_vertices_than_the_rasterized_ones(context):
-    pos, tri, attr = on(context, scenes.closed_mesh(1))
-    rast, _ = glrast.rasterize(context, pos, tri, ODD)
-    own = torch.arange(3 * len(tri), dtype=torch.int32, device=tri.device).reshape(-1, 3)
-    unwelded, _ = glrast.interpolate(attr[tri.long()].reshape(-1, 3), rast, own)
-    assert torch.equal(unwelded, glrast.interpolate(attr, rast, tri)[0])
-
-
 @pytest.mark.parametrize(
     "diff_attrs, chosen",
     [(None, []), ([], []), ("all", [0, 1, 2]), ([2, 0], [2, 0]), ([-1], [2]), ((1, 1), [1, 1]),

@@ -102,22 +102,6 @@ def test_no_face_is_culled_unless_asked_for(context):
         assert (rast[..., 3] == 1).all()
 
 
-def test_the_nearer_triangle_wins_and_at_equal_depth_the_lower_index(context):
-    pos = clip([[-1, -1, z, 1] for z in (0.5, -0.5)], context)
-    pos = torch.cat([p + clip([[0, 0, 0, 0], [4, 0, 0, 0], [0, 4, 0, 0]], context) for p in pos])[
-        None
-    ]
-    near, far = [3, 4, 5], [0, 1, 2]
-    for order, seen in (([far, near, near], 2), ([near, far, near], 1), ([far, far], 1)):
-        rast, _ = glrast.rasterize(context, pos, indices(order, context), ODD)
-        assert (rast[..., 3] == seen).all()
-
-
-def test_coincident_triangles_show_the_lowest_index(context):
-    rast, _ = draw(context, scenes.coincident())
-    assert set(glrast.triangle_id(rast).unique().tolist()) == {-1, 0}
-
-
 def test_range_mode_equals_drawing_each_part_and_ids_count_in_the_whole_list(context):
     pos, tri, _ = on(context, scenes.overlapping_polygons())
     parts = [[0, 4], [4, 3], [5, 0], [0, len(tri)]]
@@ -133,21 +117,6 @@ def test_ranges_may_be_a_list_an_array_or_a_tensor(context):
     wanted, _ = glrast.rasterize(context, pos, tri, ODD, ranges=[[0, 4], [4, 3]])
     for ranges in (np.array([[0, 4], [4, 3]]), torch.tensor([[0, 4], [4, 3]], dtype=torch.int32)):
         assert torch.equal(wanted, glrast.rasterize(context, pos, tri, ODD, ranges=ranges)[0])
-
-
-def test_rast_is_an_ordinary_writable_tensor(context):
-    pos, tri, _ = on(context, scenes.one_triangle(2))
-    rast, _ = glrast.rasterize(context, pos.requires_grad_(), tri, ODD)
-    assert rast.is_contiguous() and rast.dtype == torch.float32
-    (wanted,) = torch.autograd.grad(rast[..., :2].square().sum(), pos, retain_graph=True)
-    moved = rast + torch.tensor([0.0, 0.0, 0.0, 7.0], device=rast.device) * (rast[..., 3:] > 0)
-    assert set(glrast.triangle_id(moved).unique().tolist()) == {-1, 7}
-    assert torch.equal(
-        wanted, torch.autograd.grad(moved[..., :2].square().sum(), pos, retain_graph=True)[0]
-    )
-    rast[..., 3:4] += 3  # in place, and with the gradient still to come
-    assert set(glrast.triangle_id(rast).unique().tolist()) == {2, 3}
-    assert torch.equal(wanted, torch.autograd.grad(rast[..., :2].square().sum(), pos)[0])
 
 
 # ---- watertightness --------------------------------------------------------------------------------------

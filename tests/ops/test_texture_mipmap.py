@@ -90,12 +90,6 @@ def test_max_mip_level_zero_behaves_as_linear(device):
         assert torch.equal(at_level(tex, 1.5, uv, **more), linear)
 
 
-def test_max_mip_level_is_ignored_when_mip_is_given(device):
-    tex = random(1, 8, 8, 3).to(device)
-    handle = glrast.texture_construct_mip(tex)
-    assert torch.equal(at_level(tex, 2, mip=handle, max_mip_level=0), at_level(tex, 2, mip=handle))
-
-
 @pytest.mark.parametrize("wrong", [-1, 1.5, "all", True])
 def test_a_wrong_max_mip_level_is_told(device, wrong):
     with pytest.raises(ValueError, match="max_mip_level must be None, 'auto' or a whole number"):

@@ -352,7 +352,7 @@ def test_the_cut_pixel_gets_the_covered_part_of_the_colour(at, along, side):
 
 @pytest.mark.parametrize("vertical", [True, False])
 @pytest.mark.parametrize("scene", ["background", "object"])
-def test_gradient_of_an_edge_is_its_length_times_the_colour_step(vertical, scene):
+def test_the_twins_gradient_of_an_edge_is_its_length_times_the_colour_step(vertical, scene):
     if scene == "object":
         pos, tri, attr = scenes.edge_before_object(8.3, vertical=vertical)
         step = (attr[0] - attr[4]).sum()

@@ -1,6 +1,7 @@
 """The float64 twin of antialias(discontinuities="all"): boundaries between two visible surfaces that are no silhouette.
 
-Pairs (p, q) as in reference/visibility/antialias.py, but of two triangles P and Q, and only those without a silhouette crossing.
+Pairs (p, q) as in reference/visibility/antialias.py, but of two triangles P and Q, and only those without a silhouette
+crossing.
 
     crease         P and Q share an edge and lie on its two sides. x_c: where the edge meets the line of the two centres
     intersection   they share none. With z/w = a fx + b fy + g on each, x_c is where the two are equal; P must be the
