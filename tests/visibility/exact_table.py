@@ -54,7 +54,7 @@ def _by_fragments(context, kind, discontinuities, weight):
 
 
 def _error(found, exact, entries) -> float:
-    return kinds.error(found, exact[tuple(torch.tensor(entries).T)], entries)
+    return kinds.error(found, exact[tuple(torch.tensor(entries).T)], entries).l2
 
 
 if __name__ == "__main__":
