@@ -54,7 +54,7 @@ setup: $(READY)
 
 # The kernels are compiled on installation, so a changed kernel installs again. The PyTorch that is there is asked for:
 # else pip would exchange it for another where a requirement of ours and of PyTorch contradict each other.
-$(READY): pyproject.toml kernels/CMakeLists.txt $(wildcard kernels/*.cu kernels/*.cuh kernels/*.cpp kernels/*.h)
+$(READY): pyproject.toml kernels/CMakeLists.txt $(shell find kernels -type f)
 	sh tools/system-packages.sh $(PYTHON)
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install -q --upgrade pip

@@ -3,7 +3,7 @@
 The public names, in the order data meets them. Nothing here touches OpenGL, EGL or CUDA until it is used.
 """
 
-from . import clip
+from . import clip, losses, optim
 from .context import Context, RasterizeCudaContext, RasterizeGLContext
 from .core.rast import triangle_id
 from .core.switch import debug
@@ -41,4 +41,6 @@ __all__ = [
     "debug",
     "explain",
     "clip",
+    "losses",
+    "optim",
 ]

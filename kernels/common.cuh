@@ -1,27 +1,21 @@
 // What every kernel file shares: how one text becomes a CUDA kernel and a host function.
 //
-// A kernel is an inline function of one element, `void name_element(const Args& a, int x, Row row)`.
-// GLRAST_KERNEL(name, Args) makes it callable:
-//   CUDA (NVRTC)   one thread per element; blocks of 32 x 4 elements over a width x rows grid.
-//   host compiler  the rows are shared out among threads (host.cpp); x runs in the inner loop.
-// GLRAST_RUN_KERNEL(name, Args, Run) is for elements that find much in common with their left neighbour:
-//   `void name_element(const Args& a, int x, Row row, Run& run)` may keep in `run`, which starts each row as {}, what
-//   the next element can use. On CUDA every element starts with {}.
-// GLRAST_LANES_KERNEL(name, Args) is for elements that take GLRAST_LANES pixels from x on at once (lanes.cuh).
-// GLRAST_SPAN_KERNEL(name, Args) is for elements that take GLRAST_SPAN pixels from x on: mostly all are treated alike.
-// GLRAST_BLOCK_KERNEL(name, Args) is for elements that are long themselves: the host's threads take them one by one.
-// GLRAST_GROUPS_KERNEL(name, Args): GLRAST_GROUPS times as many.
-// GLRAST_SCATTER_KERNEL(name, Args) does the same for kernels that add to a gradient with GLRAST_ADD:
-//   CUDA           atomics, or recorded and sorted (device.cuh); the caller zeroes the gradient.
-//   host           private buffers over a partition of the rows that depends on the sizes alone, summed in
-//                  fixed order: the result does not depend on the number of threads.
-//
-// GLRAST_SCATTER_RUN_KERNEL(name, Args, Run) may also sum in `run` what neighbours add to the same place, until
-//   `void name_finish(const Args& a, Row row, Run& run)`, called at the end of each row (on CUDA: of each element).
+// A kernel is an inline function of `count` elements of a row, from x on; what runs along the row is a local variable:
+//   void NAME_element(const Args& a, int x, int count, Row row)
+// Three kinds make it callable:
+//   GLRAST_KERNEL(NAME, Args)   each element writes what is its own
+//   GLRAST_SCATTER(NAME, Args)  elements add to one gradient, by GLRAST_ADD
+//   GLRAST_BINNED(NAME, Args)   the same where the gradient is too large for copies; its element is a visit (binned.cuh)
+// CUDA (NVRTC): one thread per element, so count is 1; blocks of 32 x 4 elements over a width x rows grid. A scatter kernel
+//   adds by atomics, or its adds are recorded and sorted (device.cuh); the caller zeroes the gradient.
+// Host compiler: threads share out the rows (host.h), and count is the part of a row that a thread owns. A scatter kernel
+//   adds to private buffers over a partition of the rows that depends on the sizes alone, summed in fixed order: the
+//   result does not depend on the number of threads.
 //
 // Every Args begins with `int width; int H; int64 rows;`: rows of N images of H rows. Every Args of a scatter kernel goes on with
-// `float* grad; float* spare; int64 slot_size; int slots; int pieces;` (see host.cpp).
-// The Python side reads the Args structs from this text, so their order is stated once, here.
+// GLRAST_SCATTER_MEMBERS. Where an element is long, the Args say for how many short ones it counts,
+// `static constexpr int work = 64;`, so that threads take fewer of them at a time. The Python side reads the Args structs
+// from this text, so their members are declared once, there; what several share is a macro whose name ends in _MEMBERS.
 #pragma once
 
 #ifdef __CUDACC__
@@ -36,11 +30,9 @@ typedef int64_t int64;
 #define GLRAST_INLINE static inline __attribute__((always_inline))
 #endif
 
-#ifdef __CUDACC__
-#define GLRAST_SPAN 1
-#else
-#define GLRAST_SPAN 16
-#endif
+// Where a scatter kernel adds (host.h): grad [slots, slot_size], of which the elements of each slot's rows add to that slot;
+// pieces: into how many the host cuts a slot's rows, and spare: [pieces - 1, slots, slot_size] for all but the first.
+#define GLRAST_SCATTER_MEMBERS float* grad; float* spare; int64 slot_size; int slots; int pieces;
 
 // One row of a batch of images. Made once a row on the host: divisions are slow.
 struct Row {
@@ -55,6 +47,8 @@ struct Int3 { int x, y, z; };
 GLRAST_INLINE float minimum(float a, float b) { return a < b ? a : b; }
 GLRAST_INLINE float maximum(float a, float b) { return a > b ? a : b; }
 GLRAST_INLINE bool is_finite(float a) { return fabsf(a) <= 3.402823466e38f; }  // false for NaN
+
+GLRAST_INLINE bool is_finite4(Float4 p) { return is_finite(p.x) && is_finite(p.y) && is_finite(p.z) && is_finite(p.w); }
 
 GLRAST_INLINE int float_bits(float value) {
 #ifdef __CUDACC__
@@ -103,8 +97,10 @@ GLRAST_INLINE Row row_of(int64 index, int H) {
     return Row{index, n, (int)(index - n * H)};
 }
 
-// Pixels from x on that one element of a span kernel takes.
-GLRAST_INLINE int span_count(int width, int x) { return width - x < GLRAST_SPAN ? width - x : GLRAST_SPAN; }
+// Mostly all pixels of a span are treated alike: an element looks at so many at once.
+#define GLRAST_SPAN 16
+
+GLRAST_INLINE int lesser(int a, int b) { return a < b ? a : b; }
 
 // Are these floats all +0?
 GLRAST_INLINE bool are_zero(const float* p, int count) {
@@ -140,35 +136,14 @@ GLRAST_INLINE void store4(float* p, Float4 v) { p[0] = v.x; p[1] = v.y; p[2] = v
 
 GLRAST_INLINE void fetch_drawn(int64, bool, int, Row, int*, float*) {}  // what OpenGL drew is in memory already
 
-// How the host calls a kernel: `rows` shares the rows out, `loop` is what happens along one row.
-#define GLRAST_HOST_KERNEL(name, Args, share, loop)                                              \
+#define GLRAST_HOST_KERNEL(name, Args, share)                                                    \
     extern "C" int64 name##_sizeof() { return sizeof(Args); }                                    \
     extern "C" void name(const Args* args, int threads) {                                        \
         share(*args, threads, [](const Args& a, int64 begin, int64 end, int from, int to) {      \
-            for (int64 index = begin; index < end; ++index) {                                    \
-                const Row row = row_of(index, a.H);                                              \
-                loop                                                                             \
-            }                                                                                    \
+            for (int64 index = begin; index < end; ++index) name##_element(a, from, to - from, row_of(index, a.H)); \
         });                                                                                      \
     }
-#define GLRAST_EACH(name) for (int x = from; x < to; ++x) name##_element(a, x, row);
-#define GLRAST_RUN(name, Run)                                                                    \
-    Run run = {};                                                                                \
-    for (int x = from; x < to; ++x) name##_element(a, x, row, run);
-#define GLRAST_EACH_LANES(name) for (int x = from; x < to; x += GLRAST_LANES) name##_element(a, x, row);
-#define GLRAST_EACH_GROUPS(name) \
-    for (int x = from; x < to; x += GLRAST_GROUPS * GLRAST_LANES) name##_element(a, x, row);
-#define GLRAST_KERNEL(name, Args) GLRAST_HOST_KERNEL(name, Args, host::rows, GLRAST_EACH(name))
-#define GLRAST_BLOCK_KERNEL(name, Args) GLRAST_HOST_KERNEL(name, Args, host::blocks, GLRAST_EACH(name))
-#define GLRAST_LANES_KERNEL(name, Args) GLRAST_HOST_KERNEL(name, Args, host::rows, GLRAST_EACH_LANES(name))
-#define GLRAST_GROUPS_KERNEL(name, Args) GLRAST_HOST_KERNEL(name, Args, host::rows, GLRAST_EACH_GROUPS(name))
-#define GLRAST_RUN_KERNEL(name, Args, Run) GLRAST_HOST_KERNEL(name, Args, host::rows, GLRAST_RUN(name, Run))
-#define GLRAST_SCATTER_RUN_KERNEL(name, Args, Run) \
-    GLRAST_HOST_KERNEL(name, Args, host::scatter, GLRAST_RUN(name, Run) name##_finish(a, row, run);)
-#define GLRAST_EACH_SPAN(name) for (int x = from; x < to; x += GLRAST_SPAN) name##_element(a, x, row);
-#define GLRAST_SPAN_KERNEL(name, Args) GLRAST_HOST_KERNEL(name, Args, host::rows, GLRAST_EACH_SPAN(name))
-#define GLRAST_SCATTER_SPAN_KERNEL(name, Args) GLRAST_HOST_KERNEL(name, Args, host::scatter, GLRAST_EACH_SPAN(name))
-#define GLRAST_SCATTER_KERNEL(name, Args) GLRAST_HOST_KERNEL(name, Args, host::scatter, GLRAST_EACH(name))
-#define GLRAST_SCATTER_LANES_KERNEL(name, Args) GLRAST_HOST_KERNEL(name, Args, host::scatter, GLRAST_EACH_LANES(name))
+#define GLRAST_KERNEL(name, Args) GLRAST_HOST_KERNEL(name, Args, host::rows)
+#define GLRAST_SCATTER(name, Args) GLRAST_HOST_KERNEL(name, Args, host::scatter)
 
 #endif

@@ -4,6 +4,7 @@
 //   GLRAST_RECORD  nothing is added: every add is written down as (place, value). launch/cuda.py sorts them by place,
 //                  and glrast_reduce sums each place's in that order: no order of threads shows in the result.
 #pragma once
+#include "common.cuh"
 
 // One pixel of what OpenGL drew, read where it lies: `drawn` is a texture object of the layered array that
 // gl/interop.py mapped, layers being images; 0: it has been copied to memory already.
@@ -30,18 +31,8 @@ GLRAST_INLINE void fetch_drawn(int64 drawn, bool full, int x, Row row, int* id, 
         GLRAST_CUDA_THREAD(a, 0, a.rows)                                                         \
         call;                                                                                    \
     }
-#define GLRAST_KERNEL(name, Args) GLRAST_CUDA_KERNEL(name, Args, name##_element(a, x, row))
-#define GLRAST_RUN_KERNEL(name, Args, Run) \
-    GLRAST_CUDA_KERNEL(name, Args, Run run = {}; name##_element(a, x, row, run))
-#define GLRAST_LANES_KERNEL(name, Args) GLRAST_KERNEL(name, Args)
-#define GLRAST_GROUPS_KERNEL(name, Args) GLRAST_KERNEL(name, Args)
-#define GLRAST_SPAN_KERNEL(name, Args) GLRAST_KERNEL(name, Args)
-#define GLRAST_BLOCK_KERNEL(name, Args) GLRAST_KERNEL(name, Args)
-#define GLRAST_SCATTER_KERNEL(name, Args) GLRAST_CUDA_SCATTER(name, Args, name##_element(a, x, row))
-#define GLRAST_SCATTER_LANES_KERNEL(name, Args) GLRAST_SCATTER_KERNEL(name, Args)
-#define GLRAST_SCATTER_SPAN_KERNEL(name, Args) GLRAST_SCATTER_KERNEL(name, Args)
-#define GLRAST_SCATTER_RUN_KERNEL(name, Args, Run) \
-    GLRAST_CUDA_SCATTER(name, Args, Run run = {}; name##_element(a, x, row, run); name##_finish(a, row, run))
+#define GLRAST_KERNEL(name, Args) GLRAST_CUDA_KERNEL(name, Args, name##_element(a, x, 1, row))
+#define GLRAST_SCATTER(name, Args) GLRAST_CUDA_SCATTER(name, Args, name##_element(a, x, 1, row))
 #define GLRAST_ADD(p, value) accumulate((p), (value))
 
 #ifndef GLRAST_RECORD

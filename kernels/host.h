@@ -4,44 +4,40 @@
 #include <cstdint>
 #include <cstring>
 #include <functional>
+#include <type_traits>
 
 namespace host {
 
 // Calls task(0) ... task(count - 1), each once, on up to `threads` threads; returns when all are done.
 void parallel(int64_t count, int threads, const std::function<void(int64_t)>& task);
 
-// Elements below which waking a thread costs more than it saves.
-constexpr int64_t kInlineElements = 8192;
-// Elements of one task: small enough to balance the load, large enough to hide the cost of fetching it.
-constexpr int64_t kTaskElements = 8192;
+// Work below which waking a thread costs more than it saves.
+constexpr int64_t kInlineWork = 8192;
+// Work of one task: small enough to balance the load, large enough to hide the cost of fetching it.
+constexpr int64_t kTaskWork = 8192;
 
-// body(args, begin, end, from, to) over all rows; a single long row is cut along x.
+// The work of one element: what its Args say, or 1.
+template <class Args, class = void>
+constexpr int64_t kWork = 1;
+template <class Args>
+constexpr int64_t kWork<Args, std::void_t<decltype(Args::work)>> = Args::work;
+
+// body(args, begin, end, from, to) over elements [from, to) of all rows: several rows to a task, or a part of a long one.
 template <class Args, class Body>
 void rows(const Args& args, int threads, Body body) {
-    const int64_t rows = args.rows, width = args.width;
+    const int64_t rows = args.rows, width = args.width, per_task = std::max<int64_t>(1, kTaskWork / kWork<Args>);
     if (rows <= 0 || width <= 0) return;
-    if (rows * width <= kInlineElements || threads <= 1) { body(args, 0, rows, 0, (int)width); return; }
-    if (rows == 1) {
-        parallel((width + kTaskElements - 1) / kTaskElements, threads, [&](int64_t i) {
-            body(args, 0, 1, (int)(i * kTaskElements), (int)std::min(width, (i + 1) * kTaskElements));
+    if (rows * width * kWork<Args> <= kInlineWork || threads <= 1) { body(args, 0, rows, 0, (int)width); return; }
+    if (width > per_task) {
+        const int64_t parts = (width + per_task - 1) / per_task;
+        parallel(rows * parts, threads, [&](int64_t i) {
+            const int64_t row = i / parts, from = i % parts * per_task;
+            body(args, row, row + 1, (int)from, (int)std::min(width, from + per_task));
         });
         return;
     }
-    const int64_t per_task = std::max<int64_t>(1, kTaskElements / width);
-    const int64_t tasks = (rows + per_task - 1) / per_task;
-    parallel(tasks, threads, [&](int64_t i) { body(args, i * per_task, std::min(rows, (i + 1) * per_task), 0, (int)width); });
-}
-
-// body(...) for each element, some to a task: those of a kernel whose elements are long.
-constexpr int64_t kTasksOfAThread = 16;
-template <class Args, class Body>
-void blocks(const Args& args, int threads, Body body) {
-    const int64_t width = args.width, count = args.rows * width;
-    const int64_t per_task = std::max<int64_t>(1, count / (kTasksOfAThread * std::max(1, threads)));
-    parallel((count + per_task - 1) / per_task, threads, [&](int64_t task) {
-        const int64_t end = std::min(count, (task + 1) * per_task);
-        for (int64_t i = task * per_task; i < end; ++i) body(args, i / width, i / width + 1, (int)(i % width), (int)(i % width) + 1);
-    });
+    const int64_t rows_per_task = per_task / width, tasks = (rows + rows_per_task - 1) / rows_per_task;
+    parallel(tasks, threads, [&](int64_t i) { body(args, i * rows_per_task, std::min(rows, (i + 1) * rows_per_task), 0, (int)width); });
 }
 
 // A scatter kernel adds to grad [slots, slot_size]. The rows of a slot (rows / slots of them) are cut into
@@ -52,7 +48,7 @@ void scatter(const Args& args, int threads, Body body) {
     const int64_t slots = args.slots, pieces = args.pieces, size = args.slot_size;
     if (slots <= 0) return;
     const int64_t rows = args.rows / slots;
-    if (args.rows * args.width <= kInlineElements) threads = 1;
+    if (args.rows * args.width <= kInlineWork) threads = 1;
     parallel(slots * pieces, threads, [&](int64_t task) {
         const int64_t slot = task / pieces, piece = task % pieces;
         Args a = args;

@@ -3,19 +3,10 @@
 //   out   = u A0 + v A1 + (1-u-v) A2
 //   dA/dX = du/dX (A0-A2) + dv/dX (A1-A2), dA/dY likewise, for the attributes listed in `diff`
 // Backward accumulates grad [slots,V,grad_row]; it writes grad_rast (u, v, 0, 0) and grad_db.
-// Three attributes, the common case, have a way of their own: what belongs to the triangle is kept from pixel to pixel.
+//
+// Neighbours in a row that show one triangle are a run: its vertices are looked up once, and what its pixels give to their
+// gradients is summed before it is added. Attributes go GLRAST_LANES at a time; how many there are is known for one to four.
 #include "lanes.cuh"
-
-// The attributes of the triangle under a pixel: where its three rows begin, from the image's first attribute.
-struct Corners { int64 v0, v1, v2, i0, i1, i2; };  // vertices; floats
-
-template <class Args>
-GLRAST_INLINE bool find_corners(const Args& a, float id, Corners* c) {
-    Int3 index;
-    if (!fetch_triangle(a.tri, a.T, a.V, decode_id(id) - 1, &index)) return false;
-    *c = Corners{index.x, index.y, index.z, (int64)index.x * a.A, (int64)index.y * a.A, (int64)index.z * a.A};
-    return true;
-}
 
 struct InterpolateArgs {
     int width;                // W
@@ -35,65 +26,94 @@ struct InterpolateArgs {
     float* out_da;            // [N,H,W,2D]: dA0/dX, dA0/dY, dA1/dX, ...
 };
 
-GLRAST_INLINE void interpolate_any(const InterpolateArgs& a, int x, Row row) {
-    const int64 pixel = row.index * a.width + x;
-    const float* rast = a.rast + 4 * pixel;
-    float* out = a.out + pixel * a.A;
-    float* out_da = a.out_da + pixel * 2 * a.D;
-    Corners c;
-    if (!find_corners(a, rast[3], &c)) {
-        for (int i = 0; i < a.A; ++i) out[i] = 0.0f;
-        for (int i = 0; i < 2 * a.D; ++i) out_da[i] = 0.0f;
-        return;
-    }
-    const float* attr = a.attr + row.n * a.attr_stride;
-    const float *A0 = attr + c.i0, *A1 = attr + c.i1, *A2 = attr + c.i2;
-    const float u = rast[0], v = rast[1], t = 1.0f - u - v;
-    for (int i = 0; i < a.A; ++i) out[i] = u * A0[i] + v * A1[i] + t * A2[i];
-    if (!a.D) return;
-    const Float4 db = load4(a.rast_db + 4 * pixel);
-    for (int i = 0; i < a.D; ++i) {
-        const int k = a.diff[i];
-        const float du = A0[k] - A2[k], dv = A1[k] - A2[k];
-        out_da[2 * i] = db.x * du + db.z * dv;
-        out_da[2 * i + 1] = db.y * du + db.w * dv;
-    }
+// Pixels [x, end) of a row show one triangle; its vertices.
+struct Run { int end; bool drawn; Int3 v; };
+
+template <class Args>
+GLRAST_INLINE Run find_run(const Args& a, const float* rast, int x, int end) {
+    Run run;
+    const float id = rast[4 * x + 3];
+    for (run.end = x + 1; run.end < end && float_bits(rast[4 * run.end + 3]) == float_bits(id);) ++run.end;
+    run.drawn = fetch_triangle(a.tri, a.T, a.V, decode_id(id) - 1, &run.v);
+    return run;
 }
 
-struct InterpolateRun {
-    float id;           // of the pixel to the left; at first that of no triangle
-    bool drawn;
-    Triple A0, A1, A2;  // its triangle's attributes
-};
+// Where the rows of the triangle's corners begin.
+struct Corners { const float *A0, *A1, *A2; };
 
-GLRAST_INLINE void interpolate_forward_element(const InterpolateArgs& a, int x, Row row, InterpolateRun& run) {
-    if (a.A != 3 || a.D) { interpolate_any(a, x, row); return; }
-    const int64 pixel = row.index * a.width + x;
-    const Float4 rast = load4(a.rast + 4 * pixel);
-    if (rast.w != run.id) {
-        run.id = rast.w;
-        Corners c;
-        run.drawn = find_corners(a, rast.w, &c);
-        if (run.drawn) {
-            const float* attr = a.attr + row.n * a.attr_stride;
-            run.A0 = load3(attr + c.i0);  run.A1 = load3(attr + c.i1);  run.A2 = load3(attr + c.i2);
+template <class Args>
+GLRAST_INLINE Corners find_corners(const Args& a, Int3 v, Row row) {
+    const float* attr = a.attr + row.n * a.attr_stride;
+    return Corners{attr + (int64)v.x * a.A, attr + (int64)v.y * a.A, attr + (int64)v.z * a.A};
+}
+
+GLRAST_INLINE void interpolate_derivatives(const InterpolateArgs& a, Corners c, int64 pixel, int64 end) {
+    for (; pixel < end; ++pixel) {
+        const Float4 db = load4(a.rast_db + 4 * pixel);
+        float* out = a.out_da + pixel * 2 * a.D;
+        for (int i = 0; i < a.D; ++i) {
+            const int k = a.diff[i];
+            const float du = c.A0[k] - c.A2[k], dv = c.A1[k] - c.A2[k];
+            out[2 * i] = db.x * du + db.z * dv;
+            out[2 * i + 1] = db.y * du + db.w * dv;
         }
     }
-    const float u = rast.x, v = rast.y;
-    const Triple none = {};
-    store3(a.out + 3 * pixel, run.drawn ? u * run.A0 + v * run.A1 + (1.0f - u - v) * run.A2 : none);
 }
-GLRAST_RUN_KERNEL(interpolate_forward, InterpolateArgs, InterpolateRun)
+
+// `Fixed` attributes; 0: any number.
+template <int Fixed>
+GLRAST_INLINE void interpolate_runs(const InterpolateArgs& a, int x, int count, Row row) {
+    const int A = Fixed ? Fixed : a.A;
+    const int64 first = row.index * a.width;
+    const float* rast = a.rast + 4 * first;
+    float* out = a.out + first * A;
+    for (int end = x + count; x < end;) {
+        const Run run = find_run(a, rast, x, end);
+        if (!run.drawn) {
+            for (int64 i = (int64)x * A; i < (int64)run.end * A; ++i) out[i] = 0.0f;
+            for (int64 i = (first + x) * 2 * a.D; i < (first + run.end) * 2 * a.D; ++i) a.out_da[i] = 0.0f;
+        } else {
+            const Corners c = find_corners(a, run.v, row);
+            for (int i = 0; i < A; i += GLRAST_LANES) {
+                const Floats A0 = load_channels(c.A0 + i, A - i), A1 = load_channels(c.A1 + i, A - i), A2 = load_channels(c.A2 + i, A - i);
+                for (int k = x; k < run.end; ++k) {
+                    const float u = rast[4 * k], v = rast[4 * k + 1];
+                    store_channels(out + (int64)k * A + i, A - i, u * A0 + v * A1 + (1.0f - u - v) * A2);
+                }
+            }
+            if (a.D) interpolate_derivatives(a, c, first + x, first + run.end);
+        }
+        x = run.end;
+    }
+}
+
+// body(Known<...>{}) with what the compiler is to know of the number of attributes.
+template <int Attributes>
+struct Known { static constexpr int attributes = Attributes; };
+
+template <class Body>
+GLRAST_INLINE void by_attributes(int A, Body body) {
+    switch (A) {
+        case 1: body(Known<1>{}); break;
+        case 2: body(Known<2>{}); break;
+        case 3: body(Known<3>{}); break;
+        case 4: body(Known<4>{}); break;
+        default: body(Known<0>{});
+    }
+}
+
+GLRAST_INLINE void interpolate_forward_element(const InterpolateArgs& a, int x, int count, Row row) {
+    by_attributes(a.A, [&](auto known) { interpolate_runs<decltype(known)::attributes>(a, x, count, row); });
+}
+GLRAST_KERNEL(interpolate_forward, InterpolateArgs)
+
+// ---- backward --------------------------------------------------------------------------------------------
 
 struct InterpolateBackwardArgs {
     int width;                // W
     int H;
     int64 rows;               // N*H
-    float* grad;              // [V,grad_row] or [N,V,grad_row], accumulated; null: not asked for
-    float* spare;
-    int64 slot_size;          // V*grad_row
-    int slots;
-    int pieces;
+    GLRAST_SCATTER_MEMBERS  // [V,grad_row] or [N,V,grad_row], accumulated; null: not asked for
     const float* attr;        // as grad
     int64 attr_stride;
     const float* rast;        // [N,H,W,4]
@@ -111,102 +131,96 @@ struct InterpolateBackwardArgs {
     float* grad_db;           // [N,H,W,4] or null
 };
 
-// gA0 += u y, gA1 += v y, gA2 += (1-u-v) y; gu = sum y (A0-A2), gv = sum y (A1-A2). Derivative part with
-// incoming p, q: s = p du/dX + q du/dY, t = p dv/dX + q dv/dY; gA0 += s, gA1 += t, gA2 -= s + t;
+// The gradients of a triangle's corners.
+struct Targets { float *g0, *g1, *g2; };
+
+GLRAST_INLINE Targets find_targets(const InterpolateBackwardArgs& a, Int3 v, Row row) {
+    float* grad = a.grad + (a.attr_stride ? row.n * a.slot_size : 0);
+    return Targets{grad + (int64)v.x * a.grad_row, grad + (int64)v.y * a.grad_row, grad + (int64)v.z * a.grad_row};
+}
+
+// gA0 += u y, gA1 += v y, gA2 += (1-u-v) y; gu = sum y (A0-A2), gv = sum y (A1-A2). Of pixels [pixel, end), one run;
+// `Adds`: attr has a gradient.
+template <int Fixed, bool Adds>
+GLRAST_INLINE void values_backward(const InterpolateBackwardArgs& a, Corners c, Targets to, int64 pixel, int64 end) {
+    const int A = Fixed ? Fixed : a.A;
+    for (int i = 0; i < A; i += GLRAST_LANES) {
+        const Floats A2 = load_channels(c.A2 + i, A - i);
+        const Floats d0 = load_channels(c.A0 + i, A - i) - A2, d1 = load_channels(c.A1 + i, A - i) - A2;
+        Floats g0 = splat(0.0f), g1 = g0, g2 = g0;
+        for (int64 k = pixel; k < end; ++k) {
+            const Floats y = load_channels(a.grad_out + k * A + i, A - i);
+            const float u = a.rast[4 * k], v = a.rast[4 * k + 1];
+            if (Adds) {
+                g0 += u * y;
+                g1 += v * y;
+                g2 += (1.0f - u - v) * y;
+            }
+            if (!a.grad_rast) continue;
+            float* g = a.grad_rast + 4 * k;
+            const float gu = sum_of(y * d0, A - i), gv = sum_of(y * d1, A - i);
+            if (i == 0) store4(g, Float4{gu, gv, 0.0f, 0.0f});
+            else { g[0] += gu; g[1] += gv; }
+        }
+        if (!Adds) continue;
+        add_channels(to.g0 + i, a.grad_row - i, g0);
+        add_channels(to.g1 + i, a.grad_row - i, g1);
+        add_channels(to.g2 + i, a.grad_row - i, g2);
+    }
+}
+
+// With incoming p, q of an attribute: s = p du/dX + q du/dY, t = p dv/dX + q dv/dY; gA0 += s, gA1 += t, gA2 -= s + t;
 // g(du/dX) += p (A0-A2), g(du/dY) += q (A0-A2), g(dv/dX) += p (A1-A2), g(dv/dY) += q (A1-A2).
-GLRAST_INLINE void interpolate_any_backward(const InterpolateBackwardArgs& a, int x, Row row) {
-    const int64 pixel = row.index * a.width + x;
-    const float* rast = a.rast + 4 * pixel;
-    Corners c;
-    const bool drawn = find_corners(a, rast[3], &c);
-    Float4 gdb = {0.0f, 0.0f, 0.0f, 0.0f};
-    float gu = 0.0f, gv = 0.0f;
-    if (drawn) {
-        const float* attr = a.attr + row.n * a.attr_stride;
-        const float *A0 = attr + c.i0, *A1 = attr + c.i1, *A2 = attr + c.i2;
-        float* grad = a.grad + (a.attr_stride ? row.n * a.slot_size : 0);
-        float *g0 = grad + c.v0 * a.grad_row, *g1 = grad + c.v1 * a.grad_row, *g2 = grad + c.v2 * a.grad_row;
-        if (a.grad_out) {
-            const float* y = a.grad_out + pixel * a.A;
-            const float u = rast[0], v = rast[1], t = 1.0f - u - v;
-            for (int i = 0; i < a.A; ++i) {
-                const float yi = y[i];
-                gu += yi * (A0[i] - A2[i]);
-                gv += yi * (A1[i] - A2[i]);
-                if (!a.grad) continue;
-                GLRAST_ADD(g0 + i, u * yi);
-                GLRAST_ADD(g1 + i, v * yi);
-                GLRAST_ADD(g2 + i, t * yi);
-            }
-        }
-        for (int i = 0; i < a.D && a.grad_out_da; ++i) {
-            const Float4 db = load4(a.rast_db + 4 * pixel);
+template <bool Adds>
+GLRAST_INLINE void derivatives_backward(const InterpolateBackwardArgs& a, Corners c, Targets to, int64 pixel, int64 end) {
+    for (; pixel < end; ++pixel) {
+        const Float4 db = load4(a.rast_db + 4 * pixel);
+        const float* grad_out = a.grad_out_da + pixel * 2 * a.D;
+        Float4 g = {0.0f, 0.0f, 0.0f, 0.0f};
+        for (int i = 0; i < a.D; ++i) {
             const int k = a.diff[i];
-            const float p = a.grad_out_da[pixel * 2 * a.D + 2 * i], q = a.grad_out_da[pixel * 2 * a.D + 2 * i + 1];
-            const float du = A0[k] - A2[k], dv = A1[k] - A2[k];
-            gdb.x += p * du;  gdb.y += q * du;  gdb.z += p * dv;  gdb.w += q * dv;
-            if (!a.grad) continue;
+            const float p = grad_out[2 * i], q = grad_out[2 * i + 1], du = c.A0[k] - c.A2[k], dv = c.A1[k] - c.A2[k];
+            g.x += p * du;  g.y += q * du;  g.z += p * dv;  g.w += q * dv;
+            if (!Adds) continue;
             const float s = p * db.x + q * db.y, t = p * db.z + q * db.w;
-            GLRAST_ADD(g0 + k, s);
-            GLRAST_ADD(g1 + k, t);
-            GLRAST_ADD(g2 + k, -s - t);
+            GLRAST_ADD(to.g0 + k, s);
+            GLRAST_ADD(to.g1 + k, t);
+            GLRAST_ADD(to.g2 + k, -s - t);
         }
+        if (a.grad_db) store4(a.grad_db + 4 * pixel, g);
     }
-    if (a.grad_rast) store4(a.grad_rast + 4 * pixel, Float4{gu, gv, 0.0f, 0.0f});
-    if (a.grad_db) store4(a.grad_db + 4 * pixel, gdb);
 }
 
-struct InterpolateBackwardRun {
-    float id;              // of the pixel to the left; at first that of no triangle
-    bool drawn;
-    Triple d0, d1;         // A0 - A2, A1 - A2
-    float *p0, *p1, *p2;   // where its corners' gradients go
-    Triple g0, g1, g2;     // and what its pixels in this row have given them
-};
-
-GLRAST_INLINE void interpolate_backward_finish(const InterpolateBackwardArgs& a, Row, InterpolateBackwardRun& run) {
-    if (!run.drawn || !a.grad) return;
-    add3(run.p0, a.grad_row, run.g0);
-    add3(run.p1, a.grad_row, run.g1);
-    add3(run.p2, a.grad_row, run.g2);
+GLRAST_INLINE void store_zeros(float* p, int64 pixel, int64 end) {
+    for (; p && pixel < end; ++pixel) store4(p + 4 * pixel, Float4{0.0f, 0.0f, 0.0f, 0.0f});
 }
 
-GLRAST_INLINE void interpolate_backward_element(const InterpolateBackwardArgs& a, int x, Row row, InterpolateBackwardRun& run) {
-    if (a.A != 3 || a.D || !a.grad_out) { interpolate_any_backward(a, x, row); return; }
-    const int64 pixel = row.index * a.width + x;
-    const Float4 rast = load4(a.rast + 4 * pixel);
-    if (rast.w != run.id) {
-        interpolate_backward_finish(a, row, run);
-        run = InterpolateBackwardRun{};
-        run.id = rast.w;
-        Corners c;
-        run.drawn = find_corners(a, rast.w, &c);
-        if (run.drawn) {
-            const float* attr = a.attr + row.n * a.attr_stride;
-            const Triple A2 = load3(attr + c.i2);
-            run.d0 = load3(attr + c.i0) - A2;
-            run.d1 = load3(attr + c.i1) - A2;
-            if (a.grad) {
-                float* grad = a.grad + (a.attr_stride ? row.n * a.slot_size : 0);
-                run.p0 = grad + c.v0 * a.grad_row;  run.p1 = grad + c.v1 * a.grad_row;  run.p2 = grad + c.v2 * a.grad_row;
-            }
+template <int Fixed, bool Adds>
+GLRAST_INLINE void interpolate_runs_backward(const InterpolateBackwardArgs& a, int x, int count, Row row) {
+    const int64 first = row.index * a.width;
+    for (int end = x + count; x < end;) {
+        const Run run = find_run(a, a.rast + 4 * first, x, end);
+        const bool values = run.drawn && a.grad_out && a.A, derivatives = run.drawn && a.D && a.grad_out_da;
+        const int64 from = first + x, to = first + run.end;
+        if (!values) store_zeros(a.grad_rast, from, to);
+        if (!derivatives) store_zeros(a.grad_db, from, to);
+        if (values || derivatives) {
+            const Corners c = find_corners(a, run.v, row);
+            const Targets targets = Adds ? find_targets(a, run.v, row) : Targets{nullptr, nullptr, nullptr};
+            if (values) values_backward<Fixed, Adds>(a, c, targets, from, to);
+            if (derivatives) derivatives_backward<Adds>(a, c, targets, from, to);
         }
+        x = run.end;
     }
-    if (!run.drawn) {
-        if (a.grad_rast) store4(a.grad_rast + 4 * pixel, Float4{0.0f, 0.0f, 0.0f, 0.0f});
-        return;
-    }
-    const Triple y = load3(a.grad_out + 3 * pixel);
-    const float u = rast.x, v = rast.y;
-    run.g0 = run.g0 + u * y;
-    run.g1 = run.g1 + v * y;
-    run.g2 = run.g2 + (1.0f - u - v) * y;
-    if (a.grad_rast) store4(a.grad_rast + 4 * pixel, Float4{dot(y, run.d0), dot(y, run.d1), 0.0f, 0.0f});
 }
-GLRAST_SCATTER_RUN_KERNEL(interpolate_backward, InterpolateBackwardArgs, InterpolateBackwardRun)
+
+GLRAST_INLINE void interpolate_backward_element(const InterpolateBackwardArgs& a, int x, int count, Row row) {
+    by_attributes(a.A, [&](auto known) { interpolate_runs_backward<decltype(known)::attributes, true>(a, x, count, row); });
+}
+GLRAST_SCATTER(interpolate_backward, InterpolateBackwardArgs)
 
 // The same where attr needs no gradient (grad is null): nothing is scattered.
-GLRAST_INLINE void interpolate_backward_rast_element(const InterpolateBackwardArgs& a, int x, Row row, InterpolateBackwardRun& run) {
-    interpolate_backward_element(a, x, row, run);
+GLRAST_INLINE void interpolate_backward_rast_element(const InterpolateBackwardArgs& a, int x, int count, Row row) {
+    by_attributes(a.A, [&](auto known) { interpolate_runs_backward<decltype(known)::attributes, false>(a, x, count, row); });
 }
-GLRAST_RUN_KERNEL(interpolate_backward_rast, InterpolateBackwardArgs, InterpolateBackwardRun)
+GLRAST_KERNEL(interpolate_backward_rast, InterpolateBackwardArgs)

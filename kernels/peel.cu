@@ -13,6 +13,7 @@
 // ---- nearest ---------------------------------------------------------------------------------------------
 
 struct PeelNearestArgs {
+    static constexpr int work = 64;  // pixels of a tile
     int width;           // tiles in a row
     int H;               // rows of tiles
     int64 rows;          // N*H
@@ -39,7 +40,7 @@ GLRAST_INLINE int nearest_of(const int* drawn, int channels, int count, int* ids
     return nearest;
 }
 
-GLRAST_INLINE void peel_nearest_element(const PeelNearestArgs& a, int x, Row row) {
+GLRAST_INLINE void nearest_in_tile(const PeelNearestArgs& a, int x, Row row) {
     const int x0 = x * GLRAST_TILE, y0 = row.y * GLRAST_TILE;
     const int count = a.image_width - x0 < GLRAST_TILE ? a.image_width - x0 : GLRAST_TILE;
     const int y1 = y0 + GLRAST_TILE < a.image_height ? y0 + GLRAST_TILE : a.image_height;
@@ -55,7 +56,11 @@ GLRAST_INLINE void peel_nearest_element(const PeelNearestArgs& a, int x, Row row
     }
     a.nearest[row.index * a.width + x] = bits_float(nearest);
 }
-GLRAST_BLOCK_KERNEL(peel_nearest, PeelNearestArgs)
+
+GLRAST_INLINE void peel_nearest_element(const PeelNearestArgs& a, int x, int count, Row row) {
+    for (int end = x + count; x < end; ++x) nearest_in_tile(a, x, row);
+}
+GLRAST_KERNEL(peel_nearest, PeelNearestArgs)
 
 // ---- boxes -----------------------------------------------------------------------------------------------
 
@@ -110,7 +115,7 @@ GLRAST_INLINE float farthest_depth(const PeelBoxesArgs& a, Float4 p, Float4 q, F
     return back + (back - front) * (least_area / area) + GLRAST_DEPTH_ROUNDING;
 }
 
-GLRAST_INLINE void peel_boxes_element(const PeelBoxesArgs& a, int x, Row row) {
+GLRAST_INLINE void find_box(const PeelBoxesArgs& a, int x, Row row) {
     const int64 triangle = row.index * a.width + x;
     const float *p, *q, *r;
     if (!a.indices) {
@@ -121,6 +126,10 @@ GLRAST_INLINE void peel_boxes_element(const PeelBoxesArgs& a, int x, Row row) {
         p = pos + 4 * (int64)in[0];  q = pos + 4 * (int64)in[1];  r = pos + 4 * (int64)in[2];
     }
     a.farthest[triangle] = farthest_depth(a, load4(p), load4(q), load4(r), a.boxes + 2 * triangle);
+}
+
+GLRAST_INLINE void peel_boxes_element(const PeelBoxesArgs& a, int x, int count, Row row) {
+    for (int end = x + count; x < end; ++x) find_box(a, x, row);
 }
 GLRAST_KERNEL(peel_boxes, PeelBoxesArgs)
 
@@ -148,7 +157,7 @@ GLRAST_INLINE bool lies_before(const int* box, float farthest, const float* near
     return true;
 }
 
-GLRAST_INLINE void peel_prepare_element(const PeelPrepareArgs& a, int x, Row row) {
+GLRAST_INLINE void prepare_triangle(const PeelPrepareArgs& a, int x, Row row) {
     const int* in = a.indices + row.n * a.indices_stride + 3 * (int64)x;
     const float* nearest = a.nearest + row.n * a.tiles_x * a.tiles_y;
     const int64 triangle = row.index * a.width + x;
@@ -156,11 +165,16 @@ GLRAST_INLINE void peel_prepare_element(const PeelPrepareArgs& a, int x, Row row
     int* out = a.out + 3 * triangle;
     for (int k = 0; k < 3; ++k) out[k] = gone ? 0 : in[k];
 }
+
+GLRAST_INLINE void peel_prepare_element(const PeelPrepareArgs& a, int x, int count, Row row) {
+    for (int end = x + count; x < end; ++x) prepare_triangle(a, x, row);
+}
 GLRAST_KERNEL(peel_prepare, PeelPrepareArgs)
 
 // ---- keep ------------------------------------------------------------------------------------------------
 
 struct PeelKeepArgs {
+    static constexpr int work = 8192;  // triangles of a block
     int width;              // blocks of an image, at most
     int H;                  // 1
     int64 rows;             // N
@@ -177,7 +191,7 @@ struct PeelKeepArgs {
     int* kept;              // [N,width]
 };
 
-GLRAST_INLINE void peel_keep_element(const PeelKeepArgs& a, int x, Row row) {
+GLRAST_INLINE void keep_of_block(const PeelKeepArgs& a, int x, Row row) {
     const int64 begin = a.places[row.n] + (int64)x * a.block, cell = row.index * a.width + x;
     const float* nearest = a.nearest + row.n * a.tiles_x * a.tiles_y;
     float* out = a.out + GLRAST_CORNERS * begin;
@@ -189,4 +203,8 @@ GLRAST_INLINE void peel_keep_element(const PeelKeepArgs& a, int x, Row row) {
     }
     a.kept[cell] = n;
 }
-GLRAST_BLOCK_KERNEL(peel_keep, PeelKeepArgs)
+
+GLRAST_INLINE void peel_keep_element(const PeelKeepArgs& a, int x, int count, Row row) {
+    for (int end = x + count; x < end; ++x) keep_of_block(a, x, row);
+}
+GLRAST_KERNEL(peel_keep, PeelKeepArgs)

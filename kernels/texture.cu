@@ -1,38 +1,12 @@
 // texture: texels between which each sample lies, weighted; at one level of a pyramid or between two. One thread = one pixel.
 //
 //   linear     out = sum_k w_k A_k over the four texels around (u, v); mipmap modes do it at floor(level), and between
-//   trilinear  out = (1-f) V0 + f V1 at the levels around log2 of the footprint's longer axis (texture_level.cuh)
-// Here the forward pass. Where a pixel looks is found in texture_samples.cuh; texture_backward.cuh has the gradients,
-// texture_pyramid.cuh makes the levels.
-#include "binned.cuh"
-
-struct TextureArgs {
-    int width;                // W
-    int H;
-    int64 rows;               // N*H
-    float* grad;              // [texels,C]: of tex and, after it, of mip; or null: not asked for
-    int64 texels;
-    const float* tex;         // [B,Ht,Wt,C] or [B,6,S,S,C]
-    const float* mip;         // levels 1, 2, ... one after another, each [B,(6,)h,w,C]; null where last = 0
-    const int64* levels;      // [last+2] texels before each level; level 0 has 0, level 1 all of tex; and in all
-    int last;                 // the last level
-    int many;                 // 1: an image has its own texture, 0: all share one
-    int Ht;
-    int Wt;
-    int C;
-    int filter;               // as enum Filter
-    int boundary;             // as enum Boundary
-    const float* uv;          // [N,H,W,2], cube: [N,H,W,3]
-    const float* uv_da;       // [N,H,W,4], cube: [N,H,W,6], or null
-    const float* bias;        // [N,H,W] or null
-    float* out;               // [N,H,W,C]
-    const float* grad_out;    // [N,H,W,C]
-    float* grad_uv;           // like uv, or null
-    float* grad_uv_da;        // like uv_da, or null
-    float* grad_bias;         // like bias, or null
-};
-
-#include "texture_samples.cuh"
+//   trilinear  out = (1-f) V0 + f V1 at the levels around log2 of the footprint's longer axis (texture/level.cuh)
+// Here the forward pass. Where a pixel looks is found in texture/samples.cuh; texture/backward.cuh has the gradients,
+// texture/pyramid.cuh makes the levels.
+#include "texture/backward.cuh"
+#include "texture/pyramid.cuh"
+#include "texture/samples.cuh"
 
 template <class K, bool Roomy>
 GLRAST_INLINE void sample_pixels(const TextureArgs& a, const Look& look) {
@@ -67,20 +41,19 @@ GLRAST_INLINE void sample_pixels(const TextureArgs& a, const Look& look) {
 
 template <class K>
 GLRAST_INLINE void texture_pixels(const TextureArgs& a, int64 pixel, int64 end) {
-    Look looks[GLRAST_GROUPS];
-    int count = 0;
-    for (; count < GLRAST_GROUPS && pixel < end; pixel += GLRAST_LANES) find_look<K, true>(a, pixel, end, true, true, nullptr, &looks[count++]);
-    for (int i = 0; i < count; ++i) {
-        if (three_in_one<K> && looks[i].roomy) sample_pixels<K, three_in_one<K>>(a, looks[i]);
-        else sample_pixels<K, false>(a, looks[i]);
+    while (pixel < end) {
+        Look looks[GLRAST_GROUPS];
+        int count = 0;
+        for (; count < GLRAST_GROUPS && pixel < end; pixel += GLRAST_LANES) find_look<K, true>(a, pixel, end, true, true, nullptr, &looks[count++]);
+        for (int i = 0; i < count; ++i) {
+            if (three_in_one<K> && looks[i].roomy) sample_pixels<K, three_in_one<K>>(a, looks[i]);
+            else sample_pixels<K, false>(a, looks[i]);
+        }
     }
 }
 
-GLRAST_INLINE void texture_forward_element(const TextureArgs& a, int x, Row row) {
-    const int64 first = row.index * a.width;
-    specialise(a, [&](auto kind) { texture_pixels<decltype(kind)>(a, first + x, first + a.width); });
+GLRAST_INLINE void texture_forward_element(const TextureArgs& a, int x, int count, Row row) {
+    const int64 pixel = row.index * a.width + x;
+    specialise(a, [&](auto kind) { texture_pixels<decltype(kind)>(a, pixel, pixel + count); });
 }
-GLRAST_GROUPS_KERNEL(texture_forward, TextureArgs)
-
-#include "texture_backward.cuh"
-#include "texture_pyramid.cuh"
+GLRAST_KERNEL(texture_forward, TextureArgs)

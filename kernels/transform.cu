@@ -15,12 +15,16 @@ struct TransformArgs {
     float* out;             // [N,V,4]
 };
 
-GLRAST_INLINE void transform_points_element(const TransformArgs& a, int x, Row row) {
+GLRAST_INLINE void transform_point(const TransformArgs& a, int x, Row row) {
     const float* m = a.matrix + row.index * a.matrix_stride;
     const float* p = a.points + row.index * a.points_stride + 3 * (int64)x;
     float out[4];
     for (int i = 0; i < 4; ++i) out[i] = m[4 * i] * p[0] + m[4 * i + 1] * p[1] + m[4 * i + 2] * p[2] + m[4 * i + 3];
     store4(a.out + 4 * (row.index * a.width + x), Float4{out[0], out[1], out[2], out[3]});
+}
+
+GLRAST_INLINE void transform_points_element(const TransformArgs& a, int x, int count, Row row) {
+    for (int end = x + count; x < end; ++x) transform_point(a, x, row);
 }
 GLRAST_KERNEL(transform_points, TransformArgs)
 
@@ -35,7 +39,7 @@ struct TransformBackwardArgs {
     float* grad_points;     // [rows,V,3]
 };
 
-GLRAST_INLINE void transform_points_backward_element(const TransformBackwardArgs& a, int x, Row row) {
+GLRAST_INLINE void transform_point_backward(const TransformBackwardArgs& a, int x, Row row) {
     float sum[3] = {0.0f, 0.0f, 0.0f};
     for (int n = 0; n < a.images; ++n) {
         const int64 image = row.index * a.images + n;
@@ -45,5 +49,9 @@ GLRAST_INLINE void transform_points_backward_element(const TransformBackwardArgs
     }
     float* out = a.grad_points + 3 * (row.index * a.width + x);
     for (int k = 0; k < 3; ++k) out[k] = sum[k];
+}
+
+GLRAST_INLINE void transform_points_backward_element(const TransformBackwardArgs& a, int x, int count, Row row) {
+    for (int end = x + count; x < end; ++x) transform_point_backward(a, x, row);
 }
 GLRAST_KERNEL(transform_points_backward, TransformBackwardArgs)

@@ -3,9 +3,17 @@
 import pytest
 import torch
 
-from glrast import clip
+from glrast import clip, losses, optim
 
 POS, TRI = clip.icosphere(1)
+IMAGE = torch.rand(1, 11, 13, 3)
+MESH_LOSSES = (
+    losses.mesh_laplacian_smoothing,
+    lambda pos, tri: losses.mesh_laplacian_smoothing(pos, tri, "cot"),
+    losses.mesh_normal_consistency,
+    losses.mesh_edge_loss,
+    losses.dirichlet_energy,
+)
 OF_TENSORS = {
     "vertex_normals": lambda: clip.vertex_normals(POS, TRI),
     "face_normals": lambda: clip.face_normals(POS, TRI),
@@ -20,6 +28,18 @@ OF_TENSORS = {
     "laplacian": lambda: (clip.laplacian(TRI, len(POS)).to_dense(),),
     "remove_small_components": lambda: clip.remove_small_components(POS, TRI),
     "transform_points": lambda: (clip.transform_points(torch.eye(4, device="cpu"), POS),),
+    "losses of meshes": lambda: [loss(POS, TRI.clone()) for loss in MESH_LOSSES],
+    "losses of images": lambda: [
+        losses.dssim_loss(IMAGE, IMAGE.flip(2), IMAGE[..., :1]),
+        losses.huber_loss(IMAGE, IMAGE.flip(2), IMAGE[..., :1] > 0),
+        losses.charbonnier_loss(IMAGE, IMAGE.flip(2)),
+        losses.iou_loss(IMAGE[..., 0], IMAGE[..., 1]),
+        losses.total_variation(IMAGE, wrap=True),
+    ],
+    "LargeSteps": lambda: [
+        optim.LargeSteps(TRI, len(POS), 19.0, solver).from_differential(POS)
+        for solver in ("scipy", "cg")
+    ],
     "Mesh": lambda: (clip.Mesh(POS, TRI).pos, clip.Mesh(POS, TRI).tri),
 }
 SHAPES = {

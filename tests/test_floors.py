@@ -19,7 +19,7 @@ FLOORS = (
     ("context",),
     ("ops",),
     ("visibility",),
-    ("explain",),
+    ("losses", "optim", "explain"),
     ("clip",),
     ("__init__",),
     ("torch", "shading"),

@@ -9,7 +9,7 @@ import torch
 from torch._subclasses import FakeTensorMode
 
 import glrast
-from glrast import clip
+from glrast import clip, losses, optim
 from tests import scenes
 from tests.scenes import ODD
 
@@ -70,6 +70,7 @@ def calls(g):
             dict(tri=faces),
         ),
         "triangle_id": (glrast.triangle_id, dict(rast=g["rast"])),
+        **fitting(g["color"], points, faces),
         "clip.face_normals": (clip.face_normals, mesh),
         "clip.vertex_normals": (clip.vertex_normals, dict(mesh, weight="area")),
         "clip.edges": (clip.edges, dict(tri=faces)),
@@ -105,6 +106,33 @@ def calls(g):
         "clip.look_at": (clip.look_at, dict(eye=(0, 0, 3), target=(0, 0, 0), up=(0, 1, 0))),
         "clip.from_blender": (clip.from_blender, dict(camera_to_world=torch.eye(4))),
     }  # fmt: skip
+
+
+def fitting(color, points, faces):
+    mask = torch.ones(1, *ODD, 1)
+    of_images = ("l1_loss", "l2_loss", "huber_loss", "charbonnier_loss", "ssim", "dssim_loss")
+    compared = dict(image=color, target=color.flip(2), mask=mask)
+    covered = dict(alpha=mask, target=1 - mask)
+    mesh = dict(pos=points, tri=faces)
+    return {
+        **{f"losses.{name}": (getattr(losses, name), compared) for name in of_images},
+        "losses.psnr": (losses.psnr, dict(image=color, target=color)),
+        "losses.total_variation": (losses.total_variation, dict(image=color, wrap=True)),
+        "losses.mask_loss": (losses.mask_loss, dict(covered, mask=mask)),
+        "losses.iou": (losses.iou, covered),
+        "losses.iou_loss": (losses.iou_loss, covered),
+        "losses.mesh_laplacian_smoothing": (
+            losses.mesh_laplacian_smoothing,
+            dict(mesh, method="cot", squared=True),
+        ),
+        "losses.mesh_normal_consistency": (losses.mesh_normal_consistency, mesh),
+        "losses.mesh_edge_loss": (losses.mesh_edge_loss, dict(mesh, target_length="mean")),
+        "losses.dirichlet_energy": (losses.dirichlet_energy, dict(attr=points, tri=faces)),
+        "optim.LargeSteps": (
+            optim.LargeSteps,
+            dict(tri=faces, vertex_count=42, lambda_=19.0, solver="auto"),
+        ),
+    }
 
 
 # ---- one wrong argument each: the rows of reports ----------------------------------------------------------

@@ -149,8 +149,16 @@ def prepared(wheels: Path | None, scratch: Path) -> dict[str, str]:
     if subprocess.run(probe, cwd=ROOT, env=environment, capture_output=True).returncode:
         library = scratch / "libglrast_host.so"
         compiler = shutil.which("c++") or shutil.which("g++") or "c++"
-        options = ["-std=c++17", "-O3", "-ffp-contract=off", "-fno-math-errno", "-shared", "-fPIC"]
-        sources = ["kernels/host.cpp", *map(str, sorted((ROOT / "kernels").glob("*.cu")))]
+        options = [
+            "-std=c++17",
+            "-O3",
+            "-ffp-contract=off",
+            "-fno-math-errno",
+            "-shared",
+            "-fPIC",
+            "-Ikernels",
+        ]
+        sources = ["kernels/host.cpp", *map(str, sorted((ROOT / "kernels").rglob("*.cu")))]
         built = [compiler, *options, "-pthread", "-xc++", *sources, "-o", str(library)]
         try:
             subprocess.run(built, cwd=ROOT, check=True)

@@ -41,7 +41,8 @@ def witnessed(inside: Tensor, matrix: Tensor, points: Tensor, wrong: float) -> n
     cell = cell[:, (~within).sum(axis=0) <= may_err]
     through = np.stack([h.reshape(-1)[c] for h, c in zip(holes, cell, strict=True)])
     for view in showing:
-        pieces, _ = label(holes[view], SQUARE)
+        pieces = np.zeros(masks.shape[1:], np.int32)
+        label(holes[view], SQUARE, output=pieces)
         here = through[view]
         piece = pieces.reshape(-1)[cell[view, here]]
         witnesses = np.zeros(pieces.max() + 1, dtype=np.int64)

@@ -17,15 +17,15 @@ from torch import Tensor
 
 import glrast
 
-from ..clip import laplacian
+from ..losses import dirichlet_energy, total_variation
+from ..optim import AdamUniform
 from .atlas import Atlas
 from .bake import padded, textured
 from .checkpoint import Saver, require_same
 from .consensus import Consensus
 from .dataset import Views
 from .hull import carved, settled
-from .large_steps import AdamUniform
-from .losses import image_losses, smoothness_loss, texture_variation_loss
+from .losses import image_losses
 from .model import ColoredMesh, Model, render
 from .restored import require_sound
 from .stages import Stage
@@ -59,7 +59,6 @@ class Fit:
     model: Model  # these three: by each stage
     pictures: Views
     doubts: list[Tensor | None]  # of each view the pixels [H,W] not to learn from, if any
-    laplacian: Tensor
     consensus: Consensus  # by begin or restore
 
     def __init__(
@@ -134,7 +133,6 @@ class Fit:
             self.consensus.distrusted_pixels(index, rgba[..., 3])
             for index, rgba in enumerate(self.pictures.rgba)
         ]
-        self.laplacian = laplacian(model.tri, len(model.u))
         self.move = AdamUniform([model.u], lr=0.0)
         self.paint = torch.optim.Adam([model.color], lr=0.0)
 
@@ -180,9 +178,9 @@ class Fit:
         trusted = self._trusted(index)
         image_loss, mask_loss = image_losses(rgba, target, background, trusted)
         if model.atlas is None:
-            rough = COLOR_SMOOTHNESS_WEIGHT * smoothness_loss(model.color, self.laplacian)
+            rough = COLOR_SMOOTHNESS_WEIGHT * dirichlet_energy(model.color, model.tri)
         else:
-            rough = TEXTURE_VARIATION_WEIGHT * texture_variation_loss(model.color)
+            rough = TEXTURE_VARIATION_WEIGHT * total_variation(model.color[None])
         return image_loss + MASK_WEIGHT * mask_loss + rough
 
     def _trusted(self, index: Tensor) -> Tensor | None:

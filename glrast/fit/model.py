@@ -10,8 +10,8 @@ import glrast
 
 from ..clip import transform_points
 from ..mesh.remesh import remesh
+from ..optim import LargeSteps
 from .atlas import LEVELS, Atlas
-from .large_steps import LargeSteps
 from .refine import refine
 
 # The longest row of an ordinary gradient is 3 to 4 times the 99th percentile of the rows.
@@ -69,7 +69,7 @@ class Model:
 
     def positions(self) -> Tensor:
         """pos [V,3], with gradient to u."""
-        pos = self.system.to_positions(self.u)
+        pos = self.system.from_differential(self.u)
         if pos.requires_grad:
             pos.register_hook(without_outliers)
         return pos

@@ -16,10 +16,11 @@ import glrast
 
 from ..clip import Material, Mesh, save_mesh, vertex_normals
 from ..core.files import replacing
+from ..losses import iou, psnr
 from .dataset import Dataset, Views
 from .images import to_bytes
 from .loop import Fit
-from .losses import composite, mask_iou, psnr
+from .losses import composite
 from .model import ColoredMesh, supersampled
 from .turntable import axis, up_axis, write_turntable
 
@@ -84,7 +85,8 @@ def judge(ctx: glrast.Context, mesh: ColoredMesh, views: Views, device: torch.de
         rgba = supersampled(ctx, mesh, matrix, views.resolution, SUPERSAMPLE).clamp(0.0, 1.0)
         image, wanted = composite(rgba, WHITE), composite(target, WHITE)
         values.append(psnr(image, wanted).cpu())
-        overlaps.append(mask_iou(rgba[..., 3], target[..., 3]).cpu())
+        covered = [(picture[..., 3] > 0.5).float() for picture in (rgba, target)]
+        overlaps.append(iou(*covered).cpu())
         if len(images) < COMPARED_VIEWS:
             images.append(image.cpu())
             targets.append(wanted.cpu())

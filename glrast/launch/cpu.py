@@ -33,8 +33,8 @@ def kernel_function(stem: str, kernel: str):
     size.restype = ctypes.c_int64
     if not size() == layout.format.size == layout.dtype.itemsize:
         raise RuntimeError(
-            f"glrast: the host library takes {size()} bytes of arguments for {kernel}, kernels/{stem}.cu declares "
-            f"{layout.format.size}: {_STALE}"
+            f"glrast: the host library takes {size()} bytes of arguments for {kernel}, "
+            f"kernels/{source.stems()[stem]} declares {layout.format.size}: {_STALE}"
         )
     function = _symbol(library, kernel)
     function.argtypes = [ctypes.c_char_p, ctypes.c_int]

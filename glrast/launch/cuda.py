@@ -162,14 +162,14 @@ def _function(stem: str, kernel: str, device_index: int, option: str):
 def _module(stem: str, device_index: int, option: str):
     """All kernels of a file, compiled once per device; CuPy keeps the result on disk, by the text with its includes."""
     options = (*OPTIONS, option) if option else OPTIONS
-    return _cupy().RawModule(code=source.text(f"{stem}.cu"), options=options)
+    return _cupy().RawModule(code=source.text(stem), options=options)
 
 
 def _explain(stem: str, message: str) -> str:
     """kernels/FILE:LINE, that line, and NVRTC's errors; the file's own lines thanks to #line."""
-    place = re.search(r"kernels/([\w.]+)\((\d+)\): (?:catastrophic )?error", message)
+    place = re.search(r"kernels/([\w./]+)\((\d+)\): (?:catastrophic )?error", message)
     if not place:
-        return f"glrast: kernels/{stem}.cu does not compile:\n{message}"
+        return f"glrast: kernels/{source.stems()[stem]} does not compile:\n{message}"
     file_name, number = place[1], int(place[2])
     lines = (source.folder("kernels") / file_name).read_text().splitlines()
     shown = lines[number - 1].strip() if 1 <= number <= len(lines) else ""

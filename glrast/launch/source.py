@@ -16,6 +16,8 @@ import torch
 _FORMATS = {
     "int": ("i", "i4"), "int64": ("q", "i8"), "float": ("f", "f4"), "double": ("d", "f8"), "*": ("P", "u8"),
 }  # fmt: skip
+# A kernel by its macro: kind, name, argument struct.
+KERNEL = r"^GLRAST_(KERNEL|SCATTER|BINNED)\((\w+), (\w+)\)"
 # What a pointer of a C type points to.
 _POINTED = {
     "int": torch.int32, "int64": torch.int64, "float": torch.float32, "double": torch.float64, "char": torch.int8,
@@ -36,9 +38,17 @@ def folder(name: str) -> Path:
 
 
 @cache
-def text(file_name: str) -> str:
-    """kernels/FILE as one text: `#include "..."` pasted once, `#line` keeping the real file and line in messages."""
-    return _paste(file_name, set())
+def stems() -> dict[str, str]:
+    """Where every kernel file lies below kernels/, by its stem: antialias is visibility/antialias.cu."""
+    root = folder("kernels")
+    return {path.stem: path.relative_to(root).as_posix() for path in sorted(root.rglob("*.cu"))}
+
+
+@cache
+def text(stem: str) -> str:
+    """The kernel file STEM.cu as one text: `#include "..."` pasted once, from kernels/ on; `#line` keeps the real file
+    and line in messages."""
+    return _paste(stems()[stem], set())
 
 
 def _paste(file_name: str, seen: set[str]) -> str:
@@ -98,14 +108,15 @@ class Arguments:
 
 @cache
 def kernels(stem: str) -> dict[str, Arguments]:
-    """The kernels that kernels/STEM.cu and what it includes define, with their arguments."""
-    source = text(f"{stem}.cu")
+    """The kernels that STEM.cu and what it includes define, with their arguments."""
+    source = text(stem)
+    shared = dict(re.findall(r"^#define (\w+_MEMBERS) ((?:.*\\\n)*.*)", source, re.M))
     structs = {
-        name: _arguments(body)
+        name: _arguments(re.sub(r"\b\w+_MEMBERS\b", lambda word: shared[word[0]], body))
         for name, body in re.findall(r"struct (\w+Args) \{(.*?)\n\};", source, re.S)
     }
-    found = re.findall(r"^GLRAST_(?:\w+_)?KERNEL\((\w+), (\w+)", source, re.M)
-    return {kernel: structs[arguments] for kernel, arguments in found}
+    found = re.findall(KERNEL, source, re.M)
+    return {kernel: structs[arguments] for _, kernel, arguments in found}
 
 
 @cache
@@ -119,7 +130,9 @@ def arguments(file_name: str, struct_name: str) -> Arguments:
 
 def _arguments(body: str) -> Arguments:
     fields = re.findall(
-        r"^\s*(?:const\s+)?(int64|int|float|double|char)(\s*\*)?\s+(\w+);", body, re.M
+        r"(?:^|;)\s*(?:const\s+)?(int64|int|float|double|char)(\s*\*)?\s+(\w+)(?=;)",
+        re.sub(r"//.*|\\\n", "", body),
+        re.M,
     )
     kinds = ["*" if pointer else kind for kind, pointer, _ in fields]
     names = tuple(name for _, _, name in fields)

@@ -54,17 +54,9 @@ def remesh(
     Source: Botsch and Kobbelt 2004, section 4; the closest point is searched by walking from
         where the vertex was, so that a thin sheet keeps its two sides.
     """
-    name = "remesh"
-    pos = positions(name, pos)
-    tri = triangles(name, tri, len(pos))
-    target_length = check.number(
-        f"clip.{name}", "target_length", target_length, "it is in world units", finite=False
-    )
-    iterations = check.whole(
-        f"clip.{name}", "iterations", iterations, 0, 1_000_000, remedy="5 is usual"
-    )
-    attrs = [plain(name, f"attrs[{k}]", attr) for k, attr in enumerate(attrs)]
-    _check(pos, target_length, attrs)
+    pos = positions("remesh", pos)
+    tri = triangles("remesh", tri, len(pos))
+    target_length, iterations, attrs = _checked(pos, target_length, iterations, attrs)
     faces = tri.cpu().numpy()
     faces = faces[(faces != np.roll(faces, 1, 1)).all(1)]
     given, faces = _compact(faces)
@@ -92,7 +84,16 @@ def remesh(
     return tuple(out)
 
 
-def _check(pos: Tensor, target_length: float, attrs: Sequence[Tensor]) -> None:
+def _checked(
+    pos: Tensor, target_length: float, iterations: int, attrs: Sequence[Tensor]
+) -> tuple[float, int, list[Tensor]]:
+    target_length = check.number(
+        "clip.remesh", "target_length", target_length, "it is in world units", finite=False
+    )
+    iterations = check.whole(
+        "clip.remesh", "iterations", iterations, 0, 1_000_000, remedy="5 is usual"
+    )
+    attrs = [plain("remesh", f"attrs[{k}]", attr) for k, attr in enumerate(attrs)]
     if not 0 < target_length < float("inf"):
         raise ValueError(
             wrong(
@@ -121,6 +122,7 @@ def _check(pos: Tensor, target_length: float, attrs: Sequence[Tensor]) -> None:
                     "give every vertex a row",
                 )
             )
+    return target_length, iterations, attrs
 
 
 def _check_size(pos: np.ndarray, tri: np.ndarray, target_length: float) -> None:

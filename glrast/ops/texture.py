@@ -14,7 +14,7 @@ from .mipmap import Mipmap
 from .operator import operator
 from .saved import save, saved
 
-# In the order of the enums of kernels/texture_footprint.cuh.
+# In the order of the enums of kernels/texture/arguments.cuh.
 FILTERS = ("nearest", "linear", "linear-mipmap-nearest", "linear-mipmap-linear")
 BOUNDARIES = ("wrap", "clamp", "zero", "mirror", "cube")
 _LINEAR, _MIPMAP_NEAREST, _TRILINEAR = 1, 2, 3

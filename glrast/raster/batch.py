@@ -16,7 +16,7 @@ BLOCK = 1 << 13
 class Batch:
     """What is drawn: vertices [N,V,4] or [V,4] with index sets [S,T,3] that are safe to draw, or corners [K,3,5] of
     triangles one after the other (clip position, bits of the triangle's index) and no indices, or `placed` pieces
-    [K,3,10] of triangles likewise (kernels/rasterize_place.cuh); and per image the index set, first vertex, first
+    [K,3,10] of triangles likewise (kernels/rasterize/place.cuh); and per image the index set, first vertex, first
     triangle and number of triangles. `blocks` says how many of every BLOCK of an image's triangles are to be drawn, the
     first of the block; None: all."""
 

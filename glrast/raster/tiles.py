@@ -3,7 +3,7 @@
 What OpenGL makes of a triangle depends, in the last bits, on where the window begins: it rounds the vertices' positions
 in the window before it snaps them to a grid of 1/256 pixel, places new vertices where it clips, and extrapolates depth
 from the window's corner (in steep slivers at a silhouette the error reaches 4e-4). Of a large image it therefore gets
-pieces that are clipped and on that grid already and carry their depth (kernels/rasterize_place.cuh). A tile is a window
+pieces that are clipped and on that grid already and carry their depth (kernels/rasterize/place.cuh). A tile is a window
 a whole number of pixels further, which float32 takes off without rounding. Of an image larger than a viewport, pieces
 lie each in one cell of half a viewport's size, so that of those that a tile shows OpenGL need not clip any.
 """
@@ -25,7 +25,7 @@ _VIEWPORT = (
 _CELL = _VIEWPORT // 2
 _LARGEST_TILE = 1 << 13  # 512 MiB of ids and depth; no larger than a cell
 _GRID = (
-    256  # positions of a piece per pixel; kernels/rasterize_place.cuh and the shader say the same
+    256  # positions of a piece per pixel; kernels/rasterize/place.cuh and the shader say the same
 )
 
 

@@ -21,8 +21,9 @@ from glrast.cli.main import main
 from glrast.clip import load_mesh
 from glrast.fit import stages, turntable
 from glrast.fit.atlas import Atlas
-from glrast.fit.losses import composite, psnr
+from glrast.fit.losses import composite
 from glrast.fit.model import ColoredMesh, render
+from glrast.losses import psnr
 from tests.fit.sphere import sphere_views, write_dataset
 
 RESULTS = {"mesh.glb", "metrics.json", "turntable.gif", "loss.png", "compare.png", "checkpoint.pt"}

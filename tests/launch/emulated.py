@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from glrast.launch import cpu, cuda
+from glrast.launch import cpu, cuda, source
 
 HERE = Path(__file__).resolve().parent
 COMPILER = shutil.which("c++") or shutil.which("g++") or shutil.which("clang++")
@@ -89,13 +89,11 @@ class _Module:
 def _build(code: str, options: tuple) -> Path:
     """The shared library of one text, kept by what it was made from."""
     defines = [option for option in options if option.startswith("-D")]
-    entries = re.findall(r"^GLRAST_(?!\w*SCATTER|BINNED)\w*KERNEL\((\w+), (\w+)", code, re.M)
-    lines = [f"EMULATE({name}, EMULATED_ARGUMENT(0, {struct}))" for name, struct in entries]
-    for name, struct in re.findall(
-        r"^GLRAST_(?:SCATTER_|BINNED_)(?:LANES_|SPAN_|RUN_)?KERNEL\((\w+), (\w+)", code, re.M
-    ):
-        second = ", EMULATED_ARGUMENT(1, RecordArgs)" if defines else ""
-        lines.append(f"EMULATE({name}, EMULATED_ARGUMENT(0, {struct}){second})")
+    second = ", EMULATED_ARGUMENT(1, RecordArgs)" if defines else ""
+    lines = []
+    for kind, name, struct in re.findall(source.KERNEL, code, re.M):
+        record = "" if kind == "KERNEL" else second
+        lines.append(f"EMULATE({name}, EMULATED_ARGUMENT(0, {struct}){record})")
     if defines:
         lines.append("EMULATE(glrast_reduce, EMULATED_ARGUMENT(0, ReduceArgs))")
     text = "\n".join(['#include "emulator.h"', code, *lines])
@@ -106,12 +104,12 @@ def _build(code: str, options: tuple) -> Path:
     if library.exists():
         return library
     _FOLDER.mkdir(exist_ok=True)
-    source = _FOLDER / f"{key}.cpp"
-    source.write_text(text)
+    file = _FOLDER / f"{key}.cpp"
+    file.write_text(text)
     making = library.with_suffix(".making")
     command = [COMPILER, "-std=c++17", "-O1", "-w", "-shared", "-fPIC", "-ffp-contract=off"]
     done = subprocess.run(
-        [*command, f"-I{HERE}", *defines, source, "-o", making], capture_output=True, text=True
+        [*command, f"-I{HERE}", *defines, file, "-o", making], capture_output=True, text=True
     )
     if done.returncode:
         raise CompileException(re.sub(r":(\d+):\d+: error", r"(\1): error", done.stderr))

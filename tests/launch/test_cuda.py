@@ -22,7 +22,7 @@ from tests.visibility import discontinuities
 
 # Both sides are float32 of the same text; lanes, order of sums and fused operations differ.
 ROUNDING = 1e-5
-STEMS = sorted(path.stem for path in source.folder("kernels").glob("*.cu"))
+STEMS = sorted(source.stems())
 MOST_LAUNCHES = 4
 
 pytestmark = [
@@ -191,8 +191,9 @@ def test_too_few_places_for_an_elements_adds_are_not_silent(
 def test_every_kernel_that_adds_says_how_often():
     scatter = []
     for stem in STEMS:
-        text = source.text(f"{stem}.cu")
-        scatter += re.findall(r"^GLRAST_(?:SCATTER|BINNED)\w*KERNEL\((\w+),", text, re.M)
+        text = source.text(stem)
+        found = re.findall(source.KERNEL, text, re.M)
+        scatter += [kernel for kind, kernel, _ in found if kind != "KERNEL"]
     assert set(scatter) == set(cuda.ADDS)
 
 
@@ -287,14 +288,15 @@ def test_nothing_is_launched_for_no_elements(emulate):
 
 
 def test_an_error_names_the_kernel_file_and_shows_the_line(emulate, monkeypatch):
-    broken = source.text("rasterize.cu").replace("#define GLRAST_DEGENERATE 1e-6f", "nonsense;")
-    monkeypatch.setattr(source, "text", lambda name: broken)
-    lines = (source.folder("kernels") / "rasterize.cu").read_text().splitlines()
+    broken = source.text("rasterize").replace("#define GLRAST_DEGENERATE 1e-6f", "nonsense;")
+    monkeypatch.setattr(source, "text", lambda stem: broken)
+    lines = (source.folder("kernels") / "rasterize/view.cuh").read_text().splitlines()
     number = lines.index("#define GLRAST_DEGENERATE 1e-6f") + 1
     with (
         emulate(),
         pytest.raises(
-            RuntimeError, match=rf"glrast: kernels/rasterize.cu:{number} does not compile: #define"
+            RuntimeError,
+            match=rf"glrast: kernels/rasterize/view.cuh:{number} does not compile: #define",
         ),
     ):
         arguments = dict.fromkeys(source.kernels("rasterize")["rasterize_prepare"].fields, 0)

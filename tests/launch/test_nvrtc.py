@@ -10,7 +10,7 @@ from glrast.launch import cuda, source
 ARCHITECTURES = (75, 80, 86, 89, 90, 100, 120)
 # The recording form differs in device.cuh alone: the oldest and the newest will do.
 RECORDING = (75, 120)
-STEMS = sorted(path.stem for path in source.folder("kernels").glob("*.cu"))
+STEMS = sorted(source.stems())
 SCATTER = [stem for stem in STEMS if set(source.kernels(stem)) & set(cuda.ADDS)]
 
 
@@ -32,7 +32,7 @@ def nvrtc():
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 @pytest.mark.parametrize("stem", STEMS)
 def test_a_kernel_file_compiles_and_holds_its_kernels(nvrtc, stem, architecture):
-    cubin, log = compiled(nvrtc, source.text(f"{stem}.cu"), architecture)
+    cubin, log = compiled(nvrtc, source.text(stem), architecture)
     assert cubin, log
     for kernel in source.kernels(stem):
         assert kernel.encode() in cubin
@@ -43,7 +43,7 @@ def test_a_kernel_file_compiles_and_holds_its_kernels(nvrtc, stem, architecture)
 @pytest.mark.parametrize("architecture", RECORDING)
 @pytest.mark.parametrize("stem", SCATTER)
 def test_the_form_that_writes_its_adds_down_compiles_too(nvrtc, stem, architecture):
-    cubin, log = compiled(nvrtc, source.text(f"{stem}.cu"), architecture, cuda.RECORD)
+    cubin, log = compiled(nvrtc, source.text(stem), architecture, cuda.RECORD)
     assert cubin and b"glrast_reduce" in cubin, log
     assert not warnings(log), log
 
@@ -52,9 +52,9 @@ def test_the_form_that_writes_its_adds_down_compiles_too(nvrtc, stem, architectu
 @pytest.mark.parametrize("stem", STEMS)
 def test_members_lie_where_python_packs_them(nvrtc, stem):
     """Sizes and offsets that the CUDA compiler sees, against the numpy dtypes that CuPy passes by value."""
-    text = source.text(f"{stem}.cu")
-    pairs = re.findall(r"^GLRAST_\w*KERNEL\((\w+), (\w+)", text, re.M)
-    layouts = {struct: source.kernels(stem)[kernel].dtype for kernel, struct in pairs}
+    text = source.text(stem)
+    found = re.findall(source.KERNEL, text, re.M)
+    layouts = {struct: source.kernels(stem)[kernel].dtype for _, kernel, struct in found}
     for struct in ("RecordArgs", "ReduceArgs"):
         layouts[struct] = source.arguments("device.cuh", struct).dtype
     checks = [placed(struct, dtype) for struct, dtype in layouts.items()]
@@ -68,7 +68,7 @@ def test_members_lie_where_python_packs_them(nvrtc, stem):
 
 @pytest.mark.slow
 def test_an_error_names_the_kernel_file_and_the_line(nvrtc):
-    lines = source.text("interpolate.cu").split("\n")
+    lines = source.text("interpolate").split("\n")
     header = (source.folder("kernels") / "common.cuh").read_text().split("\n")
     at = next(i for i, line in enumerate(header) if line.startswith("struct Float4"))
     lines[lines.index(header[at])] = "struct Float4 { nonsense };"

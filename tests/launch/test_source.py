@@ -11,7 +11,7 @@ import torch
 
 from glrast.launch import cpu, source
 
-STEMS = sorted(path.stem for path in source.folder("kernels").glob("*.cu"))
+STEMS = sorted(source.stems())
 STUB = """
 #include "%s"
 void host::parallel(int64_t count, int, const std::function<void(int64_t)>& task) {
@@ -23,8 +23,8 @@ KERNELS = [(stem, kernel) for stem in STEMS for kernel in source.kernels(stem)]
 
 def test_every_kernel_macro_is_found_with_its_struct():
     for stem in STEMS:
-        text = source.text(f"{stem}.cu")
-        assert len(source.kernels(stem)) == len(re.findall(r"^GLRAST_\w*KERNEL\(", text, re.M)) > 0
+        text = source.text(stem)
+        assert len(source.kernels(stem)) == len(re.findall(r"^GLRAST_\w+\(", text, re.M)) > 0
         for kernel, arguments in source.kernels(stem).items():
             assert kernel.startswith(f"{stem}_") and arguments.fields[:3] == ("width", "H", "rows")
 
@@ -54,13 +54,13 @@ def test_every_member_lies_where_the_compiler_puts_it(tmp_path):
     if not compiler:
         pytest.skip("no C++ compiler here")
     lines = ["#include <cstddef>", "#include <cstdio>"]
-    lines += [f'#include "{source.folder("kernels") / stem}.cu"' for stem in STEMS]
+    lines += [f'#include "{path}"' for path in source.stems().values()]
     # offsetof needs the struct's name, which the macro's second argument tells
     wanted = []
     lines.append("int main() {")
     for stem in STEMS:
-        text = source.text(f"{stem}.cu")
-        for kernel, struct in re.findall(r"^GLRAST_\w*KERNEL\((\w+), (\w+)", text, re.M):
+        text = source.text(stem)
+        for _, kernel, struct in re.findall(source.KERNEL, text, re.M):
             dtype = source.kernels(stem)[kernel].dtype
             for name in dtype.names:
                 lines.append(f'std::printf("%zu\\n", offsetof({struct}, {name}));')
@@ -74,6 +74,7 @@ def test_every_member_lies_where_the_compiler_puts_it(tmp_path):
             compiler,
             "-std=c++17",
             "-w",
+            f"-I{source.folder('kernels')}",
             tmp_path / "offsets.cpp",
             tmp_path / "stub.cpp",
             "-o",
@@ -83,6 +84,32 @@ def test_every_member_lies_where_the_compiler_puts_it(tmp_path):
     )
     found = subprocess.run([program], capture_output=True, text=True, check=True).stdout.split()
     assert [int(offset) for offset in found] == wanted
+
+
+def test_members_that_structs_share_are_read_where_their_macro_stands(monkeypatch):
+    text = """
+#define SOME_MEMBERS const float* a; int64 b;
+#define MORE_MEMBERS   \\
+    int c; int d;      \\
+    float* e;
+struct OneArgs {
+    int width;     // int not_this;
+    SOME_MEMBERS   // of all
+    double last;
+};
+struct OtherArgs {
+    static constexpr int work = 64;
+    MORE_MEMBERS
+    SOME_MEMBERS
+};
+GLRAST_KERNEL(one, OneArgs)
+GLRAST_SCATTER(other, OtherArgs)
+"""
+    monkeypatch.setattr(source, "text", lambda stem: text)
+    found = source.kernels.__wrapped__("any")
+    assert found["one"].fields == ("width", "a", "b", "last")
+    assert found["other"].fields == ("c", "d", "e", "a", "b")
+    assert [found["one"].fields[i] for i, _ in found["one"].pointers] == ["a"]
 
 
 def test_tensors_become_addresses_and_none_a_null_pointer():
@@ -112,12 +139,12 @@ def test_a_missing_or_unknown_argument_is_an_error():
 def test_line_directives_name_the_real_file_and_line(stem):
     """What the compiler will say about any line of the pasted text is where that line stands."""
     files = {
-        p.name: p.read_text().splitlines()
-        for p in source.folder("kernels").iterdir()
+        p.relative_to(source.folder("kernels")).as_posix(): p.read_text().splitlines()
+        for p in source.folder("kernels").rglob("*.cu*")
         if p.suffix in (".cu", ".cuh")
     }
     seen, name, number = set(), None, 0
-    for line in source.text(f"{stem}.cu").split("\n"):
+    for line in source.text(stem).split("\n"):
         directive = re.fullmatch(r'#line (\d+) "kernels/(.+)"', line)
         if directive:
             number, name = int(directive[1]), directive[2]
@@ -128,7 +155,7 @@ def test_line_directives_name_the_real_file_and_line(stem):
         seen.add((name, number))
         number += 1
     included = {file for file, _ in seen}
-    assert f"{stem}.cu" in included and "common.cuh" in included
+    assert source.stems()[stem] in included and "common.cuh" in included
     for file in included:  # every line arrived, includes aside
         missing = [n for n in range(1, len(files[file]) + 1) if (file, n) not in seen]
         assert all(re.match(r'#include ".*\.cuh"', files[file][n - 1]) for n in missing)

@@ -11,7 +11,7 @@ from tests.launch import emulated
 @pytest.mark.slow
 @pytest.mark.skipif(not emulated.COMPILER, reason="no C++ compiler here")
 def test_lanes_with_one_target_are_summed_by_one_atomic(tmp_path):
-    (tmp_path / "kernel.inc").write_text(source.text("rasterize.cu"))
+    (tmp_path / "kernel.inc").write_text(source.text("rasterize"))
     program = tmp_path / "warp"
     here = emulated.HERE
     subprocess.run(

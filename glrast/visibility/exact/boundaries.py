@@ -1,7 +1,7 @@
 """Visible boundaries: which parts of edges, intersections and cuts are seen, and what is seen on both their sides.
 
-The steps of kernels/fragments.cu, with the prefix sums between them. How much there is of everything depends on what is
-seen, so a GPU is waited for a few times.
+The steps of kernels/visibility/fragments.cu, with the prefix sums between them. How much there is of everything depends
+on what is seen, so a GPU is waited for a few times.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ _SIDES = {"none": 0, "back": 1, "front": -1}
 
 @dataclass
 class Drawn:
-    """The triangles of all images as affine functions of the pixel; sizes as in kernels/fragments_setup.cuh."""
+    """The triangles of all images as affine functions of the pixel: kernels/visibility/fragments/setup.cuh."""
 
     pos: torch.Tensor
     tri: torch.Tensor  # as given

@@ -1,0 +1,82 @@
+// antialias, discontinuities = 'all': the gradient of positions from the boundaries that inner.cuh found.
+#pragma once
+#include "visibility/antialias/inner.cuh"
+
+struct AntialiasInnerBackwardPosArgs {
+    int width;              // W
+    int H;
+    int64 rows;             // N*H
+    GLRAST_SCATTER_MEMBERS  // [V,4] or [N,V,4], accumulated
+    GLRAST_SEEN_MEMBERS
+    int C;
+    const float* alpha;     // [N,H,W,2]
+    const float* color;     // [N,H,W,C]
+    const float* grad_out;  // [N,H,W,C]
+    float boost;            // pos_gradient_boost
+};
+
+// D: the loss' change per pixel that the boundary moves back, towards p.
+GLRAST_INLINE float step_at_boundary(const AntialiasInnerBackwardPosArgs& a, int x, Row row, bool vertical, float alpha) {
+    const SlopeWeights k = slope_weights(a, x, row, vertical, 0.5f - alpha);
+    const int64 step = a.C * (vertical ? (int64)a.width : 1), first = (row.index * a.width + x) * a.C;
+    const float* c = a.color + first;
+    const float* y = a.grad_out + first + (alpha > 0.0f ? 0 : step);
+    float D = 0.0f;
+    for (int i = 0; i < a.C; ++i) {
+        float J = c[i + step] - c[i];
+        if (k.p != 0.0f) J -= k.p * (c[i] - c[i - step]);
+        if (k.q != 0.0f) J -= k.q * (c[i + 2 * step] - c[i + step]);
+        D += y[i] * J;
+    }
+    return D;
+}
+
+// As in antialias_backward_pos: all factors are at most 1.
+GLRAST_INLINE void add_crease(const AntialiasInnerBackwardPosArgs& a, Row row, bool vertical, const Crossing& e, float D) {
+    const float dx = e.x2 - e.x1, i = 1.0f / (e.y2 - e.y1);
+    const float xc = e.x1 - e.y1 * dx * i;
+    const float gl1 = -D * e.y2 * i, gl2 = D * e.y1 * i, gm1 = -D * (xc - e.x2) * i, gm2 = D * (xc - e.x1) * i;
+    const float half_w = 0.5f * a.width, half_h = 0.5f * a.H;
+    const float gX1 = (vertical ? gm1 : gl1) * half_w / e.w1, gY1 = (vertical ? gl1 : gm1) * half_h / e.w1;
+    const float gX2 = (vertical ? gm2 : gl2) * half_w / e.w2, gY2 = (vertical ? gl2 : gm2) * half_h / e.w2;
+    const int64 at1 = row.n * a.pos_stride + 4 * (int64)e.v1, at2 = row.n * a.pos_stride + 4 * (int64)e.v2;
+    const float *p1 = a.pos + at1, *p2 = a.pos + at2;
+    float *g1 = a.grad + at1, *g2 = a.grad + at2;
+    GLRAST_ADD(g1, gX1);  GLRAST_ADD(g1 + 1, gY1);  GLRAST_ADD(g1 + 3, -(p1[0] * gX1 + p1[1] * gY1) / e.w1);
+    GLRAST_ADD(g2, gX2);  GLRAST_ADD(g2 + 1, gY2);  GLRAST_ADD(g2 + 3, -(p2[0] * gX2 + p2[1] * gY2) / e.w2);
+}
+
+// scale is D/slope for P, -D/slope for Q.
+GLRAST_INLINE void add_plane(const AntialiasInnerBackwardPosArgs& a, Row row, const DepthPlane& plane, float scale) {
+    for (int i = 0; i < 3; ++i) {
+        float* g = a.grad + row.n * a.pos_stride + 4 * (int64)plane.v[i];
+        const float b = scale * plane.b[i];
+        GLRAST_ADD(g, -b * plane.a_x);  GLRAST_ADD(g + 1, -b * plane.a_y);
+        GLRAST_ADD(g + 2, b);           GLRAST_ADD(g + 3, -b * plane.g);
+    }
+}
+
+GLRAST_INLINE void antialias_inner_gradient(const AntialiasInnerBackwardPosArgs& a, int x, Row row, bool vertical) {
+    const float alpha = a.alpha[2 * (row.index * a.width + x) + vertical];
+    if (float_bits(alpha) == 0 || fabsf(alpha) >= 0.5f) return;
+    const float D = a.boost * step_at_boundary(a, x, row, vertical, alpha);
+    if (D == 0.0f) return;
+    const Inner found = find_inner(a, x, row, vertical);
+    if (float_bits(found.alpha) == 0) return;
+    if (found.crease) { add_crease(a, row, vertical, found.edge, D); return; }
+    add_plane(a, row, found.plane_p, D / found.slope);
+    add_plane(a, row, found.plane_q, -D / found.slope);
+}
+
+GLRAST_INLINE void inner_span_gradient(const AntialiasInnerBackwardPosArgs& a, int x, int count, Row row) {
+    if (are_zero(a.alpha + 2 * (row.index * a.width + x), 2 * count)) return;
+    for (int end = x + count; x < end; ++x) {
+        antialias_inner_gradient(a, x, row, false);
+        antialias_inner_gradient(a, x, row, true);
+    }
+}
+
+GLRAST_INLINE void antialias_inner_backward_pos_element(const AntialiasInnerBackwardPosArgs& a, int x, int count, Row row) {
+    for (int end = x + count; x < end; x += GLRAST_SPAN) inner_span_gradient(a, x, lesser(end - x, GLRAST_SPAN), row);
+}
+GLRAST_SCATTER(antialias_inner_backward_pos, AntialiasInnerBackwardPosArgs)
