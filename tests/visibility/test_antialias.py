@@ -1,6 +1,7 @@
 """antialias: edges known by hand, finite differences of supersampled images, the float64 twin, and connectivity."""
 
 import gc
+from functools import partial
 
 import pytest
 import torch
@@ -247,6 +248,15 @@ def test_every_shape_of_pos_equals_the_twin(context, shape):
     rast, pos, tri = three_images(context, shape)
     color = random(*rast.shape[:3], 2).to(rast)
     check_against_twin(color, rast, pos, tri, ROUNDING, GRADIENT)
+
+
+def test_the_comparison_with_the_twin_sees_a_gradient_of_a_hundredth_too_much(context, monkeypatch):
+    pos, tri, _ = scenes.closed_mesh(1)
+    rast, _ = draw(context, (pos, tri))
+    boosted = partial(glrast.antialias, pos_gradient_boost=1.01)
+    monkeypatch.setattr(glrast, "antialias", boosted)
+    with pytest.raises(AssertionError, match=r"l2 1.00e-02 .*; bias 1.00e-02 "):
+        check_against_twin(random(*rast.shape[:3], 3).to(rast), rast, pos, tri, ROUNDING, GRADIENT)
 
 
 def test_gradient_of_the_colour_is_the_transposed_blend(context):
