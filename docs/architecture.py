@@ -43,7 +43,11 @@ DOES = {
     "cli": "glrast fit, render, bench, doctor",
 }
 BLUE, ORANGE, GREY = "#dbe9f6", "#fbe3cf", "#eeeeee"
-COLOUR = {"gl": ORANGE, "raster": ORANGE, "launch": ORANGE}  # the only rooms that touch OpenGL or CUDA
+COLOUR = {
+    "gl": ORANGE,
+    "raster": ORANGE,
+    "launch": ORANGE,
+}  # the only rooms that touch OpenGL or CUDA
 WIDTH, HEIGHT, GAP = 10.0, 0.62, 0.14
 
 
@@ -63,9 +67,20 @@ def main() -> None:
     top = len(floors) * (HEIGHT + GAP)
     arrow = dict(arrowstyle="-|>", color="#555555", lw=1.4)
     axes.annotate("", (-0.45, 0.1), (-0.45, top - 0.25), arrowprops=arrow)
-    axes.text(-0.72, top / 2, "imports go down, never up or in a circle", rotation=90, va="center", color="#555555")
     axes.text(
-        0, -0.42, "orange: touches OpenGL or CUDA · small numbers: files of Python", fontsize=9, color="#555555"
+        -0.72,
+        top / 2,
+        "imports go down, never up or in a circle",
+        rotation=90,
+        va="center",
+        color="#555555",
+    )
+    axes.text(
+        0,
+        -0.42,
+        "orange: touches OpenGL or CUDA · small numbers: files of Python",
+        fontsize=9,
+        color="#555555",
     )
     axes.set_xlim(-0.95, WIDTH + 0.05)
     axes.set_ylim(-0.6, top)
@@ -78,11 +93,15 @@ def draw_floor(axes, bottom: float, rooms: list[str], files: dict[str, int]) -> 
     width = (WIDTH - GAP * (len(rooms) - 1)) / len(rooms)
     for number, room in enumerate(rooms):
         left = number * (width + GAP)
-        colour = COLOUR.get(room, BLUE if room not in ("cli", "doctor", "bench", "shim", "torch") else GREY)
+        colour = COLOUR.get(
+            room, BLUE if room not in ("cli", "doctor", "bench", "shim", "torch") else GREY
+        )
         box = FancyBboxPatch((left, bottom), width, HEIGHT, boxstyle="round,pad=0,rounding_size=0.08",
                              facecolor=colour, edgecolor="#777777", linewidth=0.8)  # fmt: skip
         axes.add_patch(box)
-        axes.text(left + 0.14, bottom + HEIGHT * 0.64, room, weight="bold", va="center", fontsize=10.5)
+        axes.text(
+            left + 0.14, bottom + HEIGHT * 0.64, room, weight="bold", va="center", fontsize=10.5
+        )
         axes.text(left + width - 0.1, bottom + HEIGHT * 0.66, str(files[room]), ha="right", va="center",
                   fontsize=8, color="#666666")  # fmt: skip
         axes.text(left + 0.14, bottom + HEIGHT * 0.26, DOES[room], va="center", fontsize=8.6)

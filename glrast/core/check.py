@@ -8,6 +8,7 @@ import operator
 import sys
 import warnings
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -32,7 +33,7 @@ def wrong(function: str, expected: str, found: object, remedy: object = "") -> s
 
 
 def tensor(
-    function: str, name: str, value, *, device: torch.device | None = None, hint: str = ""
+    function: str, name: str, value: Any, *, device: torch.device | None = None, hint: str = ""
 ) -> torch.Tensor:
     """`value` if it is a tensor (on `device`, where given)."""
     if not isinstance(value, torch.Tensor):
@@ -57,7 +58,9 @@ def tensor(
     return value
 
 
-def floats(function: str, name: str, value, *, device: torch.device | None = None) -> torch.Tensor:
+def floats(
+    function: str, name: str, value: Any, *, device: torch.device | None = None
+) -> torch.Tensor:
     """A float32 tensor, contiguous; float16 and bfloat16 are converted under autocast."""
     tensor(function, name, value, device=device)
     if value.dtype != torch.float32:
@@ -70,7 +73,7 @@ def floats(function: str, name: str, value, *, device: torch.device | None = Non
     return _laid_out(function, name, value).resolve_neg()
 
 
-def positions(function: str, value, *, device: torch.device | None = None) -> torch.Tensor:
+def positions(function: str, value: Any, *, device: torch.device | None = None) -> torch.Tensor:
     """pos as float32. Half precision, which autocast makes of a matrix product, has lost its places before it comes
     here: a warning then, which Python shows once for each line of the client's."""
     if isinstance(value, torch.Tensor) and value.dtype in _HALVES:
@@ -114,7 +117,7 @@ def is_mapped(value: torch.Tensor) -> bool:
     return in_transform() and torch._C._functorch.is_batchedtensor(value)  # pyright: ignore[reportAttributeAccessIssue]
 
 
-def triangles(function: str, value, *, device: torch.device | None = None) -> torch.Tensor:
+def triangles(function: str, value: Any, *, device: torch.device | None = None) -> torch.Tensor:
     """tri as contiguous int32 [T,3]; int64 beyond int32 becomes an index that is out of range, never another one."""
     tensor(function, "tri", value, device=device)
     if value.dtype not in _INTEGERS:
@@ -130,7 +133,7 @@ def triangles(function: str, value, *, device: torch.device | None = None) -> to
     return _as_int32(value)
 
 
-def not_swapped(function: str, pos, tri) -> None:
+def not_swapped(function: str, pos: Any, tri: Any) -> None:
     """Integers for pos and floats for tri are each other's."""
     if not (isinstance(pos, torch.Tensor) and isinstance(tri, torch.Tensor)):
         return
@@ -166,7 +169,7 @@ def value(
         raise ValueError(f"glrast.{function}: {name} must be {expected}; got {found}{_then(hint)}")
 
 
-def choice(function: str, name: str, given, known: tuple[str, ...]) -> str:
+def choice(function: str, name: str, given: Any, known: tuple[str, ...]) -> str:
     """`given` if it is one of these words."""
     if type(given) is str and given in known:
         return given
@@ -175,7 +178,7 @@ def choice(function: str, name: str, given, known: tuple[str, ...]) -> str:
     return str(given)
 
 
-def flag(function: str, name: str, given) -> bool:
+def flag(function: str, name: str, given: Any) -> bool:
     """True or False, also as numpy or a comparison of tensors gives them."""
     if given is True or given is False:
         return given
@@ -186,7 +189,7 @@ def flag(function: str, name: str, given) -> bool:
     return bool(given)
 
 
-def number(function: str, name: str, given, remedy: str = "", finite: bool = True) -> float:
+def number(function: str, name: str, given: Any, remedy: str = "", finite: bool = True) -> float:
     """A number, a finite one unless the caller looks itself; a tensor or array of one element is one."""
     if type(given) is float and math.isfinite(given):  # nearly always
         return given
@@ -207,7 +210,7 @@ _SMALL = 100  # an upper limit that a message names at once
 
 
 def whole(
-    function: str, name: str, given, least: int, most: int | None = None, *, also: str = "", remedy: str = ""
+    function: str, name: str, given: Any, least: int, most: int | None = None, *, also: str = "", remedy: str = ""
 ) -> int:  # fmt: skip
     """A whole number from `least` to `most`; `also` says what else it might have been."""
     try:
@@ -222,7 +225,7 @@ def whole(
     return int(found or 0)
 
 
-def _described(given) -> str:
+def _described(given: Any) -> str:
     """What was found, in a few words."""
     if isinstance(given, torch.Tensor):
         return f"a {_dtype(given)} tensor {show(given)}" if given.numel() != 1 else f"{given}"
@@ -232,7 +235,7 @@ def _described(given) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-def resolution(function: str, given) -> tuple[int, int]:
+def resolution(function: str, given: Any) -> tuple[int, int]:
     """(height, width) as two positive ints from a list, tuple, torch.Size, array or tensor."""
     try:
         pair = tuple(given.tolist() if hasattr(given, "tolist") else given)

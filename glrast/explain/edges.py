@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 
 from ..core.rast import triangle_id
-from ..visibility.pairs import antialias_forward
+from ..visibility.antialias import Antialias, blend
 from ..visibility.topology import opposite_vertices
 from .answer import Explanation
 
@@ -152,7 +152,7 @@ def _pairs_when_nudged(call: Call) -> int:
     for shift in (nudge, -nudge):
         moved = call.pos.detach().clone()
         moved[..., :2] += shift * moved[..., 3:]
-        alpha = antialias_forward(call.color.detach(), call.rast, moved, call.tri, opposite)[2]
+        alpha = blend(Antialias(call.color.detach(), call.rast, moved, call.tri, opposite)).alpha
         most = max(most, int(((alpha != 0) & (alpha.abs() < 0.5)).sum()))
     return most
 

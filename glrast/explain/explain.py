@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 
 from ..core import check
 from ..core.rast import triangle_id
-from . import edges, view
+from ..ops.function import name_of
+from . import edges, view, ways
 from .answer import Explanation
-from .graph import ANTIALIAS_COLOR, ANTIALIAS_POS, Graph, edge, gradient, masks
+from .graph import ANTIALIAS_COLOR, Graph, Passed, edge, gradient, masks
 
 
 def explain(
@@ -36,13 +39,13 @@ def explain(
     Returns: an Explanation: print it; or read its findings (cause, sentence, remedy), `causes`, `unknown`,
         `gradient`, `zero` and `fine`. The causes are
         detached               the graph from the loss does not reach pos, or reaches it past antialias only
-        no-antialias           nothing in the graph gives silhouettes a gradient
+        no-antialias           rasterize, peel or interpolate lead to pos, but nothing that gives silhouettes a gradient
         behind-camera, off-screen, beyond-near-far, smaller-than-a-pixel, empty-mesh, not-finite
         no-silhouette          the mesh fills the image
         on-pixel-grid          all edges lie exactly on pixel centres
         constant-color         the same colour on both sides of every silhouette
         mask-before-antialias  a mask has made it the same
-        flat-loss              the loss does not look at the silhouettes
+        flat-loss              the loss does not look at the silhouettes, or at nothing that has a gradient
         duplicated-vertices    edges are open because their vertices have several indices
         lost-before-clip       clip positions have a gradient, pos has none
 
@@ -63,16 +66,16 @@ def explain(
         answer.unknown.append(
             f"What happens inside {', '.join(graph.opaque)}: explain the code uncompiled."
         )
-    calls = [n for n in graph.of("antialias") if graph.reaches(edge(n, ANTIALIAS_POS))]
+    calls = graph.seeing("antialias")
     if not _connected(answer, graph, loss, pos):
         _look_at_given(answer, pos_clip, tri, rast)
         return answer
     try:
-        answer.gradient, passed = gradient(loss, pos, calls)
-        _ways(answer, graph, calls)
+        answer.gradient, passed = gradient(loss, pos, graph.own)
+        ways.look(answer, graph)
         for node in calls:
-            _look_at_call(answer, node, passed[node], mask)
-        if not calls and not _look_at_rasterized(answer, graph):
+            _look_at_call(answer, node, passed, mask)
+        if not calls and not _look_at_drawn(answer, graph):
             _look_at_given(answer, pos_clip, tri, rast)
     except RuntimeError as error:
         if "second time" not in str(error):
@@ -81,7 +84,7 @@ def explain(
             "What the buffers say: backward() has freed them; call explain before it."
         )
         return answer
-    _lost(answer, calls, passed)
+    ways.look_where_it_ends(answer, graph, passed)
     return answer
 
 
@@ -127,40 +130,18 @@ def _connected(answer: Explanation, graph: Graph, loss: torch.Tensor, pos: torch
     return False
 
 
-def _ways(answer: Explanation, graph: Graph, calls: list) -> None:
-    """Whether the ways to pos lead through antialias or fragments, the only ones that see silhouettes."""
-    if calls or graph.opaque or any(graph.reaches(node) for node in graph.of("fragments")):
-        return
-    if graph.of("antialias"):
-        answer.add(
-            "detached",
-            "antialias is in the graph, but the positions that it was given do not lead to pos, so that its "
-            "silhouettes have no gradient.",
-            "Give antialias the same positions as rasterize, without .detach().",
-        )
-    elif any(graph.reaches(node) for node in graph.of("rasterize")):
-        answer.add(
-            "no-antialias",
-            "The loss depends on pos through rasterize, but not through antialias: silhouettes have no gradient, only "
-            "colours inside triangles have.",
-            "image = glrast.antialias(image, rast, pos_clip, tri), before the loss.",
-        )
-    else:
-        answer.unknown.append(
-            "What was rendered: neither rasterize nor antialias leads from the loss to pos."
-        )
-
-
-def _look_at_call(answer: Explanation, node, passed: tuple, mask: torch.Tensor | None) -> None:
+def _look_at_call(
+    answer: Explanation, node: Any, passed: dict[Any, Passed], mask: torch.Tensor | None
+) -> None:
     color, rast, pos, tri, flags, alpha = node.saved_tensors
     covered = (triangle_id(rast) >= 0).flatten(1).any(1)
     known = len(answer.findings)
-    view.look(answer, pos, tri, covered, tuple(rast.shape[1:3]))
-    if covered.any():
+    view.look(answer, pos, tri, covered.tolist(), tuple(rast.shape[1:3]))
+    if covered.any() and not ways.is_moved_inside(node, passed):
         regions = masks(edge(node, ANTIALIAS_COLOR), rast.shape[:3])
         if mask is not None:
             regions.append(_cut_out(mask, rast.shape[:3]))
-        call = edges.Call(color, rast, pos, tri, flags, alpha, passed[0].get(0))
+        call = edges.Call(color, rast, pos, tri, flags, alpha, passed[node].results.get(0))
         edges.look(answer, call, regions, mask is not None)
     view.duplicates(answer, pos, tri)
     _say_once(answer, known)
@@ -174,12 +155,27 @@ def _cut_out(mask: torch.Tensor, pixels: torch.Size) -> torch.Tensor:
     return (mask == 0).reshape(pixels)
 
 
-def _look_at_rasterized(answer: Explanation, graph: Graph) -> bool:
-    nodes = [node for node in graph.of("rasterize") if graph.reaches(node)]
+def _look_at_drawn(answer: Explanation, graph: Graph) -> bool:
+    """What the buffers of rasterize and peel say, or those of fragments; whether there are any."""
+    nodes = graph.seeing("rasterize", "peel") or graph.seeing("fragments")
     for node in nodes:
-        pos, tri, ids = node.saved_tensors
+        pos, tri, *state = node.saved_tensors
         known = len(answer.findings)
-        view.look(answer, pos, tri, (ids > 0).flatten(1).any(1), tuple(ids.shape[1:3]))
+        if (
+            name_of(node) == "fragments"
+        ):  # keeps pixels with a boundary: without one nothing is known
+            triangles, image = state[8], state[10]
+            shown = [
+                bool(((image == n) & (triangles >= 0)).any()) or None for n in range(node.size[0])
+            ]
+            view.look(answer, pos, tri, shown, tuple(node.size[1:]))
+        else:
+            (ids,) = state
+            behind = name_of(node) == "peel"  # a layer may well be empty
+            shown = [
+                True if c or not behind else None for c in (ids > 0).flatten(1).any(1).tolist()
+            ]
+            view.look(answer, pos, tri, shown, tuple(ids.shape[1:3]))
         view.duplicates(answer, pos, tri)
         _say_once(answer, known)
     return bool(nodes)
@@ -192,25 +188,8 @@ def _look_at_given(answer: Explanation, pos_clip, tri, rast) -> None:
         return
     if rast is not None:
         covered = (triangle_id(rast) >= 0).flatten(1).any(1)
-        view.look(answer, pos_clip, tri, covered, tuple(rast.shape[1:3]))
+        view.look(answer, pos_clip, tri, covered.tolist(), tuple(rast.shape[1:3]))
     view.duplicates(answer, pos_clip, tri)
-
-
-def _lost(answer: Explanation, calls: list, passed: dict) -> None:
-    """Whether antialias gave clip positions a gradient that pos did not get."""
-    if answer.gradient is None or answer.gradient.any():
-        return
-    grads = [passed[node][1].get(ANTIALIAS_POS) for node in calls]
-    arrived = [g for g in grads if g is not None and g.any()]
-    if arrived:
-        answer.add(
-            "lost-before-clip",
-            f"Clip positions have a gradient (norm {max(g.norm().item() for g in arrived):.2g}), but on its way to "
-            "pos it becomes zero.",
-            "Look between pos and the clip positions: a product with 0, a clamp, round(), or parts that cancel.",
-        )
-    elif not answer.findings:
-        answer.unknown.append("The cause: it is none of those that explain knows.")
 
 
 def _say_once(answer: Explanation, known: int) -> None:

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 
+from ..ops.function import name_of
+
 # Nodes that hide what happened in them.
 _OPAQUE = ("CompiledFunctionBackward", "CheckpointFunctionBackward")
 _MOST_NODES_OF_A_MASK = 1000
-# Place of the differentiable arguments among a node's edges: that of the tensors in the autograd.Function's forward.
-ANTIALIAS_COLOR, ANTIALIAS_POS = 0, 2
+# Where positions stand among the tensors that an operation takes, by its name: their place among a node's edges. What
+# interpolate takes for attributes may be positions, too.
+_POS = {
+    "antialias": 2, "antialias_inner": 2, "fragments": 1, "rasterize": 0, "peel": 0, "interpolate": 0,
+}  # fmt: skip
+ANTIALIAS_COLOR = 0
 
 
 class Graph:
@@ -25,9 +32,18 @@ class Graph:
     def reaches(self, node) -> bool:
         return node in self._leading
 
-    def of(self, operation: str) -> list[Any]:
-        """The nodes of one of glrast's operations, 'antialias', 'rasterize', ..."""
-        return [n for n in self.nodes if n.name() == f"_{operation.capitalize()}Backward"]
+    def of(self, *operations: str) -> list[Any]:
+        """The nodes of some of glrast's operations, by the names that they carry: 'antialias', 'rasterize', ..."""
+        return [n for n in self.nodes if name_of(n) in operations]
+
+    @property
+    def own(self) -> list[Any]:
+        """The nodes of all of glrast's operations that lead to the target."""
+        return [n for n in self.nodes if name_of(n) is not None and self.reaches(n)]
+
+    def seeing(self, *operations: str) -> list[Any]:
+        """Those of them whose positions lead to the target."""
+        return [n for n in self.of(*operations) if self.reaches(pos_edge(n))]
 
     @property
     def opaque(self) -> list[str]:
@@ -60,16 +76,42 @@ def edge(node, place: int):
     return followers[place][0] if place < len(followers) else None
 
 
-def gradient(loss: torch.Tensor, target: torch.Tensor, watched: list) -> tuple:
-    """d loss / d target or None, and for each watched node ({output: gradient}, {input: gradient}) that passed it.
+def pos_edge(node: Any) -> Any:
+    """The node that the gradient of an operation's positions goes to."""
+    return edge(node, _POS[name_of(node) or ""])
+
+
+@dataclass
+class Passed:
+    """The gradients that passed a node, by their places; not those that were None."""
+
+    results: dict[int, torch.Tensor] = field(default_factory=dict)
+    inputs: dict[int, torch.Tensor] = field(default_factory=dict)
+
+    @property
+    def arrived(self) -> bool:
+        """Whether the loss changes with any result."""
+        return any(bool(g.any()) for g in self.results.values())
+
+
+def to_pos(node: Any, passed: Passed) -> torch.Tensor | None:
+    """The gradient of an operation's positions; None where it takes none."""
+    return passed.inputs.get(_POS.get(name_of(node) or "", -1))
+
+
+def gradient(
+    loss: torch.Tensor, target: torch.Tensor, watched: list[Any]
+) -> tuple[torch.Tensor | None, dict[Any, Passed]]:
+    """d loss / d target or None, and what passed each watched node.
 
     Nothing accumulates into .grad, and the graph is kept.
     """
-    seen = {node: ({}, {}) for node in watched}
+    seen: dict[Any, Passed] = {node: Passed() for node in watched}
 
     def watch(node):
         def passed(grad_inputs, grad_outputs):
-            for numbered, grads in zip(seen[node], (grad_outputs, grad_inputs)):
+            by_place = (seen[node].results, grad_outputs), (seen[node].inputs, grad_inputs)
+            for numbered, grads in by_place:
                 numbered.update({i: g for i, g in enumerate(grads) if g is not None})
 
         return node.register_hook(passed)
@@ -135,13 +177,7 @@ def _reachable(starts, stop_at_own: bool = False) -> Iterator[Any]:
 
 
 def _own(node) -> bool:
-    return node.name() in (
-        "_AntialiasBackward",
-        "_FragmentsBackward",
-        "_InterpolateBackward",
-        "_RasterizeBackward",
-        "_TextureBackward",
-    )
+    return name_of(node) is not None
 
 
 def _followers(node) -> list:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 
 from ..mesh.weld import weld
@@ -23,18 +25,22 @@ _ROUNDING = 4 * 2**-24
 
 
 def look(
-    answer: Explanation, pos: torch.Tensor, tri: torch.Tensor, covered: torch.Tensor, size: tuple
+    answer: Explanation,
+    pos: torch.Tensor,
+    tri: torch.Tensor,
+    covered: Sequence[bool | None],
+    size: tuple[int, int],
 ) -> None:
-    """Causes that need positions alone; covered [N]: does the image show any triangle? size is (H, W)."""
+    """Causes that need positions alone; covered: does each image show any triangle? None: not known. size is (H, W)."""
     pos = pos.detach()
     if pos.ndim == 2:  # which triangles an image of range mode was given is not in the graph
-        pos, covered = pos[None], covered.any()[None]
+        pos, covered = pos[None], [any(covered) or (None if None in covered else False)]
     found: dict[str, list[tuple[int, str]]] = {}
-    for n, shown in enumerate(covered.tolist()):
+    for n, shown in enumerate(covered):
         vertices = pos[min(n, len(pos) - 1)]
         said = None if shown else _unseen(vertices, tri)
-        said = said or _small(vertices, tri, size, shown)
-        if said is None and not shown:
+        said = said or _small(vertices, tri, size, bool(shown))
+        if said is None and shown is False:
             answer.unknown.append(
                 f"Why image {n} shows nothing: some triangles are on the screen and larger than a pixel "
                 "(culled, of zero area, or rast was made of another mesh?)."

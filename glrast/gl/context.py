@@ -13,6 +13,7 @@ from typing import Any
 import moderngl
 import torch
 
+from ..core.per_tensor import PerTensor
 from ..launch.cpu import keep_freed_memory
 from . import egl, fork, interop
 from .functions import Functions
@@ -28,6 +29,8 @@ class DeviceContext:
         self._depth = 0
         # programs, targets, buffers: made by their own modules, kept here, freed by close()
         self.objects: dict[tuple[object, ...], Any] = {}
+        # index sets that OpenGL may draw, of the triangles that they were checked from (raster/plan.py)
+        self.checked = PerTensor[torch.Tensor](most=1)
         self.abandoned: deque[Callable[[], None]] = deque()  # frees things whose owners are gone
         with self.egl:
             self.gl = Functions(self.egl.load_opengl_function)
@@ -64,6 +67,7 @@ class DeviceContext:
         """Free every GL object that was made on this context; the next call makes what it needs again."""
         with self.current():
             self.sharing.close()
+            self.checked.forget()
             for thing in list(self.objects.values()):
                 thing.release()
             self.objects.clear()

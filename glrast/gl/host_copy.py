@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Protocol
 
 import moderngl
 import torch
 
-# The index buffer that was written last, and a weak reference to the tensor that it holds.
-Uploaded = tuple[moderngl.Buffer | None, Callable[[], torch.Tensor | None]]
-NOTHING: Uploaded = (None, lambda: None)
+from ..core.per_tensor import PerTensor
+
 _said: set[str] = set()
 
 
@@ -44,7 +43,7 @@ class HostCopy:
 
     def __init__(self, reason: str = ""):
         self.reason = reason  # why not shared
-        self.uploaded = NOTHING
+        self.uploaded = PerTensor[moderngl.Buffer](most=1)  # the index buffer that holds a tensor
 
     def write(self, buffer: moderngl.Buffer, tensor: torch.Tensor, again: bool = True) -> None:
         """Copy a contiguous tensor to the start of `buffer`. `again`: the next call will do the same."""
@@ -72,4 +71,4 @@ class HostCopy:
         """`thing` is about to be deleted."""
 
     def close(self) -> None:
-        self.uploaded = NOTHING
+        self.uploaded.forget()

@@ -14,8 +14,9 @@ from typing import Any
 import moderngl
 import torch
 
+from ..core.per_tensor import PerTensor
 from . import cudart
-from .host_copy import NOTHING, HostCopy, Target, host_copy
+from .host_copy import HostCopy, Target, host_copy
 
 _NO_BINDINGS = "cuda-bindings is not installed (pip install 'glrast[cuda]')"
 
@@ -75,7 +76,7 @@ class Registered:
     def __init__(self, runtime: cudart.Runtime):
         self.runtime = runtime
         self.reason = ""
-        self.uploaded = NOTHING
+        self.uploaded = PerTensor[moderngl.Buffer](most=1)  # the index buffer that holds a tensor
         self.resources: dict[int, _Resource] = {}  # by the identity of the thing
         self.host: HostCopy | None = None  # set when CUDA failed
         self.retired: deque[tuple[Any, int]] = (
@@ -158,7 +159,7 @@ class Registered:
                 self.runtime.unregister(resource.handle)
 
     def close(self) -> None:
-        self.uploaded = NOTHING
+        self.uploaded.forget()
         try:
             self.to_opengl()
             for resource in list(self.resources.values()):
@@ -234,7 +235,7 @@ class Registered:
             except cudart.CudaError:
                 pass  # the first error is the one to tell
         self.resources.clear()
-        self.uploaded = NOTHING
+        self.uploaded.forget()
         self.host = host_copy(str(error))
         self.reason = self.host.reason
 

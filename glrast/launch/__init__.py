@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import cast
 
 import torch
 
 from ..core.per_tensor import stream_number
 from . import cpu
+from .source import Argument
+
+__all__ = ["Argument", "constant", "launch", "launch_scatter"]
 
 
-def launch(stem: str, kernel: str, device: torch.device, **arguments) -> None:
+def launch(stem: str, kernel: str, device: torch.device, **arguments: Argument) -> None:
     """Run KERNEL of kernels/STEM.cu on `device`; `arguments` are the members of its Args struct by name."""
     if device.type == "cpu":
         cpu.run(stem, kernel, arguments)
@@ -27,7 +31,7 @@ def constant(values: tuple[int, ...], dtype: torch.dtype, device: torch.device) 
 
 @lru_cache(maxsize=256)
 def _constant(
-    values, dtype, device, stream: int
+    values: tuple[int, ...], dtype: torch.dtype, device: torch.device, stream: int
 ) -> torch.Tensor:  # per stream: no other may read it too early
     made = torch.tensor(values, dtype=dtype, device="cpu")
     return made.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else made
@@ -42,8 +46,13 @@ _SPARE_BYTES = 256 << 20
 
 
 def launch_scatter(
-    stem: str, kernel: str, shape: tuple[int, ...], slots: int, device: torch.device, **arguments
-):
+    stem: str,
+    kernel: str,
+    shape: tuple[int, ...],
+    slots: int,
+    device: torch.device,
+    **arguments: Argument,
+) -> torch.Tensor:
     """Run a kernel that accumulates; returns its gradient, a new tensor of `shape` made of `slots` equal parts.
 
     The elements come in `slots` equal groups of rows, each adding to its own part. Spare memory on the CPU: at
@@ -54,12 +63,11 @@ def launch_scatter(
         size *= extent
     if device.type != "cpu":
         grad = torch.zeros(shape, dtype=torch.float32, device=device)
-        scatter = dict(
-            grad=grad, spare=None, slot_size=size // max(slots, 1), slots=slots, pieces=1
-        )
-        launch(stem, kernel, device, **scatter, **arguments)
+        slot = size // max(slots, 1)
+        arguments.update(grad=grad, spare=None, slot_size=slot, slots=slots, pieces=1)
+        launch(stem, kernel, device, **arguments)
         return grad
-    elements = arguments["width"] * arguments["rows"]
+    elements = cast(int, arguments["width"]) * cast(int, arguments["rows"])
     most_spare = min(_SPARE_ELEMENTS_PER_ELEMENT * elements, _SPARE_BYTES // 4)
     pieces = max(
         1,
@@ -77,6 +85,6 @@ def launch_scatter(
     spare = None
     if pieces > 1:
         spare = torch.empty((pieces - 1) * size, dtype=torch.float32, device=device)
-    scatter = dict(grad=grad, spare=spare, slot_size=size // slots, slots=slots, pieces=pieces)
-    launch(stem, kernel, device, **scatter, **arguments)
+    arguments.update(grad=grad, spare=spare, slot_size=size // slots, slots=slots, pieces=pieces)
+    launch(stem, kernel, device, **arguments)
     return grad

@@ -8,7 +8,9 @@ depend on nothing but the inputs.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import cache
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,20 +25,22 @@ OPTIONS = ("-std=c++17",)
 RECORD = "-DGLRAST_RECORD"
 
 # The adds that one element of a scatter kernel makes, at most.
-ADDS = {
+ADDS: dict[str, Callable[[dict[str, Any]], int]] = {
     "rasterize_backward": lambda a: 9,  # x, y, w of three vertices
     "interpolate_backward": lambda a: 3 * (a["grad_row"] + a["D"]),
     "antialias_backward_pos": lambda a: 12,  # x, y, w of an edge's two ends, for two pairs
     "antialias_inner_backward_pos": lambda a: 48,  # x, y, z, w of two triangles' vertices, likewise
     "fragments_backward_points": lambda a: 9,  # x, y, w of three vertices
     "fragments_backward_runs": lambda a: 24,  # x, y, z, w of two triangles' vertices
-    "texture_backward": lambda a: (1, 4, 4, 8)[a["filter"]] * a["C"],  # texels by enum Filter
+    "texture_backward": lambda a: (
+        (1, 4, 4, 8)[int(a["filter"])] * int(a["C"])
+    ),  # texels by enum Filter
 }
 _RECORD_BYTES = 128 << 20  # of adds at once; sorting takes about three times as much again
 _BYTES_PER_ADD = 8 + 4
 
 
-def run(stem: str, kernel: str, arguments: dict, device: torch.device) -> None:
+def run(stem: str, kernel: str, arguments: dict[str, Any], device: torch.device) -> None:
     """Launch KERNEL of kernels/STEM.cu over arguments["width"] x arguments["rows"] elements; does not wait."""
     width, rows = arguments["width"], arguments["rows"]
     if width == 0 or rows == 0:
@@ -46,26 +50,37 @@ def run(stem: str, kernel: str, arguments: dict, device: torch.device) -> None:
         _add_in_order(stem, kernel, arguments, device)
         return
     layout = source.kernels(stem)[kernel]
-    _start(stem, kernel, device, _blocks(width, rows), _packed(layout, arguments))
+    _start(stem, kernel, device, _blocks(width, rows), _packed(layout, arguments, device))
 
 
 def _blocks(width: int, rows: int) -> int:
     return -(-width // _BLOCK[0]) * -(-rows // _BLOCK[1])
 
 
-def _packed(layout: source.Arguments, arguments: dict) -> np.ndarray:
+def _packed(
+    layout: source.Arguments, arguments: dict[str, Any], device: torch.device
+) -> np.ndarray[Any, Any]:
     """The struct as an array of one: that is what CuPy passes by value."""
-    layout.check(arguments)
-    return np.frombuffer(layout.pack(arguments), dtype=layout.dtype)
+    number = (
+        device.index if device.type == "cuda" else source.CPU
+    )  # an emulated GPU has the CPU's memory
+    return np.frombuffer(layout.pack(arguments, number), dtype=layout.dtype)
 
 
-def _start(stem: str, kernel: str, device: torch.device, blocks: int, *structs, option: str = ""):
+def _start(
+    stem: str,
+    kernel: str,
+    device: torch.device,
+    blocks: int,
+    *structs: np.ndarray[Any, Any],
+    option: str = "",
+) -> None:
     cupy = _cupy()
     with cupy.cuda.Device(device.index), _stream(cupy, device):
         _function(stem, kernel, device.index, option)((blocks, 1, 1), _BLOCK, structs)
 
 
-def _stream(cupy, device: torch.device):
+def _stream(cupy: Any, device: torch.device) -> Any:
     stream = torch.cuda.current_stream(device)
     if hasattr(cupy.cuda.Stream, "from_external") and hasattr(stream, "__cuda_stream__"):
         return cupy.cuda.Stream.from_external(stream)
@@ -75,7 +90,7 @@ def _stream(cupy, device: torch.device):
 # ---- deterministic ---------------------------------------------------------------------------------------
 
 
-def _add_in_order(stem: str, kernel: str, arguments: dict, device: torch.device) -> None:
+def _add_in_order(stem: str, kernel: str, arguments: dict[str, Any], device: torch.device) -> None:
     """The same sums as with atomics, each in the order of a stable sort."""
     grad, width, rows = arguments["grad"], arguments["width"], arguments["rows"]
     per_element = ADDS[kernel](arguments)
@@ -92,7 +107,7 @@ def _add_in_order(stem: str, kernel: str, arguments: dict, device: torch.device)
             first_row=first, last_row=last, size=grad.numel(), places=places, values=values,
             per_element=per_element,
         )  # fmt: skip
-        packed = _packed(layout, arguments), _packed(record, written)
+        packed = _packed(layout, arguments, device), _packed(record, written, device)
         _start(stem, kernel, device, _blocks(width, last - first), *packed, option=RECORD)
         places, order = torch.sort(places, stable=True)
         _reduce(stem, places, values, order, grad, device)
@@ -117,7 +132,7 @@ def _reduce(
             count=len(places), size=grad.numel(), places=places, values=values, order=order, grad=grad,
             carry_places=carry_places, carry_values=carry_values,
         )  # fmt: skip
-        packed = _packed(layout, arguments)
+        packed = _packed(layout, arguments, device)
         _start(stem, "glrast_reduce", device, -(-pieces // _THREADS), packed, option=RECORD)
         if carry_places is None or carry_values is None:
             return
@@ -136,7 +151,7 @@ def _piece() -> int:
 
 
 @cache
-def _cupy():
+def _cupy() -> Any:
     try:
         import cupy  # pyright: ignore[reportMissingImports]
     except ImportError as error:
@@ -150,7 +165,7 @@ def _cupy():
 
 
 @cache
-def _function(stem: str, kernel: str, device_index: int, option: str):
+def _function(stem: str, kernel: str, device_index: int, option: str) -> Any:
     try:
         return _module(stem, device_index, option).get_function(kernel)
     except Exception as error:
@@ -161,7 +176,7 @@ def _function(stem: str, kernel: str, device_index: int, option: str):
 
 
 @cache
-def _module(stem: str, device_index: int, option: str):
+def _module(stem: str, device_index: int, option: str) -> Any:
     """All kernels of a file, compiled once per device; CuPy keeps the result on disk, by the text with its includes."""
     options = (*OPTIONS, option) if option else OPTIONS
     return _cupy().RawModule(code=source.text(stem), options=options)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 import struct
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import cache
 from operator import itemgetter
 from pathlib import Path
+from typing import Any, NoReturn, cast
 
 import numpy as np
 import torch
@@ -65,9 +67,10 @@ def _paste(file_name: str, seen: set[str]) -> str:
     return "\n".join(lines)
 
 
-_NO_MEMORY = "glrast: '{}' must be a tensor with memory; got a {} without (fake or meta); this cannot be traced"
+CPU = -1  # the number of its device, as Tensor.get_device() says it
 
-_MISREAD = "glrast: '{}' must be of {} for its kernel; got {}"
+# What a member of an argument struct may be given as.
+Argument = torch.Tensor | float | None
 
 
 @dataclass(frozen=True)
@@ -75,35 +78,96 @@ class Arguments:
     """One kernel's argument struct, as its text declares it."""
 
     fields: tuple[str, ...]
-    values: itemgetter  # of the fields, from a dict
+    values: itemgetter[Any]  # of the fields, from a dict
     pointers: tuple[tuple[int, torch.dtype], ...]  # which fields are addresses, and of what
     format: struct.Struct
-    dtype: np.dtype
+    dtype: np.dtype[Any]
+    kernel: str = "a kernel"  # whose, as messages say it
 
-    def check(self, values: dict) -> None:
-        """RuntimeError for a tensor of another type than the kernel reads."""
-        for i, dtype in self.pointers:
-            tensor = values[self.fields[i]]
-            if tensor is not None and tensor.dtype is not dtype:
-                raise RuntimeError(_MISREAD.format(self.fields[i], dtype, tensor.dtype))
+    def pack(self, values: Mapping[str, Argument], device: int | None = None) -> bytes:
+        """The struct's bytes; tensors become their addresses, None a null pointer.
 
-    def pack(self, values: dict) -> bytes:
-        """The struct's bytes; tensors become their addresses, None a null pointer."""
-        out = list(self.values(values))
-        for i, _ in self.pointers:
-            tensor = out[i]
-            out[i] = 0 if tensor is None else tensor.data_ptr()
-            if not out[i] and tensor is not None and tensor.numel():
-                raise RuntimeError(_NO_MEMORY.format(self.fields[i], type(tensor).__name__))
+        Args:
+            device: where tensors must be, the number of a GPU, or CPU; None: nobody looks at them.
+
+        Raises:
+            TypeError: a member is missing or unknown. RuntimeError: a tensor that the kernel would misread: of another
+                type, not contiguous, on another device, without memory. ValueError: a number is too large.
+        """
+        try:
+            out: list[Any] = list(self.values(values))
+        except KeyError:
+            self._refuse_names(values)
+        if len(out) != len(values):
+            self._refuse_names(values)
+        try:
+            for i, dtype in self.pointers:  # for every kernel that runs: one look at each tensor
+                tensor = out[i]
+                if tensor is None:
+                    out[i] = 0
+                elif device is None or (
+                    tensor.dtype is dtype
+                    and tensor.is_contiguous()
+                    and tensor.get_device() == device
+                ):
+                    out[i] = address = tensor.data_ptr()
+                    if not address and tensor.numel():
+                        found = f"a {type(tensor).__name__} without (fake or meta); this cannot be traced"
+                        self._refuse(i, "a tensor with memory", found)
+                else:
+                    self._refuse_tensor(i, tensor, dtype, device)
+        except AttributeError:
+            self._refuse_others(values)
         try:
             return self.format.pack(*out)
-        except struct.error:
-            addresses = {i for i, _ in self.pointers}
-            numbers = [(i, x) for i, x in enumerate(out) if i not in addresses]
-            large = [f"{self.fields[i]} = {x}" for i, x in numbers if abs(x) >= 2**31]
-            raise ValueError(
-                f"glrast: an extent is beyond what kernels count to, 2^31: {', '.join(large)}"
-            ) from None
+        except (struct.error, OverflowError):
+            self._refuse_numbers(out)
+
+    def _refuse(self, member: int, expected: str, found: str) -> NoReturn:
+        raise RuntimeError(
+            f"glrast: {self.kernel}: '{self.fields[member]}' must be {expected}; got {found}"
+        )
+
+    def _refuse_others(self, values: Mapping[str, Argument]) -> NoReturn:
+        """Something else was given for a tensor."""
+        for i, _ in self.pointers:
+            given = values[self.fields[i]]
+            if given is not None and not isinstance(given, torch.Tensor):
+                self._refuse(i, "a tensor or None", repr(given))
+        raise
+
+    def _refuse_tensor(
+        self, member: int, tensor: torch.Tensor, dtype: torch.dtype, device: int
+    ) -> NoReturn:
+        if tensor.dtype is not dtype:
+            self._refuse(member, f"of {dtype}", f"{tensor.dtype}")
+        if not tensor.is_contiguous():
+            strides = f"strides {list(tensor.stride())} for {list(tensor.shape)}"
+            self._refuse(member, "contiguous", strides)
+        where = "the CPU" if device == CPU else f"cuda:{device}"
+        self._refuse(member, f"on {where}", f"{tensor.device}")
+
+    def _refuse_names(self, values: Mapping[str, Argument]) -> NoReturn:
+        missing = [name for name in self.fields if name not in values]
+        unknown = [name for name in values if name not in self.fields]
+        parts = [("misses", missing), ("does not know", unknown)]
+        said = " and ".join(
+            f"{verb} {', '.join(map(repr, names))}" for verb, names in parts if names
+        )
+        raise TypeError(f"glrast: {self.kernel}: its argument struct {said}; it has {self.fields}")
+
+    def _refuse_numbers(self, out: list[Any]) -> NoReturn:
+        """Something among the packed members is no number of its C type."""
+        addresses = {i for i, _ in self.pointers}
+        numbers = [i for i in range(len(out)) if i not in addresses]
+        for i in numbers:
+            kinds = (float, int) if self.dtype[i].kind == "f" else (int, np.integer, torch.Tensor)
+            if not isinstance(out[i], kinds):
+                self._refuse(i, f"a number of {self.dtype[i]}", repr(out[i]))
+        large = [f"{self.fields[i]} = {out[i]}" for i in numbers if abs(out[i]) >= 2**31]
+        raise ValueError(
+            f"glrast: {self.kernel}: an extent is beyond what kernels count to, 2^31: {', '.join(large)}"
+        ) from None
 
 
 @cache
@@ -115,8 +179,12 @@ def kernels(stem: str) -> dict[str, Arguments]:
         name: _arguments(re.sub(r"\b\w+_MEMBERS\b", lambda word: shared[word[0]], body))
         for name, body in re.findall(r"struct (\w+Args) \{(.*?)\n\};", source, re.S)
     }
-    found = re.findall(KERNEL, source, re.M)
-    return {kernel: structs[arguments] for _, kernel, arguments in found}
+    found: list[tuple[str, str, str]] = re.findall(KERNEL, source, re.M)
+    file = stems().get(stem, f"{stem}.cu")
+    return {
+        kernel: replace(structs[arguments], kernel=f"{kernel} (kernels/{file})")
+        for _, kernel, arguments in found
+    }
 
 
 @cache
@@ -125,11 +193,11 @@ def arguments(file_name: str, struct_name: str) -> Arguments:
     source = (folder("kernels") / file_name).read_text()
     found = re.search(rf"struct {struct_name} \{{(.*?)\n\}};", source, re.S)
     assert found, f"kernels/{file_name} declares no {struct_name}"
-    return _arguments(found[1])
+    return replace(_arguments(found[1]), kernel=f"{struct_name} (kernels/{file_name})")
 
 
 def _arguments(body: str) -> Arguments:
-    fields = re.findall(
+    fields: list[tuple[str, str, str]] = re.findall(
         r"(?:^|;)\s*(?:const\s+)?(int64|int|float|double|char)(\s*\*)?\s+(\w+)(?=;)",
         re.sub(r"//.*|\\\n", "", body),
         re.M,
@@ -140,4 +208,5 @@ def _arguments(body: str) -> Arguments:
     layout = struct.Struct("@" + "".join(_FORMATS[kind][0] for kind in kinds) + "0P")
     dtype = np.dtype([(name, _FORMATS[kind][1]) for name, kind in zip(names, kinds)], align=True)
     pointers = tuple((i, _POINTED[kind]) for i, (kind, star, _) in enumerate(fields) if star)
-    return Arguments(names, itemgetter(*names), pointers, layout, dtype)
+    values = cast("itemgetter[Any]", itemgetter(*names))
+    return Arguments(names, values, pointers, layout, dtype)

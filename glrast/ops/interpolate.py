@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
 import torch
+from torch import Tensor
 
 from ..core import check
-from ..launch import constant, launch, launch_scatter
-from .function import call, once_differentiable
+from ..launch import Argument, constant, launch, launch_scatter
+from .function import Operation, call, forward, once_differentiable
 from .operator import operator
 from .saved import save, saved
 
@@ -16,7 +21,7 @@ def interpolate(
     rast: torch.Tensor,
     tri: torch.Tensor,
     rast_db: torch.Tensor | None = None,
-    diff_attrs=None,
+    diff_attrs: str | Sequence[int] | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Attributes of the surface under each pixel.
 
@@ -59,10 +64,10 @@ def interpolate(
         check.shape(
             "interpolate", "rast_db", rast_db, check.show(rast), rast_db.shape == rast.shape, hint
         )
-    return call(_Interpolate, attr, rast, tri, rast_db if diff else None, diff)
+    return call(_Interpolate, Interpolate(attr, rast, tri, rast_db if diff else None, diff))
 
 
-def _differentiated(diff_attrs, count: int) -> list[int]:
+def _differentiated(diff_attrs: Any, count: int) -> list[int]:
     if diff_attrs is None:
         return []
     if isinstance(diff_attrs, str):
@@ -77,114 +82,120 @@ def _differentiated(diff_attrs, count: int) -> list[int]:
     return check.indices("interpolate", "diff_attrs", diff_attrs, count)
 
 
-class _Interpolate(torch.autograd.Function):
-    function, results = "interpolate", 2
+@dataclass
+class Attributes:
+    """What a call and its gradient have in common."""
+
+    attr: Tensor
+    rast: Tensor
+    tri: Tensor
+    rast_db: Tensor | None
+    diff: list[int]
+
+    def members(self) -> dict[str, Argument]:
+        """Those of both kernels' argument structs."""
+        attr, rast, diff = self.attr, self.rast, self.diff
+        N, H, W = rast.shape[:3]
+        V, A = attr.shape[-2:]
+        stride = V * A if attr.ndim == 3 and attr.shape[0] > 1 else 0
+        numbers = constant(tuple(diff), torch.int32, rast.device) if diff else None
+        return dict(
+            width=W, rows=N * H, attr=attr, attr_stride=stride, rast=rast, rast_db=self.rast_db, tri=self.tri,
+            diff=numbers, V=V, T=self.tri.shape[0], H=H, A=A, D=len(diff),
+        )  # fmt: skip
+
+
+@dataclass
+class Interpolate(Attributes):
+    def fake(self) -> tuple[Tensor, Tensor]:
+        pixels, new = self.rast.shape[:3], self.attr.new_empty
+        return new((*pixels, self.attr.shape[-1])), new((*pixels, 2 * len(self.diff)))
+
+    def run(self) -> tuple[Tensor, Tensor]:
+        out, out_da = self.fake()
+        members = self.members()
+        members.update(out=out, out_da=out_da)
+        launch("interpolate", "interpolate_forward", out.device, **members)
+        return out, out_da
+
+
+@dataclass
+class InterpolateBackward(Attributes):
+    grad_out: Tensor | None
+    grad_out_da: Tensor | None
+    wanted: list[bool]  # the gradients of attr, rast and rast_db
+
+    def fake(self) -> tuple[Tensor, Tensor, Tensor]:
+        return self._of(self.attr, 0), self._of(self.rast, 1), self._of(self.rast, 2)
+
+    def _of(self, tensor: Tensor, place: int) -> Tensor:
+        return torch.empty_like(tensor) if self.wanted[place] else tensor.new_empty(0)
+
+    def run(self) -> tuple[Tensor, Tensor, Tensor]:
+        attr, rast = self.attr, self.rast
+        want_attr, want_rast, want_db = self.wanted
+        grad_rast, grad_db = self._of(rast, 1), self._of(rast, 2)
+        A = attr.shape[-1]
+        # On the CPU three attributes are summed in rows of four: one vector instruction a corner.
+        row = 4 if A == 3 and rast.device.type == "cpu" else A
+        members = self.members()
+        members.update(
+            grad_out=None if self.grad_out is None else self.grad_out.contiguous(),
+            grad_out_da=None if self.grad_out_da is None else self.grad_out_da.contiguous(),
+            grad_rast=grad_rast if want_rast else None,
+            grad_db=grad_db if want_db else None,
+            grad_row=row,
+        )
+        if want_attr and attr.numel():  # the scatter of an empty gradient runs no kernel
+            slots = attr.shape[0] if members["attr_stride"] else 1
+            shape = (*attr.shape[:-1], row)
+            padded = launch_scatter(
+                "interpolate", "interpolate_backward", shape, slots, rast.device, **members
+            )
+            return padded.narrow(-1, 0, A).contiguous(), grad_rast, grad_db
+        nothing: dict[str, Argument] = dict(grad=None, spare=None, slot_size=0, slots=1, pieces=1)
+        members.update(nothing)
+        launch("interpolate", "interpolate_backward_rast", rast.device, **members)
+        return self._of(attr, 0), grad_rast, grad_db
+
+
+_forward = operator("interpolate", Interpolate)
+_backward = operator("interpolate_backward", InterpolateBackward)
+
+
+class _Interpolate(Operation):
+    glrast = function = "interpolate"
+    call, results = Interpolate, 2
 
     @staticmethod
-    def forward(ctx, *inputs):
-        outputs = _Interpolate.compute(*inputs)
-        ctx.mark_non_differentiable(*_Interpolate.keep(ctx, inputs, outputs))
-        return outputs
+    def forward(ctx: Any, *inputs: Any) -> Any:
+        return forward(_Interpolate, Interpolate, 2, ctx, inputs)
 
     @staticmethod
-    def compute(attr, rast, tri, rast_db, diff):
-        return _forward_operator(attr, rast, tri, rast_db, diff)
+    def compute(given: Interpolate) -> tuple[Tensor, Tensor]:
+        return _forward(given)
 
     @staticmethod
-    def keep(ctx, inputs, outputs):
-        attr, rast, tri, rast_db, ctx.diff = inputs
-        save(ctx, attr=attr, rast=rast, tri=tri, rast_db=rast_db)
+    def keep(ctx: Any, given: Interpolate, outputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        save(ctx, attr=given.attr, rast=given.rast, tri=given.tri, rast_db=given.rast_db)
+        ctx.diff = given.diff
         ctx.set_materialize_grads(False)
-        return () if ctx.diff else (outputs[1],)
+        return () if given.diff else (outputs[1],)
 
     @staticmethod
     @once_differentiable("interpolate")
-    def backward(ctx, grad_out, grad_out_da):
-        attr, rast, tri, rast_db = saved(ctx, "interpolate")
+    def backward(
+        ctx: Any, grad_out: Tensor | None, grad_out_da: Tensor | None
+    ) -> tuple[Tensor | None, ...]:
         if not ctx.diff:
             grad_out_da = None
         if grad_out is None and grad_out_da is None:
-            return None, None, None, None, None
-        wanted = [
-            bool(needed)
-            for needed in (
-                ctx.needs_input_grad[0],
-                ctx.needs_input_grad[1],
-                ctx.needs_input_grad[3],
-            )
-        ]
-        grads = _backward_operator(
+            return ()
+        attr, rast, tri, rast_db = saved(ctx, "interpolate")
+        needed = ctx.needs_input_grad
+        wanted = [bool(needed[0]), bool(needed[1]), bool(needed[3])]
+        given = InterpolateBackward(
             attr, rast, tri, rast_db, ctx.diff, grad_out, grad_out_da, wanted
         )
-        grad_attr, grad_rast, grad_db = (g if w else None for g, w in zip(grads, wanted))
-        return grad_attr, grad_rast, None, grad_db, None
-
-
-def _arguments(attr, rast, tri, rast_db, diff) -> dict:
-    """What forward and backward kernels have in common."""
-    N, H, W = rast.shape[:3]
-    V, A = attr.shape[-2:]
-    stride = V * A if attr.ndim == 3 and attr.shape[0] > 1 else 0
-    numbers = constant(tuple(diff), torch.int32, rast.device) if diff else None
-    return dict(
-        width=W, rows=N * H, attr=attr, attr_stride=stride, rast=rast, rast_db=rast_db, tri=tri, diff=numbers,
-        V=V, T=tri.shape[0], H=H, A=A, D=len(diff),
-    )  # fmt: skip
-
-
-def _forward(attr, rast, tri, rast_db, diff):
-    out, out_da = _forward_fake(attr, rast, tri, rast_db, diff)
-    arguments = _arguments(attr, rast, tri, rast_db, diff)
-    launch("interpolate", "interpolate_forward", rast.device, **arguments, out=out, out_da=out_da)
-    return out, out_da
-
-
-def _forward_fake(attr, rast, tri, rast_db, diff):
-    pixels = rast.shape[:3]
-    return attr.new_empty((*pixels, attr.shape[-1])), attr.new_empty((*pixels, 2 * len(diff)))
-
-
-def _backward(attr, rast, tri, rast_db, diff, grad_out, grad_out_da, wanted):
-    want_attr, want_rast, want_db = wanted
-    arguments = _arguments(attr, rast, tri, rast_db, diff)
-    grad_rast = torch.empty_like(rast) if want_rast else rast.new_empty(0)
-    grad_db = torch.empty_like(rast) if want_db else rast.new_empty(0)
-    arguments.update(
-        grad_out=None if grad_out is None else grad_out.contiguous(),
-        grad_out_da=None if grad_out_da is None else grad_out_da.contiguous(),
-        grad_rast=grad_rast if want_rast else None,
-        grad_db=grad_db if want_db else None,
-    )
-    A = attr.shape[-1]
-    # On the CPU three attributes are summed in rows of four: one vector instruction a corner.
-    arguments["grad_row"] = 4 if A == 3 and rast.device.type == "cpu" else A
-    if want_attr and attr.numel():  # the scatter of an empty gradient runs no kernel
-        slots = attr.shape[0] if arguments["attr_stride"] else 1
-        shape = (*attr.shape[:-1], arguments["grad_row"])
-        padded = launch_scatter(
-            "interpolate", "interpolate_backward", shape, slots, rast.device, **arguments
-        )
-        grad_attr = padded.narrow(-1, 0, A).contiguous()
-    else:
-        grad_attr = torch.empty_like(attr) if want_attr else attr.new_empty(0)
-        nothing = dict(grad=None, spare=None, slot_size=0, slots=1, pieces=1)
-        launch("interpolate", "interpolate_backward_rast", rast.device, **nothing, **arguments)
-    return grad_attr, grad_rast, grad_db
-
-
-def _backward_fake(attr, rast, tri, rast_db, diff, grad_out, grad_out_da, wanted):
-    likes = (attr, rast, rast)
-    return tuple(torch.empty_like(t) if w else t.new_empty(0) for t, w in zip(likes, wanted))
-
-
-_forward_operator = operator(
-    "interpolate(Tensor attr, Tensor rast, Tensor tri, Tensor? rast_db, int[] diff) -> (Tensor, Tensor)",
-    _forward,
-    _forward_fake,
-)
-_backward_operator = operator(
-    "interpolate_backward(Tensor attr, Tensor rast, Tensor tri, Tensor? rast_db, int[] diff, Tensor? grad_out, "
-    "Tensor? grad_out_da, bool[] wanted) -> (Tensor, Tensor, Tensor)",
-    _backward,
-    _backward_fake,
-)
+        grad_attr, grad_rast, grad_db = (g if w else None for g, w in zip(_backward(given), wanted))
+        return grad_attr, grad_rast, None, grad_db

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
 
 import torch
+from torch import Tensor
 
 from ..core import check
 from ..launch import constant, launch
@@ -62,7 +64,7 @@ def check_texture(function: str, tex: torch.Tensor, cube: bool) -> None:
     check.shape(function, "tex", tex, f"of at most {_LARGEST} texels on a side", fits)
 
 
-def last_level(function: str, shape: tuple[int, ...], max_mip_level) -> int:
+def last_level(function: str, shape: tuple[int, ...], max_mip_level: int | str | None) -> int:
     """How many levels are built above tex: as max_mip_level says, or an error that shows where building stops."""
     as_many = isinstance(max_mip_level, str) and max_mip_level == "auto"
     if max_mip_level is not None and not as_many:
@@ -121,21 +123,30 @@ def _texels(shape: tuple[int, ...]) -> int:
     return count
 
 
-def build(tex: torch.Tensor, last: int) -> torch.Tensor:
-    return _build_operator(tex, last)
+@dataclass
+class Build:
+    tex: Tensor
+    last: int
+
+    def fake(self) -> Tensor:
+        return self.tex.new_empty(
+            packed_texels(tuple(self.tex.shape), self.last) * self.tex.shape[-1]
+        )
+
+    def run(self) -> Tensor:
+        packed, shape, below = self.fake(), tuple(self.tex.shape), self.tex
+        for level, above in enumerate(split_levels(packed, shape, self.last), 1):
+            _launch("texture_mip_down", shape, level, below, above, width_of=level)
+            below = above
+        return packed
 
 
-def _build(tex, last: int):
-    packed = _build_fake(tex, last)
-    below = tex
-    for level, above in enumerate(split_levels(packed, tuple(tex.shape), last), 1):
-        _launch("texture_mip_down", tuple(tex.shape), level, below, above, width_of=level)
-        below = above
-    return packed
+_build = operator("texture_mip", Build)
 
 
-def _build_fake(tex, last: int):
-    return tex.new_empty(packed_texels(tuple(tex.shape), last) * tex.shape[-1])
+def build(tex: Tensor, last: int) -> Tensor:
+    """Levels 1 to `last` in one tensor."""
+    return _build(Build(tex, last))
 
 
 def pull_back(grad: torch.Tensor, shape: tuple[int, ...], last: int) -> None:
@@ -153,11 +164,14 @@ def split_levels(
 ) -> tuple[torch.Tensor, ...]:
     """Levels 1 to `last` of a packed pyramid, each in its shape."""
     shapes = [level_shape(shape, level) for level in range(1, last + 1)]
-    parts = packed.split([_texels(s) * s[-1] for s in shapes]) if shapes else ()
+    sizes = [_texels(s) * s[-1] for s in shapes]
+    parts = torch.split(packed, sizes) if shapes else ()
     return tuple(part.view(s) for part, s in zip(parts, shapes))
 
 
-def _launch(kernel: str, shape, level: int, below, above, width_of: int) -> None:
+def _launch(
+    kernel: str, shape: tuple[int, ...], level: int, below: Tensor, above: Tensor, width_of: int
+) -> None:
     """Between level - 1 and level, with one thread per texel of the level `width_of`."""
     fine, coarse = level_shape(shape, level - 1), level_shape(shape, level)
     H, W = level_shape(shape, width_of)[-3:-1]
@@ -168,6 +182,3 @@ def _launch(kernel: str, shape, level: int, below, above, width_of: int) -> None
         "texture", kernel, below.device, width=W, H=H, rows=images * H, below=below, above=above,
         C=shape[-1], step_x=fine[-2] // coarse[-2], step_y=fine[-3] // coarse[-3],
     )  # fmt: skip
-
-
-_build_operator = operator("texture_mip(Tensor tex, int last) -> Tensor", _build, _build_fake)

@@ -5,16 +5,17 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
+from torch import Tensor
 
 from ..context import Context
 from ..core import check, switch
 from ..core.per_tensor import unchanged
 from . import guard
-from .function import call, once_differentiable, refuse_vmap
-from .rasterize import checked, gradient, remember
+from .function import Operation, call, forward, once_differentiable, refuse_vmap
+from .rasterize import Ranges, Rasterize, Resolution, checked, gradient, remember
 
 if TYPE_CHECKING:
     from ..raster.layers import Peeling
@@ -24,8 +25,8 @@ def peel(
     ctx: Context,
     pos: torch.Tensor,
     tri: torch.Tensor,
-    resolution,
-    ranges=None,
+    resolution: Resolution,
+    ranges: Ranges | None = None,
     grad_db: bool = True,
     cull: str = "none",
     max_layers: int | None = None,
@@ -52,10 +53,11 @@ def peel(
         >>> [float(rast[0, 2, 4, 3]) for rast, _ in layers]
         [2.0, 1.0]
     """
-    layers = []
+    layers: list[tuple[Tensor, Tensor]] = []
     if max_layers is not None:
         max_layers = check.whole("peel", "max_layers", max_layers, 0, also="None or ")
-    if any(isinstance(t, torch.Tensor) and check.is_mapped(t) for t in (pos, tri)):
+    given: tuple[Any, Any] = pos, tri
+    if any(isinstance(t, Tensor) and check.is_mapped(t) for t in given):
         refuse_vmap("peel")
     with _All(ctx, pos, tri, resolution, ranges, grad_db, cull) as peeler:
         while max_layers is None or len(layers) < max_layers:
@@ -90,8 +92,8 @@ class DepthPeeler:
         ctx: Context,
         pos: torch.Tensor,
         tri: torch.Tensor,
-        resolution,
-        ranges=None,
+        resolution: Resolution,
+        ranges: Ranges | None = None,
         grad_db: bool = True,
         cull: str = "none",
     ):
@@ -119,7 +121,7 @@ class DepthPeeler:
         self._ctx.peeler = self
         return self
 
-    def __exit__(self, *exception) -> None:
+    def __exit__(self, *exception: object) -> None:
         peeling, self._peeling = self._peeling, None
         self._finished, self._ctx.peeler = True, None
         if peeling is not None:
@@ -148,20 +150,22 @@ class DepthPeeler:
                 "place: pass a clone, or make a new DepthPeeler"
             )
         ctx = self._ctx
-        drawing = (ctx.handle, self._height, self._width, ctx.program, self._cull, ctx.output_db)
-        drawing = (self._ranges, *drawing, self._peeling)
+        given = Rasterize(
+            self._pos, self._tri, self._ranges, ctx.handle, self._height, self._width, ctx.program, self._cull,
+            ctx.output_db,
+        )  # fmt: skip
         # Where nobody has compiled anything, the compiler is not even imported.
         step = _next_layer_uncompiled() if "torch._dynamo" in sys.modules else _next_layer
-        return step(self._pos, self._tri, drawing, self._grad_db)
+        return step(given, self._peeling, self._grad_db)
 
-    def _seen(self) -> tuple:
+    def _seen(self) -> tuple[Any, ...]:
         """What a change in place of pos or tri changes; nothing where PyTorch does not count them."""
         counted = (t for t in (self._pos, self._tri) if not t.is_inference())
         return () if torch.compiler.is_compiling() else tuple(map(unchanged, counted))
 
 
-def _next_layer(pos, tri, drawing: tuple, grad_db: bool) -> tuple[torch.Tensor, torch.Tensor]:
-    return call(_Layer, pos, tri, drawing, grad_db)
+def _next_layer(given: Rasterize, peeling: Peeling, grad_db: bool) -> tuple[Tensor, Tensor]:
+    return call(_Layer, given, peeling, grad_db)
 
 
 class _All(DepthPeeler):
@@ -173,32 +177,37 @@ class _All(DepthPeeler):
 @cache
 def _next_layer_uncompiled() -> Callable[..., Any]:
     """Traced by the compiler, the layers lose their gradient."""
-    return torch.compiler.disable(_next_layer)
+    disable = cast(Callable[..., Any], torch.compiler.disable)  # pyright: ignore[reportUnknownMemberType] no types
+    return disable(_next_layer)
 
 
-class _Layer(torch.autograd.Function):
-    function, results, one_after_another = "DepthPeeler", 2, True
-
-    @staticmethod
-    def forward(ctx, *inputs):
-        outputs = _Layer.compute(*inputs)
-        ctx.mark_non_differentiable(*_Layer.keep(ctx, inputs, outputs))
-        return outputs[:2]
+class _Layer(Operation):
+    glrast, function = "peel", "DepthPeeler"
+    call, results, one_after_another = Rasterize, 2, True
 
     @staticmethod
-    def compute(pos, tri, drawing, grad_db):
-        from ..raster.drawn import drawn
-
-        arguments = (pos, tri, *drawing)
-        if switch.active:
-            return guard.run("peel", ["pos", "tri"], drawn, arguments)
-        return drawn(*arguments)
+    def forward(ctx: Any, *inputs: Any) -> Any:
+        return forward(_Layer, Rasterize, 2, ctx, inputs)
 
     @staticmethod
-    def keep(ctx, inputs, outputs):
-        return remember(ctx, inputs[0], inputs[1], outputs, grad_db=inputs[-1])
+    def compute(given: Rasterize, peeling: Peeling, grad_db: bool) -> tuple[Tensor, Tensor, Tensor]:
+        from ..raster.drawn import drawn  # pyright: ignore[reportUnknownVariableType] not yet
+
+        def run() -> tuple[Tensor, Tensor, Tensor]:
+            return cast(Any, drawn(*vars(given).values(), peeling=peeling))
+
+        seen = dict(pos=given.pos, tri=given.tri)
+        return guard.checked("peel", seen, run) if switch.active else run()
+
+    @staticmethod
+    def keep(
+        ctx: Any, given: Rasterize, outputs: tuple[Tensor, ...], peeling: Peeling, grad_db: bool
+    ) -> tuple[Tensor, ...]:
+        return remember(ctx, given, outputs, grad_db)
 
     @staticmethod
     @once_differentiable("DepthPeeler")
-    def backward(ctx, grad_rast, grad_db):
-        return gradient(ctx, grad_rast, grad_db), None, None, None
+    def backward(
+        ctx: Any, grad_rast: Tensor | None, grad_db: Tensor | None
+    ) -> tuple[Tensor | None]:
+        return (gradient(ctx, grad_rast, grad_db),)

@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
 import torch
+from torch import Tensor
 
 from ..context import Context
 from ..core import check
 from ..core.check import wrong
 from ..core.rast import images_of, stride_of
 from ..launch import launch_scatter
-from .function import call, once_differentiable
+from .function import Operation, call, forward, once_differentiable
 from .operator import operator
 from .saved import save, saved
 
 CULLED = ("none", "back", "front")
+# What may be given; messages say what may not.
+Resolution = Sequence[int] | Tensor
+Ranges = Sequence[Sequence[int]] | Tensor
 
 
 def rasterize(
     ctx: Context,
     pos: torch.Tensor,
     tri: torch.Tensor,
-    resolution,
-    ranges=None,
+    resolution: Resolution,
+    ranges: Ranges | None = None,
     grad_db: bool = True,
     cull: str = "none",
 ) -> tuple[torch.Tensor, torch.Tensor]:
@@ -69,11 +77,19 @@ def rasterize(
             "glrast.rasterize: ctx is being peeled; rasterize with another Context (they are cheap), or after the "
             "`with` of its DepthPeeler"
         )
-    drawing = (ctx.handle, height, width, ctx.program, cull, ctx.output_db)
-    return call(_Rasterize, pos, tri, ranges, drawing, grad_db and ctx.output_db)
+    given = Rasterize(pos, tri, ranges, ctx.handle, height, width, ctx.program, cull, ctx.output_db)
+    return call(_Rasterize, given, grad_db and ctx.output_db)
 
 
-def checked(function: str, ctx, pos, tri, resolution, ranges, cull: str):
+def checked(
+    function: str,
+    ctx: object,
+    pos: object,
+    tri: object,
+    resolution: object,
+    ranges: object,
+    cull: str,
+) -> tuple[Tensor, Tensor, Tensor | None, int, int]:
     """(pos, tri, ranges, height, width) as the operators take them."""
     if not isinstance(ctx, Context):
         raise TypeError(
@@ -84,17 +100,19 @@ def checked(function: str, ctx, pos, tri, resolution, ranges, cull: str):
     tri = check.triangles(function, tri, device=ctx.device)
     height, width = check.resolution(function, resolution)
     check.choice(function, "cull", cull, CULLED)
+    given = None
     if ranges is None:
         hint = "([V,4] needs ranges; for one image use pos[None])"
         check.shape(function, "pos", pos, "[N,V,4]", pos.ndim == 3 and pos.shape[2] == 4, hint)
     else:
         fits = pos.ndim == 2 and pos.shape[1] == 4
         check.shape(function, "pos", pos, "[V,4] when ranges is given", fits)
-        ranges = _ranges(function, ranges)
-    return pos, tri, ranges, height, width
+        given = checked_ranges(function, ranges)
+    return pos, tri, given, height, width
 
 
-def _ranges(function: str, ranges) -> torch.Tensor:
+def checked_ranges(function: str, ranges: Any) -> Tensor:
+    """[N,2] int64 on the CPU."""
     try:
         given = (
             ranges if isinstance(ranges, torch.Tensor) else torch.as_tensor(ranges, device="cpu")
@@ -119,78 +137,102 @@ def _ranges(function: str, ranges) -> torch.Tensor:
     return given
 
 
-class _Rasterize(torch.autograd.Function):
-    function, results = "rasterize", 2
+@dataclass
+class Rasterize:
+    pos: Tensor
+    tri: Tensor
+    ranges: Tensor | None
+    context: int  # Context.handle
+    height: int
+    width: int
+    program: str
+    cull: str
+    output_db: bool
+
+    def fake(self) -> tuple[Tensor, Tensor, Tensor]:
+        pixels, new = (
+            (images_of(self.pos, self.ranges), self.height, self.width),
+            self.pos.new_empty,
+        )
+        rast_db = new((*pixels, 4 if self.output_db else 0))
+        return new((*pixels, 4)), rast_db, new(pixels, dtype=torch.int32)
+
+    def run(self) -> tuple[Tensor, Tensor, Tensor]:
+        # OpenGL is touched when something is first drawn.
+        from ..raster.drawn import drawn  # pyright: ignore[reportUnknownVariableType] not yet
+
+        return cast(Any, drawn(*vars(self).values()))
+
+
+@dataclass
+class RasterizeBackward:
+    pos: Tensor
+    tri: Tensor
+    ids: Tensor
+    grad_rast: Tensor | None
+    grad_db: Tensor | None
+
+    def fake(self) -> Tensor:
+        return torch.empty_like(self.pos)
+
+    def run(self) -> Tensor:
+        pos, tri, grad_rast, grad_db = self.pos, self.tri, self.grad_rast, self.grad_db
+        N, H, W = self.ids.shape
+        return launch_scatter(
+            "rasterize", "rasterize_backward", pos.shape, N if pos.ndim == 3 else 1, pos.device, width=W, rows=N * H,
+            pos=pos, pos_stride=stride_of(pos), tri=tri, V=pos.shape[-2], T=tri.shape[0], H=H, ids=self.ids,
+            grad_rast=None if grad_rast is None else grad_rast.contiguous(),
+            grad_db=None if grad_db is None else grad_db.contiguous(),
+        )  # fmt: skip
+
+
+_forward = operator("rasterize", Rasterize)
+_backward = operator("rasterize_backward", RasterizeBackward)
+
+
+class _Rasterize(Operation):
+    glrast = function = "rasterize"
+    call, results = Rasterize, 2
 
     @staticmethod
-    def forward(ctx, *inputs):
-        outputs = _Rasterize.compute(*inputs)
-        ctx.mark_non_differentiable(*_Rasterize.keep(ctx, inputs, outputs))
-        return outputs[:2]
+    def forward(ctx: Any, *inputs: Any) -> Any:
+        return forward(_Rasterize, Rasterize, 2, ctx, inputs)
 
     @staticmethod
-    def compute(pos, tri, ranges, drawing, grad_db):
-        return _forward_operator(pos, tri, ranges, *drawing)
+    def compute(given: Rasterize, grad_db: bool) -> tuple[Tensor, Tensor, Tensor]:
+        return _forward(given)
 
     @staticmethod
-    def keep(ctx, inputs, outputs):
-        return remember(ctx, inputs[0], inputs[1], outputs, grad_db=inputs[-1])
+    def keep(
+        ctx: Any, given: Rasterize, outputs: tuple[Tensor, ...], grad_db: bool
+    ) -> tuple[Tensor, ...]:
+        return remember(ctx, given, outputs, grad_db)
 
     @staticmethod
     @once_differentiable("rasterize")
-    def backward(ctx, grad_rast, grad_db):
-        return gradient(ctx, grad_rast, grad_db), None, None, None, None
+    def backward(
+        ctx: Any, grad_rast: Tensor | None, grad_db: Tensor | None
+    ) -> tuple[Tensor | None]:
+        return (gradient(ctx, grad_rast, grad_db),)
 
 
-def remember(ctx, pos, tri, drawn, grad_db: bool):
+def remember(
+    ctx: Any, given: Rasterize, drawn: tuple[Tensor, ...], grad_db: bool
+) -> tuple[Tensor, ...]:
     """What the gradient of one image (rast, rast_db, ids) needs, kept on its autograd node; the results without one."""
     _, rast_db, ids = drawn
     # The ids, not rast: clients edit rast in place (shift ids, flip), and it is four times as large.
-    save(ctx, ids, pos=pos, tri=tri)
+    save(ctx, ids, pos=given.pos, tri=given.tri)
     ctx.grad_db = grad_db
     ctx.set_materialize_grads(False)
     return () if grad_db else (rast_db,)
 
 
-def gradient(ctx, grad_rast, grad_db):
+def gradient(ctx: Any, grad_rast: Tensor | None, grad_db: Tensor | None) -> Tensor | None:
     """d loss / d pos from what was remembered."""
     if not ctx.grad_db:
         grad_db = None
     if not ctx.needs_input_grad[0] or (grad_rast is None and grad_db is None):
         return None
-    return _backward_operator(*saved(ctx, "rasterize"), grad_rast, grad_db)
-
-
-def _forward(*arguments):
-    from ..raster.drawn import drawn  # OpenGL is touched when something is first drawn
-
-    return drawn(*arguments)
-
-
-def _forward_fake(pos, tri, ranges, handle, height, width, program, cull, output_db):
-    pixels = (images_of(pos, ranges), height, width)
-    rast_db = pos.new_empty((*pixels, 4 if output_db else 0))
-    return pos.new_empty((*pixels, 4)), rast_db, pos.new_empty(pixels, dtype=torch.int32)
-
-
-def _backward(pos, tri, ids, grad_rast, grad_db):
-    N, H, W = ids.shape
-    return launch_scatter(
-        "rasterize", "rasterize_backward", pos.shape, N if pos.ndim == 3 else 1, pos.device, width=W, rows=N * H,
-        pos=pos, pos_stride=stride_of(pos), tri=tri, V=pos.shape[-2], T=tri.shape[0], H=H, ids=ids,
-        grad_rast=None if grad_rast is None else grad_rast.contiguous(),
-        grad_db=None if grad_db is None else grad_db.contiguous(),
-    )  # fmt: skip
-
-
-_forward_operator = operator(
-    "rasterize(Tensor pos, Tensor tri, Tensor? ranges, int context, int height, int width, str program, "
-    "str cull, bool output_db) -> (Tensor, Tensor, Tensor)",
-    _forward,
-    _forward_fake,
-)
-_backward_operator = operator(
-    "rasterize_backward(Tensor pos, Tensor tri, Tensor ids, Tensor? grad_rast, Tensor? grad_db) -> Tensor",
-    _backward,
-    lambda pos, tri, ids, grad_rast, grad_db: torch.empty_like(pos),
-)
+    pos, tri, ids = saved(ctx, "rasterize")
+    return _backward(RasterizeBackward(pos, tri, ids, grad_rast, grad_db))

@@ -7,6 +7,8 @@ other numbers, or beyond the end of what is left.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 
 from ..core import check
@@ -15,7 +17,7 @@ from ..core.per_tensor import in_transform
 _PLAIN = (torch.Tensor, torch.nn.Parameter)
 
 
-def save(ctx, *made: torch.Tensor, **tensors: torch.Tensor | None) -> None:
+def save(ctx: Any, *made: torch.Tensor, **tensors: torch.Tensor | None) -> None:
     """save_for_backward of tensors by name, with what `saved` compares; then of those that forward itself has made,
     which nobody else has."""
     ctx.save_for_backward(*tensors.values(), *made)
@@ -28,7 +30,7 @@ def save(ctx, *made: torch.Tensor, **tensors: torch.Tensor | None) -> None:
     ctx.marks = [None if t is None else mark(t) for t in tensors.values()]
 
 
-def saved(ctx, function: str) -> tuple:
+def saved(ctx: Any, function: str) -> tuple[Any, ...]:
     """What `save` was given; RuntimeError if it has changed without PyTorch's noticing."""
     tensors = ctx.saved_tensors
     if torch.compiler.is_compiling() or not hasattr(ctx, "marks"):
@@ -40,11 +42,11 @@ def saved(ctx, function: str) -> tuple:
     return tensors
 
 
-def _layout(t: torch.Tensor) -> tuple:
+def _layout(t: torch.Tensor) -> tuple[Any, ...]:
     return t.shape, t.dtype, t.is_contiguous()
 
 
-def _mark(t: torch.Tensor) -> tuple:
+def _mark(t: torch.Tensor) -> tuple[Any, ...]:
     """What stays as it is as long as nobody goes behind PyTorch's back."""
     return t.shape, t.dtype, t.is_contiguous(), t.data_ptr(), t.untyped_storage().nbytes()
 
@@ -52,13 +54,13 @@ def _mark(t: torch.Tensor) -> tuple:
 def _is_hooked() -> bool:
     """Whether what backward is given is another tensor, elsewhere in memory: hooks and checkpoints do that."""
     try:
-        top = torch._C._autograd._top_saved_tensors_default_hooks  # pyright: ignore[reportAttributeAccessIssue]
-        return top(True) is not None
+        private: Any = torch._C  # pyright: ignore[reportPrivateUsage]
+        return private._autograd._top_saved_tensors_default_hooks(True) is not None
     except (AttributeError, TypeError):  # another PyTorch
         return True
 
 
-def _look(function: str, name: str, mark: tuple, tensor: torch.Tensor) -> None:
+def _look(function: str, name: str, mark: tuple[Any, ...], tensor: torch.Tensor) -> None:
     """The marks differ: an error, if it matters."""
     shape, dtype, contiguous, *place = mark
     alike = tensor.shape == shape and tensor.dtype == dtype

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, cast
 
 import torch
+from torch import Tensor
 
 from ..core import check
-from ..launch import launch
+from ..launch import Argument, launch
 from . import mipmap
-from .function import call, once_differentiable
+from .function import Operation, call, forward, once_differentiable
 from .mipmap import Mipmap
 from .operator import operator
 from .saved import save, saved
@@ -76,14 +79,17 @@ def texture(
     check.shape("texture", "tex", tex, f"of 1 or N={N} images (from uv)", fits)
     filter, uv_da, bias = _filter(filter_mode, uv, uv_da, mip_level_bias)
     if filter < _MIPMAP_NEAREST:
-        return call(_Texture, tex, None, uv, None, None, 0, False, filter, boundary)
+        return call(_Texture, Texture(tex, None, uv, None, None, 0, filter, boundary), False)
     last, packed, built = _levels(tex, mip, max_mip_level)
     if last == 0:
-        return call(_Texture, tex, None, uv, None, None, 0, False, _LINEAR, boundary)
-    return call(_Texture, tex, packed, uv, uv_da, bias, last, built, filter, boundary)
+        return call(_Texture, Texture(tex, None, uv, None, None, 0, _LINEAR, boundary), False)
+    given = Texture(tex, packed, uv, uv_da, bias, last, filter, boundary)
+    return call(_Texture, given, built)
 
 
-def _filter(filter_mode, uv, uv_da, bias):
+def _filter(
+    filter_mode: str, uv: Tensor, uv_da: Tensor | None, bias: Tensor | None
+) -> tuple[int, Tensor | None, Tensor | None]:
     """The filter's number; uv_da and bias checked, None where the filter does not use them."""
     check.choice("texture", "filter_mode", filter_mode, ("auto", *FILTERS))
     if filter_mode == "auto":
@@ -108,7 +114,9 @@ def _filter(filter_mode, uv, uv_da, bias):
     return filter, uv_da, bias
 
 
-def _levels(tex, mip, max_mip_level) -> tuple[int, torch.Tensor | None, bool]:
+def _levels(
+    tex: Tensor, mip: object, max_mip_level: int | str | None
+) -> tuple[int, Tensor | None, bool]:
     """The last level, levels 1 to it in one tensor, and whether they were built from tex."""
     shape = tuple(tex.shape)
     if mip is None:
@@ -126,12 +134,13 @@ def _levels(tex, mip, max_mip_level) -> tuple[int, torch.Tensor | None, bool]:
             "glrast.texture: mip must be None, a handle from texture_construct_mip or a list of tensors; "
             f"got {type(mip).__name__}"
         )
+    levels = cast(Sequence[object], mip)
     most = max(shape[-3:-1]).bit_length() - 1
     check.value(
-        "texture", "mip", f"a list of at most {most} levels", len(mip) <= most, f"{len(mip)}"
+        "texture", "mip", f"a list of at most {most} levels", len(levels) <= most, f"{len(levels)}"
     )
-    flat = []
-    for i, given in enumerate(mip, 1):
+    flat: list[Tensor] = []
+    for i, given in enumerate(levels, 1):
         level = check.floats("texture", f"mip[{i - 1}]", given, device=tex.device)
         expected = mipmap.level_shape(shape, i)
         fits = tuple(level.shape) == expected
@@ -144,110 +153,123 @@ def _sizes(shape: Sequence[int]) -> str:
     return "[" + ",".join(map(str, shape)) + "]"
 
 
-class _Texture(torch.autograd.Function):
-    function, results = "texture", 1
+@dataclass
+class Lookup:
+    """What a call and its gradient have in common."""
+
+    tex: Tensor
+    mip: Tensor | None  # levels 1 to `last`, packed
+    uv: Tensor
+    uv_da: Tensor | None
+    bias: Tensor | None
+    last: int
+    filter: int
+    boundary: int
+
+    def members(self) -> dict[str, Argument]:
+        """Those of both kernels' argument struct; what a kernel does not use is null."""
+        N, H, W = self.uv.shape[:3]
+        shape = tuple(self.tex.shape)
+        Ht, Wt, C = shape[-3:]
+        return dict(
+            width=W, H=H, rows=N * H, grad=None, texels=0, tex=self.tex, mip=self.mip,
+            levels=mipmap.level_offsets(shape, self.last, self.tex.device), last=self.last, many=int(shape[0] > 1),
+            Ht=Ht, Wt=Wt, C=C, filter=self.filter, boundary=self.boundary, uv=self.uv, uv_da=self.uv_da,
+            bias=self.bias, out=None, grad_out=None, grad_uv=None, grad_uv_da=None, grad_bias=None,
+        )  # fmt: skip
+
+
+@dataclass
+class Texture(Lookup):
+    def fake(self) -> Tensor:
+        return self.tex.new_empty((*self.uv.shape[:3], self.tex.shape[-1]))
+
+    def run(self) -> Tensor:
+        members = self.members()
+        members["out"] = out = self.fake()
+        launch("texture", "texture_forward", out.device, **members)
+        return out
+
+
+@dataclass
+class TextureBackward(Lookup):
+    grad_out: Tensor
+    built: bool  # the levels were made of tex, which gets their gradient
+    wanted: list[bool]  # the gradients of tex and mip together, uv, uv_da and bias
+
+    def fake(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        want_tex, *want = self.wanted
+        texels = self.tex.numel() + (0 if self.mip is None else self.mip.numel())
+        uv, uv_da, bias = (
+            self.uv.new_empty(0) if t is None or not w else torch.empty_like(t)
+            for t, w in zip((self.uv, self.uv_da, self.bias), want)
+        )
+        return self.tex.new_empty(texels if want_tex else 0), uv, uv_da, bias
+
+    def run(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        grads, tex, members = self.fake(), self.tex, self.members()
+        names = ("grad", "grad_uv", "grad_uv_da", "grad_bias")
+        members.update(
+            (name, g if want else None) for name, g, want in zip(names, grads, self.wanted)
+        )
+        members["grad_out"] = self.grad_out.contiguous()
+        members["texels"] = grads[0].numel() // max(tex.shape[-1], 1)
+        if (
+            tex.device.type != "cpu" or self.uv[..., 0].numel() == 0
+        ):  # the host library zeroes it itself
+            grads[0].zero_()
+        launch("texture", "texture_backward", tex.device, **members)
+        if self.wanted[0] and self.built and self.last:
+            mipmap.pull_back(grads[0], tuple(tex.shape), self.last)
+        return grads
+
+
+_forward = operator("texture", Texture)
+_backward = operator("texture_backward", TextureBackward)
+
+
+class _Texture(Operation):
+    glrast = function = "texture"
+    call = Texture
 
     @staticmethod
-    def forward(ctx, *inputs):
-        outputs = _Texture.compute(*inputs)
-        _Texture.keep(ctx, inputs, outputs)
-        return outputs[0]
+    def forward(ctx: Any, *inputs: Any) -> Any:
+        return forward(_Texture, Texture, 1, ctx, inputs)
 
     @staticmethod
-    def compute(tex, mip, uv, uv_da, bias, last, built, filter, boundary):
-        return (_forward_operator(tex, mip, uv, uv_da, bias, last, filter, boundary),)
+    def compute(given: Texture, built: bool) -> tuple[Tensor]:
+        return (_forward(given),)
 
     @staticmethod
-    def keep(ctx, inputs, outputs):
-        tex, mip, uv, uv_da, bias, last, built, filter, boundary = inputs
-        save(ctx, tex=tex, mip=mip, uv=uv, uv_da=uv_da, mip_level_bias=bias)
-        ctx.modes = last, filter, boundary, built
+    def keep(
+        ctx: Any, given: Texture, outputs: tuple[Tensor, ...], built: bool
+    ) -> tuple[Tensor, ...]:
+        save(
+            ctx, tex=given.tex, mip=given.mip, uv=given.uv, uv_da=given.uv_da, mip_level_bias=given.bias
+        )  # fmt: skip
+        ctx.modes, ctx.built = (given.last, given.filter, given.boundary), built
         ctx.set_materialize_grads(False)
         return ()
 
     @staticmethod
     @once_differentiable("texture")
-    def backward(ctx, grad_out):
+    def backward(ctx: Any, grad_out: Tensor | None) -> tuple[Tensor | None, ...]:
         if grad_out is None:
-            return (None,) * 9
+            return ()
         tex, mip, uv, uv_da, bias = saved(ctx, "texture")
-        last, filter, boundary, built = ctx.modes
-        needed = ctx.needs_input_grad
+        last, filter, boundary = ctx.modes
+        needed: tuple[bool, ...] = ctx.needs_input_grad
         wanted = [
             needed[0] or needed[1],
             needed[2] and filter >= _LINEAR,
             needed[3] and filter == _TRILINEAR,
             needed[4] and filter == _TRILINEAR,
         ]
-        grads = _backward_operator(
-            tex, mip, uv, uv_da, bias, last, filter, boundary, grad_out, built, wanted
+        given = TextureBackward(
+            tex, mip, uv, uv_da, bias, last, filter, boundary, grad_out, ctx.built, wanted
         )
-        texels, *pixels = grads
+        texels, *pixels = _backward(given)
         grad_uv, grad_uv_da, grad_bias = (g if w else None for g, w in zip(pixels, wanted[1:]))
         grad_tex = texels[: tex.numel()].view(tex.shape) if needed[0] else None
         grad_mip = texels[tex.numel() :] if needed[1] else None
-        return grad_tex, grad_mip, grad_uv, grad_uv_da, grad_bias, None, None, None, None
-
-
-def _arguments(tex, mip, uv, uv_da, bias, last, filter, boundary) -> dict:
-    """What the kernels have in common; what a kernel does not use is null."""
-    N, H, W = uv.shape[:3]
-    shape = tuple(tex.shape)
-    Ht, Wt, C = shape[-3:]
-    return dict(
-        width=W, H=H, rows=N * H, grad=None, texels=0, tex=tex, mip=mip,
-        levels=mipmap.level_offsets(shape, last, tex.device), last=last, many=int(shape[0] > 1), Ht=Ht, Wt=Wt,
-        C=C, filter=filter, boundary=boundary, uv=uv, uv_da=uv_da, bias=bias, out=None, grad_out=None,
-        grad_uv=None, grad_uv_da=None, grad_bias=None,
-    )  # fmt: skip
-
-
-def _forward(tex, mip, uv, uv_da, bias, last: int, filter: int, boundary: int):
-    out = _forward_fake(tex, mip, uv, uv_da, bias, last, filter, boundary)
-    arguments = _arguments(tex, mip, uv, uv_da, bias, last, filter, boundary)
-    launch("texture", "texture_forward", tex.device, **{**arguments, "out": out})
-    return out
-
-
-def _forward_fake(tex, mip, uv, uv_da, bias, last: int, filter: int, boundary: int):
-    return tex.new_empty((*uv.shape[:3], tex.shape[-1]))
-
-
-def _backward(tex, mip, uv, uv_da, bias, last, filter, boundary, grad_out, built, wanted):
-    grads = _backward_fake(
-        tex, mip, uv, uv_da, bias, last, filter, boundary, grad_out, built, wanted
-    )
-    arguments = _arguments(tex, mip, uv, uv_da, bias, last, filter, boundary)
-    names = ("grad", "grad_uv", "grad_uv_da", "grad_bias")
-    for name, grad, want in zip(names, grads, wanted):
-        arguments[name] = grad if want else None
-    arguments.update(
-        grad_out=grad_out.contiguous(), texels=grads[0].numel() // max(tex.shape[-1], 1)
-    )
-    if tex.device.type != "cpu" or uv[..., 0].numel() == 0:  # the host library zeroes it itself
-        grads[0].zero_()
-    launch("texture", "texture_backward", tex.device, **arguments)
-    if wanted[0] and built and last:
-        mipmap.pull_back(grads[0], tuple(tex.shape), last)
-    return grads
-
-
-def _backward_fake(tex, mip, uv, uv_da, bias, last, filter, boundary, grad_out, built, wanted):
-    texels = tex.numel() + (0 if mip is None else mip.numel())
-    given = [uv, uv_da, bias]
-    pixels = (torch.empty_like(t) if w else uv.new_empty(0) for t, w in zip(given, wanted[1:]))
-    return (tex.new_empty(texels if wanted[0] else 0), *pixels)
-
-
-_forward_operator = operator(
-    "texture(Tensor tex, Tensor? mip, Tensor uv, Tensor? uv_da, Tensor? bias, int last, int filter, int boundary) "
-    "-> Tensor",
-    _forward,
-    _forward_fake,
-)
-_backward_operator = operator(
-    "texture_backward(Tensor tex, Tensor? mip, Tensor uv, Tensor? uv_da, Tensor? bias, int last, int filter, "
-    "int boundary, Tensor grad_out, bool built, bool[] wanted) -> (Tensor, Tensor, Tensor, Tensor)",
-    _backward,
-    _backward_fake,
-)
+        return grad_tex, grad_mip, grad_uv, grad_uv_da, grad_bias

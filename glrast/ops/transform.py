@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -10,7 +11,7 @@ from torch import Tensor
 from ..core.arguments import device_of, tensor
 from ..core.check import show, wrong
 from ..launch import launch
-from .function import call
+from .function import Operation, call, forward
 from .operator import operator
 from .saved import save, saved
 
@@ -63,7 +64,7 @@ def transform_points(matrix: Any, points: Any) -> Tensor:
     return transform(matrix, points)
 
 
-def transform(matrix: torch.Tensor, points: torch.Tensor) -> torch.Tensor:
+def transform(matrix: Tensor, points: Tensor) -> Tensor:
     """Homogeneous products.
 
     Args:
@@ -71,31 +72,81 @@ def transform(matrix: torch.Tensor, points: torch.Tensor) -> torch.Tensor:
     Returns: float32 [V,4] where neither has an N, else [N,V,4].
     Gradients: to both, which have gradients themselves.
     """
-    return call(_Transform, matrix, points)
+    return call(_Transform, Transform(matrix, points))
 
 
-class _Transform(torch.autograd.Function):
-    function, results = "clip.transform_points", 1
+@dataclass
+class Transform:
+    matrix: Tensor
+    points: Tensor
+
+    def fake(self) -> Tensor:
+        images = [len(t) for t in (self.matrix, self.points) if t.ndim == 3]
+        N = next((n for n in images if n != 1), 1)
+        return self.points.new_empty((N, self.points.shape[-2], 4))
+
+    def run(self) -> Tensor:
+        out, matrix, points = self.fake(), self.matrix, self.points
+        launch(
+            "transform", "transform_points", points.device, width=points.shape[-2], H=1, rows=out.shape[0],
+            matrix=matrix, matrix_stride=_stride(matrix), points=points, points_stride=_stride(points), out=out,
+        )  # fmt: skip
+        return out
+
+
+@dataclass
+class TransformBackward:
+    """To the points; the gradient of the matrix is a sum that PyTorch makes."""
+
+    grad: Tensor  # [N,V,4]
+    matrix: Tensor
+    sets: int  # of points: one for all images, or N
+
+    def fake(self) -> Tensor:
+        return self.grad.new_empty((self.sets, self.grad.shape[1], 3))
+
+    def run(self) -> Tensor:
+        out, grad, matrix = self.fake(), self.grad, self.matrix
+        launch(
+            "transform", "transform_points_backward", grad.device, width=grad.shape[1], H=1, rows=self.sets,
+            images=len(grad) // max(self.sets, 1), matrix=matrix, matrix_stride=_stride(matrix), grad_out=grad,
+            grad_points=out,
+        )  # fmt: skip
+        return out
+
+
+def _stride(tensor: Tensor) -> int:
+    """Floats from one image's part to the next: none where one serves all."""
+    return tensor[0].numel() if tensor.ndim == 3 and len(tensor) > 1 else 0
+
+
+_forward = operator("transform", Transform)
+_backward = operator("transform_backward", TransformBackward)
+
+
+class _Transform(Operation):
+    glrast, function = "transform", "clip.transform_points"
+    call = Transform
 
     @staticmethod
-    def forward(ctx, *inputs):
-        outputs = _Transform.compute(*inputs)
-        _Transform.keep(ctx, inputs, outputs)
-        return outputs[0]
+    def forward(ctx: Any, *inputs: Any) -> Any:
+        return forward(_Transform, Transform, 1, ctx, inputs)
 
     @staticmethod
-    def compute(matrix, points):
-        out = _forward_operator(matrix.contiguous(), points.contiguous())
+    def compute(given: Transform) -> tuple[Tensor]:
+        matrix, points = given.matrix, given.points
+        out = _forward(Transform(matrix.contiguous(), points.contiguous()))
         return (out[0] if matrix.ndim == points.ndim == 2 else out,)
 
     @staticmethod
-    def keep(ctx, inputs, outputs):
-        matrix, points = inputs
-        save(ctx, matrix=matrix, points=points)
+    def keep(ctx: Any, given: Transform, outputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        save(ctx, matrix=given.matrix, points=given.points)
         return ()
 
-    @staticmethod
-    def backward(ctx, grad):
+    @staticmethod  # takes one gradient, PyTorch's any number
+    def backward(  # pyright: ignore[reportIncompatibleMethodOverride]
+        ctx: Any, grad: Tensor
+    ) -> tuple[Tensor | None, Tensor | None]:
         matrix, points = saved(ctx, "clip.transform_points")
         grad_matrix = grad_points = None
         if ctx.needs_input_grad[0]:
@@ -106,56 +157,15 @@ class _Transform(torch.autograd.Function):
         return grad_matrix, grad_points
 
 
-def _to_points(grad: torch.Tensor, matrix: torch.Tensor, shape: torch.Size) -> torch.Tensor:
+def _to_points(grad: Tensor, matrix: Tensor, shape: torch.Size) -> Tensor:
     """sum_i grad_i M_ik; by the kernel, or by PyTorch's operators where that gradient is to have a gradient."""
     if torch.is_grad_enabled():
         return _summed((grad[..., None] * matrix[..., None, :, :3]).sum(-2), shape)
     sets = shape[0] if len(shape) == 3 else 1
     grad = (grad[None] if grad.ndim == 2 else grad).contiguous()
-    return _backward_operator(grad, matrix.contiguous(), sets).reshape(shape)
+    return _backward(TransformBackward(grad, matrix.contiguous(), sets)).reshape(shape)
 
 
-def _summed(grad: torch.Tensor, shape: torch.Size) -> torch.Tensor:
+def _summed(grad: Tensor, shape: torch.Size) -> Tensor:
     """Summed over what was broadcast; without a copy where nothing was."""
     return grad.reshape(shape) if grad.numel() == shape.numel() else grad.sum_to_size(shape)
-
-
-def _forward(matrix, points):
-    out = _forward_fake(matrix, points)
-    launch(
-        "transform", "transform_points", points.device, width=points.shape[-2], H=1, rows=out.shape[0], matrix=matrix,
-        matrix_stride=_stride(matrix), points=points, points_stride=_stride(points), out=out,
-    )  # fmt: skip
-    return out
-
-
-def _forward_fake(matrix, points):
-    images = [len(t) for t in (matrix, points) if t.ndim == 3]
-    N = next((n for n in images if n != 1), 1)
-    return points.new_empty((N, points.shape[-2], 4))
-
-
-def _backward(grad, matrix, sets: int):
-    out = _backward_fake(grad, matrix, sets)
-    launch(
-        "transform", "transform_points_backward", grad.device, width=grad.shape[1], H=1, rows=sets,
-        images=len(grad) // max(sets, 1), matrix=matrix, matrix_stride=_stride(matrix), grad_out=grad, grad_points=out,
-    )  # fmt: skip
-    return out
-
-
-def _backward_fake(grad, matrix, sets: int):
-    return grad.new_empty((sets, grad.shape[1], 3))
-
-
-def _stride(tensor: torch.Tensor) -> int:
-    """Floats from one image's part to the next: none where one serves all."""
-    return tensor[0].numel() if tensor.ndim == 3 and len(tensor) > 1 else 0
-
-
-_forward_operator = operator(
-    "transform(Tensor matrix, Tensor points) -> Tensor", _forward, _forward_fake
-)
-_backward_operator = operator(
-    "transform_backward(Tensor grad, Tensor matrix, int sets) -> Tensor", _backward, _backward_fake
-)

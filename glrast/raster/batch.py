@@ -7,7 +7,6 @@ reads the buffers. `defines` are those of its shader; kind "id" or "full" is the
 
 from __future__ import annotations
 
-import weakref
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -70,10 +69,10 @@ class Indexed:
         pos = buffer(context, "pos", self.pos.numel() * 4)
         indices = buffer(context, "indices", self.indices.numel() * 4)
         context.sharing.write(pos, self.pos)
-        held, tensor = context.sharing.uploaded
-        if held is not indices or tensor() is not self.indices:
+        uploaded = context.sharing.uploaded
+        if uploaded.found(self.indices) is not indices:
             context.sharing.write(indices, self.indices, again=False)
-            context.sharing.uploaded = indices, weakref.ref(self.indices)
+            uploaded.remember(self.indices, indices)
         return pos, indices
 
     def draws(self, chunk: slice) -> Draws:

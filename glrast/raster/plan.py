@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from ..core.per_tensor import unchanged
 from ..core.rast import stride_of
 from ..gl.context import DeviceContext
 from ..launch import launch
@@ -62,34 +61,13 @@ def _safe(
     """
     V, images = pos.shape[-2], pos.shape[0] if pos.ndim == 3 else 1
     if context.limits.culls_non_finite:
-        found = context.objects.get(("checked",))
-        if found is None or not found.serves(tri, V):
-            found = context.objects[("checked",)] = _Checked(tri, V, _prepare(pos, tri, 1, False))
-        return found.indices, 0
+        return context.checked.of(tri, lambda: _prepare(pos, tri, 1, False), V), 0
     sets = 1
     if images > 1:
         lowest, highest = torch.aminmax(pos.reshape(-1))  # NaN and infinity show in them
         if not bool(torch.isfinite(lowest) & torch.isfinite(highest)):
             sets = images
     return _prepare(pos, tri, sets, sets == images), np.arange(images) if sets > 1 else 0
-
-
-class _Checked:
-    """The index set of one tri and number of vertices; it holds on to tri's memory, so that no other can take its
-    address, also where `tri.data = other` lets go of it."""
-
-    def __init__(self, tri: torch.Tensor, V: int, indices: torch.Tensor):
-        self.memory, self.state, self.indices = tri.detach(), _state(tri, V), indices
-
-    def serves(self, tri: torch.Tensor, V: int) -> bool:
-        return self.state is not None and _state(tri, V) == self.state
-
-    def release(self) -> None: ...
-
-
-def _state(tri: torch.Tensor, V: int) -> tuple[object, ...] | None:
-    """Tells this tri from others and from what it was; None where PyTorch does not count changes in place."""
-    return None if tri.is_inference() else (V, *unchanged(tri))
 
 
 def _prepare(pos: torch.Tensor, tri: torch.Tensor, sets: int, check_finite: bool) -> torch.Tensor:

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any
+
 import torch
+from torch import Tensor
 
 from ..core import check
+from ..ops.function import call, forward, once_differentiable
+from ..ops.operator import operator
 from ..ops.rasterize import CULLED
-from .pairs import blended, inner_boundaries
+from .inner import inner_boundaries
+from .pairs import Blended, Kernels, PairOperation, Pairs, PairsBackward, gradients
 from .topology import Topology, topology
 
 DISCONTINUITIES = ("silhouettes", "all")
@@ -73,9 +80,9 @@ def antialias(
     check.choice("antialias", "discontinuities", discontinuities, DISCONTINUITIES)
     boost = check.number("antialias", "pos_gradient_boost", pos_gradient_boost)
     opposite = topology(given, tri, topology_hash).across(cull)
-    arguments = color, rast, pos, tri, opposite, boost
-    out = blended(*arguments)
-    return out if discontinuities == "silhouettes" else out + inner_boundaries(*arguments)
+    given = Antialias(color, rast, pos, tri, opposite)
+    out = call(_Antialias, given, boost)
+    return out if discontinuities == "silhouettes" else out + inner_boundaries(given, boost)
 
 
 def _refuse_images(color: torch.Tensor, rast: torch.Tensor) -> None:
@@ -92,3 +99,35 @@ def _refuse_images(color: torch.Tensor, rast: torch.Tensor) -> None:
     N, H, W = found[:3]
     hint = f"with N={N}, H={H}, W={W} (from color [N,H,W,C], which is {check.show(color)})"
     check.shape("antialias", "rast", rast, "[N,H,W,4]", False, hint)
+
+
+@dataclass
+class Antialias(Pairs):
+    kernels = Kernels("antialias", inner=False)
+
+
+@dataclass
+class AntialiasBackward(PairsBackward):
+    kernels = Antialias.kernels
+
+
+blend = operator("antialias", Antialias)
+_backward = operator("antialias_backward", AntialiasBackward)
+
+
+class _Antialias(PairOperation):
+    glrast = function = "antialias"
+    call = Antialias
+
+    @staticmethod
+    def forward(ctx: Any, *inputs: Any) -> Any:
+        return forward(_Antialias, Antialias, 1, ctx, inputs)
+
+    @staticmethod
+    def compute(given: Antialias, boost: float) -> Blended:
+        return blend(given)
+
+    @staticmethod
+    @once_differentiable("antialias")
+    def backward(ctx: Any, grad_out: Tensor) -> tuple[Tensor | None, ...]:
+        return gradients(_backward, AntialiasBackward, ctx, grad_out)

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import sys
-from functools import wraps
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
 import torch
+from torch import Tensor
 
 from ..core import check
-from ..launch import launch_scatter
-from ..ops.function import call, once_differentiable
-from ..ops.operator import operator
-from ..ops.rasterize import CULLED
-from ..ops.rasterize import _ranges as checked_ranges
+from ..ops.function import Operation, call, forward, once_differentiable
+from ..ops.rasterize import CULLED, Ranges, checked_ranges
 from ..ops.saved import save, saved
-from .exact.boundaries import find_runs
-from .exact.parts import parts_of
-from .exact.screen import draw, each, stride_of
+from .exact.operators import Find, FindBackward, Found, find, find_backward
 
 DISCONTINUITIES = ("near", "all")
 
@@ -37,7 +31,7 @@ def fragments(
     pos: torch.Tensor,
     tri: torch.Tensor,
     discontinuities: str = "near",
-    ranges=None,
+    ranges: Ranges | None = None,
     cull: str = "none",
 ) -> Fragments:
     """What the pixels show that boundaries cross: which triangles, how much of the pixel, and at which point.
@@ -85,7 +79,7 @@ def fragments(
     check.not_swapped("fragments", pos, tri)
     pos = check.positions("fragments", pos, device=rast.device)
     tri = check.triangles("fragments", tri, device=rast.device)
-    N = rast.shape[0]
+    N, within = rast.shape[0], None
     if ranges is None:
         hint = f"with N={N} (from rast); [V,4] needs the ranges that rasterize was given"
         fits = pos.ndim == 3 and pos.shape[0] in (1, N) and pos.shape[2] == 4
@@ -93,13 +87,14 @@ def fragments(
     else:
         fits = pos.ndim == 2 and pos.shape[1] == 4
         check.shape("fragments", "pos", pos, "[V,4] when ranges is given", fits)
-        ranges = _inside(checked_ranges("fragments", ranges), N, tri.shape[0])
+        within = _inside(checked_ranges("fragments", ranges), N, tri.shape[0])
     check.choice("fragments", "cull", cull, CULLED)
     check.choice("fragments", "discontinuities", discontinuities, DISCONTINUITIES)
     with torch.no_grad():
         shown = rast[..., 3] > 0
     near = discontinuities == "near"
-    at, db, weight, pixel = call(_Fragments, pos, rast.detach(), tri, ranges, cull, near)
+    given = Find(rast.detach(), pos, tri, within, cull, near)
+    at, db, weight, pixel = call(_Fragments, given)
     return Fragments(at, db, weight, pixel, shown)
 
 
@@ -109,160 +104,42 @@ def _inside(ranges: torch.Tensor, N: int, T: int) -> torch.Tensor:
     )
     first, count = ranges.unbind(1)
     fits = bool(((first >= 0) & (count >= 0) & (first + count <= T)).all())
-    check.value(
-        "fragments", "ranges", f"within the {T} triangles of tri", fits, str(ranges.tolist())
-    )
+    rows = cast(object, ranges.tolist())  # pyright: ignore[reportUnknownMemberType] no types
+    check.value("fragments", "ranges", f"within the {T} triangles of tri", fits, str(rows))
     return ranges
 
 
-class _Fragments(torch.autograd.Function):
-    function, results = "fragments", 4
+class _Fragments(Operation):
+    glrast = function = "fragments"
+    call, results = Find, 4
     one_after_another = True  # how many there are depends on what is drawn
 
     @staticmethod
-    def forward(ctx, *inputs):
-        outputs = _Fragments.compute(*inputs)
-        ctx.mark_non_differentiable(*_Fragments.keep(ctx, inputs, outputs))
-        return outputs[:4]
+    def forward(ctx: Any, *inputs: Any) -> Any:
+        return forward(_Fragments, Find, 4, ctx, inputs)
 
     @staticmethod
-    def compute(pos, rast, tri, ranges, cull, near):
-        return _forward_operator(rast, pos, tri, ranges, cull, near)
+    def compute(given: Find) -> Found:
+        return find(given)
 
     @staticmethod
-    def keep(ctx, inputs, outputs):
-        pos, rast, tri, *_ = inputs
-        save(ctx, *outputs[4:], pos=pos, tri=tri)
-        ctx.size = tuple(rast.shape[:3])
+    def keep(ctx: Any, given: Find, outputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        save(ctx, *outputs[4:], pos=given.pos, tri=given.tri)
+        ctx.size = list(given.rast.shape[:3])
         ctx.set_materialize_grads(False)
         return (outputs[3],)
 
     @staticmethod
     @once_differentiable("fragments")
-    def backward(ctx, grad_rast, grad_db, grad_weight, _=None):
+    def backward(
+        ctx: Any,
+        grad_rast: Tensor | None,
+        grad_db: Tensor | None,
+        grad_weight: Tensor | None,
+        _: Tensor | None = None,
+    ) -> tuple[Tensor | None, ...]:
         nothing = grad_rast is None and grad_db is None and grad_weight is None
-        if nothing or not ctx.needs_input_grad[0]:
-            return None, None, None, None, None, None
+        if nothing or not ctx.needs_input_grad[1]:
+            return ()
         grads = grad_rast, grad_db, grad_weight
-        grad = _backward_operator(*grads, list(ctx.size), *saved(ctx, "fragments"))
-        return grad, None, None, None, None, None
-
-
-# ---- forward ---------------------------------------------------------------------------------------------
-
-# What the backward pass needs, in this order: see Drawn, Runs and Parts.
-_STATE = (
-    "welded", "images", "planes", "edges", "info", "run_edge", "run_ends", "run_parts", "triangles", "numbers",
-    "image", "points", "weights",
-)  # fmt: skip
-
-
-def _forward(rast, pos, tri, ranges, cull, near):
-    N = rast.shape[0]
-    images = _images(N, tri.shape[0], ranges)
-    drawn = draw(pos, tri, images, tuple(rast.shape[:3]), cull)
-    runs = find_runs(drawn, rast, images, near)
-    parts = parts_of(drawn, runs)
-    F = len(parts.pixel)
-    at, db = (torch.empty((N, 1, F // max(N, 1), 4), device=pos.device) for _ in range(2))
-    each(
-        "fragments_place", F, pos.device, triangles=parts.triangles, numbers=parts.numbers, points=parts.points,
-        planes=drawn.planes, rast=at, rast_db=db,
-    )  # fmt: skip
-    welded = tri.new_empty(0) if drawn.welded is tri else drawn.welded
-    state = vars(parts) | dict(
-        welded=welded, images=drawn.images, planes=drawn.planes, edges=runs.edges, info=runs.info,
-        run_edge=runs.edge, run_ends=runs.ends,
-    )  # fmt: skip
-    return at, db, parts.weights.float(), parts.pixel, *(state[name] for name in _STATE)
-
-
-def _images(N: int, T: int, ranges) -> torch.Tensor:
-    """int64 [N,3]: first triangle, number of triangles, place of the first among all images'."""
-    if ranges is None:
-        return torch.tensor([[0, T, n * T] for n in range(N)], dtype=torch.int64).reshape(N, 3)
-    count = ranges[:, 1]
-    return torch.stack([ranges[:, 0], count, count.cumsum(0) - count], 1)
-
-
-def _forward_fake(rast, pos, tri, ranges, cull, near):
-    context = torch.library.get_ctx()
-    N, T = rast.shape[0], tri.shape[0]
-    F, R, K, welded = (context.new_dynamic_size() for _ in range(4))
-    M = N * T if ranges is None else context.new_dynamic_size()
-
-    def made(*shape, dtype=torch.float64):
-        return rast.new_empty(shape, dtype=dtype)
-
-    whole, number = torch.int64, torch.int32
-    results = made(N, 1, F, 4, dtype=rast.dtype), made(N, 1, F, 4, dtype=rast.dtype)
-    results += made(N * F, dtype=rast.dtype), made(N * F, dtype=whole)
-    mesh = made(welded, dtype=number), made(N, 3, dtype=whole), made(M, 12)
-    runs = made(K, 10), made(K, 6, dtype=number), made(R, dtype=number), made(R, 2)
-    parts = [made(N * F, dtype=number) for _ in range(3)]
-    return *results, *mesh, *runs, made(R, 2, dtype=whole), *parts, made(N * F, 2), made(N * F)
-
-
-# ---- backward --------------------------------------------------------------------------------------------
-
-
-def _backward(grad_rast, grad_db, grad_weight, size, pos, tri, *state):
-    s = dict(zip(_STATE, state))
-    (N, H, W), device, F, R = size, pos.device, len(s["points"]), len(s["run_edge"])
-    motion = torch.empty((F, 2), dtype=torch.float64, device=device)
-    screen = dict(pos_stride=stride_of(pos, N), planes=s["planes"], columns=W, lines=H)
-    grad = _scatter(
-        "fragments_backward_points", F, pos, triangles=s["triangles"], numbers=s["numbers"], image=s["image"],
-        points=s["points"], weights=s["weights"], tri=tri, grad_rast=_contiguous(grad_rast),
-        grad_db=_contiguous(grad_db), motion=motion, **screen,
-    )  # fmt: skip
-    welded = s["welded"] if s["welded"].numel() else None
-    moved = _scatter(
-        "fragments_backward_runs", R, pos, edges=s["edges"], info=s["info"], run_edge=s["run_edge"],
-        run_ends=s["run_ends"], run_parts=s["run_parts"], points=s["points"],
-        grad_weight=_contiguous(grad_weight), motion=motion, tri=tri, welded=welded,
-        welded_stride=tri.numel() if s["welded"].ndim == 3 else 0, images=s["images"], M=len(s["planes"]), **screen,
-    )  # fmt: skip
-    return grad.add_(moved)
-
-
-_ROW = 32  # elements that lie in one row: the CPU shares out rows
-
-
-def _scatter(kernel: str, count: int, pos, **arguments) -> torch.Tensor:
-    rows = -(-count // _ROW)
-    return launch_scatter(
-        "fragments", kernel, tuple(pos.shape), 1, pos.device, width=_ROW, H=1, rows=rows, count=count, **arguments
-    )  # fmt: skip
-
-
-def _contiguous(grad):
-    return None if grad is None else grad.contiguous()
-
-
-def _untraced(function):
-    """`function`, which torch.compile, having broken the graph here, does not look into. Importing its part of PyTorch
-    takes seconds: where nobody has, nobody compiles."""
-    disabled = torch._disable_dynamo(function)  # pyright: ignore[reportPrivateImportUsage]
-
-    @wraps(function)
-    def called(*arguments):
-        return (disabled if "torch._dynamo" in sys.modules else function)(*arguments)
-
-    return called
-
-
-_forward_operator = operator(
-    "fragments(Tensor rast, Tensor pos, Tensor tri, Tensor? ranges, str cull, bool near) -> ("
-    + ", ".join(["Tensor"] * (4 + len(_STATE)))
-    + ")",
-    _untraced(_forward),
-    _forward_fake,
-)
-_backward_operator = operator(
-    "fragments_backward(Tensor? grad_rast, Tensor? grad_db, Tensor? grad_weight, int[] size, Tensor pos, Tensor tri, "
-    + ", ".join(f"Tensor {name}" for name in _STATE)
-    + ") -> Tensor",
-    _untraced(_backward),
-    lambda grad_rast, grad_db, grad_weight, size, pos, *rest: torch.empty_like(pos),
-)
+        return None, find_backward(FindBackward(*grads, ctx.size, *saved(ctx, "fragments")))

@@ -8,7 +8,7 @@ import torch
 
 from ..context import Context
 from ..core import check
-from ..ops.rasterize import rasterize
+from ..ops.rasterize import Ranges, Resolution, rasterize
 from .fragments import fragments
 from .resolve import resolve
 
@@ -17,11 +17,11 @@ def render(
     ctx: Context,
     pos: torch.Tensor,
     tri: torch.Tensor,
-    resolution,
+    resolution: Resolution,
     shade: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
     background: torch.Tensor | None = None,
     discontinuities: str = "near",
-    ranges=None,
+    ranges: Ranges | None = None,
     cull: str = "none",
 ) -> torch.Tensor:
     """The image [N,H,W,C] with exact edges, and with exact gradients from them: `rasterize`, `fragments`, `resolve`.
@@ -58,7 +58,9 @@ def render(
     return resolve(color, inner, frag, background)
 
 
-def _shaded(shade, rast: torch.Tensor, rast_db: torch.Tensor) -> torch.Tensor:
+def _shaded(
+    shade: Callable[..., object], rast: torch.Tensor, rast_db: torch.Tensor
+) -> torch.Tensor:
     color = check.tensor("render", "what shade returns", shade(rast, rast_db))
     fits = color.ndim == 4 and color.shape[:3] == rast.shape[:3]
     hint = f"for a rast of {check.show(rast)}"

@@ -30,7 +30,7 @@ def resolve(
     Raises:
         TypeError, ValueError: wrong types or shapes.
     """
-    if not isinstance(frag, Fragments):
+    if not isinstance(frag, Fragments):  # pyright: ignore[reportUnnecessaryIsInstance] callers have none
         raise TypeError(
             f"glrast.resolve: frag must be what fragments returns; got {type(frag).__name__}"
         )

@@ -96,7 +96,7 @@ _topologies: PerTensor[Topology] = PerTensor()
 def topology(given: torch.Tensor, tri: torch.Tensor, handle: Topology | None) -> Topology:
     if handle is None:
         return _remembered_topology(given, tri)
-    if not isinstance(handle, Topology):
+    if not isinstance(handle, Topology):  # pyright: ignore[reportUnnecessaryIsInstance] callers have none
         raise TypeError(
             wrong(
                 "antialias",
@@ -113,5 +113,9 @@ def topology(given: torch.Tensor, tri: torch.Tensor, handle: Topology | None) ->
 
 def _remembered_topology(given: torch.Tensor, tri: torch.Tensor) -> Topology:
     """Made once for a tri that stays as it is. The CPU compares where that is uncertain; a GPU would be waited for."""
-    same = (lambda known: torch.equal(known.tri, tri)) if tri.device.type == "cpu" else None
+
+    def is_same(known: Topology) -> bool:
+        return torch.equal(known.tri, tri)
+
+    same = is_same if tri.device.type == "cpu" else None
     return _topologies.of(given, lambda: Topology(tri), still=same)

@@ -1,4 +1,4 @@
-"""glrast/clip/camera.py: points through matrices, and the Camera that holds them."""
+"""glrast/camera/camera.py: points through matrices, and the Camera that holds them."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""glrast/clip/cube_map.py: the directions of a cube map's texels are those at which texture finds them."""
+"""glrast/camera/cube_map.py: the directions of a cube map's texels are those at which texture finds them."""
 
 import pytest
 import torch

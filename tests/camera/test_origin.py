@@ -1,4 +1,4 @@
-"""Scenes far from the world's zero keep their precision: glrast/clip/origin.py, load_cameras(origin=...)."""
+"""Scenes far from the world's zero keep their precision: glrast/camera/origin.py, load_cameras(origin=...)."""
 
 import json
 import math

@@ -1,4 +1,4 @@
-"""glrast/clip/planes.py: planes from the mesh that a camera sees, and what cameras alone can tell."""
+"""glrast/camera/planes.py: planes from the mesh that a camera sees, and what cameras alone can tell."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""glrast/clip/pose.py: world-to-camera matrices."""
+"""glrast/camera/pose.py: world-to-camera matrices."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""glrast/clip/projection.py: where points of camera space land."""
+"""glrast/camera/projection.py: where points of camera space land."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""glrast/clip/transforms.py: NeRF-synthetic and nerfstudio camera files."""
+"""glrast/camera/transforms.py: NeRF-synthetic and nerfstudio camera files."""
 
 import json
 import math
@@ -85,7 +85,7 @@ def test_a_frame_overrides_the_file(folder):
     assert float(first[0, 2]) == 0 and float(second[0, 2]) == pytest.approx(1 - 20 / 33, rel=EPS)
 
 
-def test_masks_are_found_beside_the_images(folder):
+def test_the_mask_of_a_frame_is_its_mask_path(folder):
     path = edit(write(folder, fl_x=40.0), 2, mask_path="r_0.png")
     frames = load_cameras(path)
     assert frames[0].mask is None and frames[2].mask == folder / "r_0.png"

@@ -6,8 +6,7 @@ import torch
 
 import glrast
 from tests import scenes
-from tests.ops.compare import close, encode, on, ranges_for, relative_error
-from tests.reference import rasterize as twin
+from tests.ops.compare import close, encode, on, random, ranges_for, relative_error
 from tests.scenes import ODD
 
 
@@ -112,10 +111,20 @@ def test_ids_above_two_to_the_24_are_floats_of_the_bits_0x4a800000_plus_id(devic
 
 
 def test_rast_is_an_ordinary_writable_tensor(context):
-    pos, tri, attr = on(context, scenes.one_triangle(1))
-    rast, _ = glrast.rasterize(context, pos, tri, ODD)
-    rast[..., 3:4] += 2.0 * (rast[..., 3:4] > 0)
-    assert rast[..., 3].long().max() - 1 == 2
+    pos, tri, attr = on(context, scenes.one_triangle(2))
+    rast, _ = glrast.rasterize(context, pos.requires_grad_(), tri, ODD)
+    assert rast.is_contiguous() and rast.dtype == torch.float32
+
+    def gradient(of):
+        return torch.autograd.grad(of[..., :2].square().sum(), pos, retain_graph=True)[0]
+
+    wanted = gradient(rast)
+    moved = rast + torch.tensor([0.0, 0.0, 0.0, 7.0], device=rast.device) * (rast[..., 3:] > 0)
+    assert set(glrast.triangle_id(moved).unique().tolist()) == {-1, 7}
+    assert torch.equal(wanted, gradient(moved))
+    rast[..., 3:4] += 2.0 * (rast[..., 3:4] > 0)  # in place, and with the gradient still to come
+    assert set(glrast.triangle_id(rast).unique().tolist()) == {-1, 2}
+    assert torch.equal(wanted, gradient(rast))
     longer = torch.cat([tri, tri, tri])
     assert glrast.interpolate(attr, rast.flip(1)[:, 2:9], longer)[0].any()
 
@@ -177,7 +186,14 @@ def test_without_output_db_there_is_none_and_derivatives_are_refused(context, de
         glrast.interpolate(attr, rast, tri, rast_db, "all")
 
 
-def test_at_equal_depth_the_lower_triangle_index_wins(context):
+def test_the_nearer_triangle_wins_and_at_equal_depth_the_lower_index(context):
+    corners = torch.tensor([[-1.0, -1.0], [3.0, -1.0], [-1.0, 3.0]]).repeat(2, 1)
+    z = torch.tensor([0.5, -0.5]).repeat_interleave(3)[:, None]
+    pos = torch.cat([corners, z, torch.ones_like(z)], 1)[None].to(context.device)
+    near, far = [3, 4, 5], [0, 1, 2]
+    for order, seen in (([far, near, near], 2), ([near, far, near], 1), ([far, far], 1)):
+        tri = torch.tensor(order, device=context.device)
+        assert (glrast.rasterize(context, pos, tri, ODD)[0][..., 3] == seen).all()
     pos, tri, _ = on(context, scenes.coincident())
     rast, _ = glrast.rasterize(context, pos, tri, ODD, ranges=[[0, 3]])
     assert set(rast[..., 3].unique().tolist()) == {0.0, 1.0}
@@ -193,17 +209,33 @@ def test_empty_meshes_and_no_images_give_empty_images(context, scene):
 
 
 def test_gradient_goes_to_x_y_w_from_u_v_and_from_rast_db_by_the_formulas(context):
-    pos, tri, _ = scenes.one_triangle(1)
-    moving = pos.to(context.device).requires_grad_()
-    rast, rast_db = glrast.rasterize(context, moving, tri.to(context.device), ODD)
-    ids = glrast.triangle_id(rast).long().cpu()
-    g = torch.randn(1, *ODD, 4, generator=torch.Generator().manual_seed(0))
-    for outputs, g_uv, g_db in ((rast, g, None), (rast_db, torch.zeros_like(g), g)):
-        (found,) = torch.autograd.grad(outputs, moving, g.to(rast), retain_graph=True)
-        wanted = twin.closed_form_backward(
-            pos, tri, ids, ODD, g_uv.double(), None if g_db is None else g_db.double()
-        )
-        assert relative_error(found, wanted) < 1e-5 and not found[..., 2].any()
+    pos, tri, _ = on(context, scenes.one_triangle(1))
+    drawn = glrast.rasterize(context, pos.requires_grad_(), tri, ODD)
+    seen = drawn[0][0, ..., 3] > 0
+    exact = pos.detach()[0].double().requires_grad_()
+    for output, wanted in zip(drawn, barycentrics_by_the_formulas(exact, ODD), strict=True):
+        output, wanted = output[0, ..., : wanted.shape[-1]][seen], wanted[seen]
+        y = random(*wanted.shape).to(wanted)
+        (found,) = torch.autograd.grad((output * y).sum(), pos, retain_graph=True)
+        (truth,) = torch.autograd.grad((wanted * y).sum(), exact, retain_graph=True)
+        assert relative_error(found[0], truth) < 1e-5 and not found[..., 2].any()
+
+
+def barycentrics_by_the_formulas(corners, resolution):
+    """([H,W,2] u, v; [H,W,4] their derivatives by pixels) of the plane of a triangle, corners [3,4] in clip space.
+
+    A centre (fx, fy) of the screen is seen along b = (fx, fy, 1) M^-1, M the rows (X, Y, W): u = b_0 / sum b.
+    """
+    inverse = torch.linalg.inv(corners[:, [0, 1, 3]])
+    y, x = (((torch.arange(s) + 0.5) * 2 / s - 1).to(corners) for s in resolution)
+    b = x[None, :, None] * inverse[0] + y[:, None, None] * inverse[1] + inverse[2]
+    total = b.sum(-1, keepdim=True)
+    uv = b[..., :2] / total
+    height, width = resolution
+    by_x, by_y = (
+        (row[:2] - uv * row.sum()) / total * 2 / size for row, size in zip(inverse, (width, height))
+    )
+    return uv, torch.stack([by_x, by_y], -1).flatten(-2)
 
 
 def test_channels_2_and_3_carry_no_gradient(context):

@@ -25,7 +25,7 @@ def mesh(device):
     return [t.to(device) for t in scenes.closed_mesh(1)]
 
 
-def test_contexts_at_module_level_and_one_per_frame(mesh, device):
+def test_a_context_at_module_level_draws_what_one_per_frame_draws(mesh, device):
     pos_clip, faces, vtx_col = mesh
     kept, _ = dr.rasterize(glctx, pos_clip, faces, [64, 64])
     for _ in range(3):
@@ -33,7 +33,7 @@ def test_contexts_at_module_level_and_one_per_frame(mesh, device):
         assert torch.equal(fresh, kept)
 
 
-def test_keyword_names(mesh, device):
+def test_every_argument_may_be_given_by_name(mesh, device):
     pos_clip, faces, vtx_col = mesh
     rast_out, rast_out_db = dr.rasterize(
         glctx, pos=pos_clip, tri=faces, resolution=[64, 64], ranges=None, grad_db=True
@@ -61,7 +61,7 @@ def test_keyword_names(mesh, device):
     assert color.shape == (1, 64, 64, 3) and color.isfinite().all()
 
 
-def test_uv_space_baking(mesh, device):
+def test_a_mesh_is_baked_by_drawing_its_uv(mesh, device):
     uv = torch.tensor([[0.1, 0.1], [0.9, 0.1], [0.9, 0.9], [0.1, 0.9]], device=device)
     uv_faces = torch.tensor([[0, 1, 2], [0, 2, 3]], dtype=torch.int32, device=device)
     v_pos = torch.rand(4, 3, device=device)
@@ -75,14 +75,14 @@ def test_uv_space_baking(mesh, device):
     assert 0.55 < mask.float().mean() < 0.7 and gb_pos[mask.expand_as(gb_pos)].min() > 0
 
 
-def test_two_dimensional_attributes_on_an_instanced_rast(mesh):
+def test_two_dimensional_attributes_serve_all_images_of_an_instanced_rast(mesh):
     pos_clip, faces, vtx_col = mesh
     rast, _ = dr.rasterize(glctx, torch.cat([pos_clip, pos_clip * 0.9]), faces, [32, 32])
     color, _ = dr.interpolate(vtx_col, rast, faces)
     assert color.shape == (2, 32, 32, 3)
 
 
-def test_a_list_of_mips_with_a_bias_and_a_cube_map_without_uv_da(device):
+def test_a_cube_map_reads_a_list_of_mips_by_a_bias_without_uv_da(device):
     base = torch.rand(1, 6, 16, 16, 3, device=device, requires_grad=True)
     specular = [
         base,
@@ -109,14 +109,14 @@ def test_a_list_of_mips_with_a_bias_and_a_cube_map_without_uv_da(device):
 
 
 @pytest.mark.parametrize("mode", ["nearest", "linear"])
-def test_uv_da_given_in_nearest_or_linear_mode(device, mode):
+def test_uv_da_given_in_nearest_or_linear_mode_changes_nothing(device, mode):
     tex, uv = torch.rand(1, 8, 8, 3, device=device), torch.rand(1, 5, 7, 2, device=device)
     uv_da = torch.rand(1, 5, 7, 4, device=device)
     with_da = dr.texture(tex, uv, uv_da, filter_mode=mode)
     assert torch.equal(with_da, dr.texture(tex, uv, filter_mode=mode))
 
 
-def test_a_one_layer_depth_peeler(mesh):
+def test_a_depth_peeler_of_one_layer_gives_what_rasterize_gives(mesh):
     pos_clip, faces, vtx_col = mesh
     num_layers, layers = 1, []
     with dr.DepthPeeler(glctx, pos_clip, faces, [64, 64]) as peeler:
@@ -126,7 +126,7 @@ def test_a_one_layer_depth_peeler(mesh):
     assert torch.equal(layers[0][0], dr.rasterize(glctx, pos_clip, faces, [64, 64])[0])
 
 
-def test_chunked_rasterization_merged_by_depth(mesh):
+def test_chunks_merged_by_depth_are_the_whole_picture(mesh):
     pos_clip, faces, _ = mesh
     n, rast = 17, None
     for i in range(0, len(faces), n):
@@ -143,7 +143,7 @@ def test_chunked_rasterization_merged_by_depth(mesh):
     assert torch.equal(rast, dr.rasterize(glctx, pos_clip, faces, [64, 64])[0])
 
 
-def test_rast_flipped_vertically_before_interpolate(mesh):
+def test_a_rast_flipped_vertically_gives_the_flipped_picture(mesh):
     pos_clip, faces, vtx_col = mesh
     rast, _ = dr.rasterize(glctx, pos_clip, faces, [40, 64])
     rast_flipped = torch.flip(rast, dims=[1])
@@ -151,13 +151,13 @@ def test_rast_flipped_vertically_before_interpolate(mesh):
     assert torch.equal(color, dr.interpolate(vtx_col, rast, faces)[0].flip(1))
 
 
-def test_resolution_as_a_numpy_array(mesh):
+def test_resolution_may_be_a_numpy_array(mesh):
     pos_clip, faces, _ = mesh
     resolution = np.array([30, 50]) * 2
     assert dr.rasterize(glctx, pos_clip, faces, resolution=resolution)[0].shape == (1, 60, 100, 4)
 
 
-def test_non_contiguous_inputs_and_int64_faces(mesh, device):
+def test_inputs_may_be_non_contiguous_and_faces_int64(mesh, device):
     pos_clip, faces, vtx_col = mesh
     rast, _ = dr.rasterize(
         glctx, pos_clip.mT.contiguous().mT, faces.long().T.contiguous().T, [33, 17]
@@ -176,7 +176,7 @@ def test_non_contiguous_inputs_and_int64_faces(mesh, device):
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
-def test_half_precision_under_autocast(mesh, device, dtype):
+def test_half_precision_is_converted_under_autocast(mesh, device, dtype):
     pos_clip, faces, vtx_col = mesh
     linear = torch.nn.Linear(3, 3).to(device)
     with torch.autocast(device.type, dtype=dtype):
@@ -200,7 +200,7 @@ def test_half_precision_without_autocast_is_a_type_error_with_the_remedy(mesh):
         dr.interpolate(vtx_col.half(), rast, faces)
 
 
-def test_batches_of_unequal_meshes_by_ranges_on_any_device(mesh, device):
+def test_unequal_meshes_are_drawn_as_a_batch_by_ranges_on_any_device(mesh, device):
     small, small_faces, _ = (t.to(device) for t in scenes.one_triangle(1))
     pos_clip, faces, _ = mesh
     packed = torch.cat([pos_clip[0], small[0]])
@@ -227,7 +227,7 @@ def test_antialias_broadcasts_one_set_of_positions(mesh):
 
 
 @pytest.mark.parametrize("N, V, T", [(0, 3, 1), (2, 0, 0), (2, 3, 0)])
-def test_empty_everything(device, N, V, T):
+def test_nothing_to_draw_gives_empty_images_and_no_gradient(device, N, V, T):
     pos_clip = torch.zeros(N, V, 4, device=device, requires_grad=True)
     faces = torch.zeros(T, 3, dtype=torch.int32, device=device)
     uv = torch.zeros(V, 2, device=device, requires_grad=True)

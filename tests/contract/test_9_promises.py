@@ -1,146 +1,34 @@
 """Promises of README.md, MIGRATING.md and docstrings about gradients, through every way by which a user asks for them.
 
-A promise is a sentence, a function of one tensor to a loss, and what its gradient must be. A way takes the function and
-the tensor and gives the gradient.
+A promise is a sentence, a function of one tensor to a loss, and what its gradient must be; the ways are in ways.py.
 """
 
-import copy
-import threading
+from typing import NamedTuple
 
 import pytest
 import torch
-from torch.utils.checkpoint import checkpoint
+from torch import Tensor
 
 import glrast
 from tests import scenes
+from tests.contract.ways import WAYS, by_backward
 from tests.ops.compare import on, random
 from tests.scenes import ODD
 
-# ---- ways --------------------------------------------------------------------------------------------------
-
-
-def by_backward(loss, at):
-    leaf = at.clone().requires_grad_()
-    loss(leaf).backward()
-    return leaf.grad
-
-
-def by_autograd_grad(loss, at):
-    leaf = at.clone().requires_grad_()
-    return torch.autograd.grad(loss(leaf), leaf, materialize_grads=True)[0]
-
-
-def with_another_input(loss, at):
-    leaf, other = at.clone().requires_grad_(), torch.ones((), requires_grad=True)
-    grads = torch.autograd.grad(
-        loss(leaf) + other.square(), [other, leaf], allow_unused=True, materialize_grads=True
-    )
-    assert grads[0] == 2
-    return grads[1]
-
-
-def by_a_hook(loss, at):
-    leaf, seen = at.clone().requires_grad_(), []
-    inner = leaf * 1
-    inner.register_hook(seen.append)
-    loss(inner).backward()
-    return seen[0]
-
-
-def by_create_graph(loss, at):
-    leaf = at.clone().requires_grad_()
-    return torch.autograd.grad(loss(leaf), leaf, create_graph=True, materialize_grads=True)[0]
-
-
-def by_torch_func(loss, at):
-    return torch.func.grad(loss)(at)
-
-
-def by_vjp(loss, at):
-    value, pull = torch.func.vjp(loss, at)
-    return pull(torch.ones_like(value))[0]
-
-
-def by_vmap(loss, at):
-    return torch.vmap(torch.func.grad(loss))(torch.stack([at, at]))[1]
-
-
-def batched(loss, at):
-    leaf = at.clone().requires_grad_()
-    out = torch.stack([loss(leaf)] * 2)
-    rows = torch.eye(2, device=out.device)
-    (grads,) = torch.autograd.grad(
-        out, leaf, rows, is_grads_batched=True, allow_unused=True, materialize_grads=True
-    )
-    return grads[1]
-
-
-def by_checkpoint(loss, at, reentrant=False):
-    leaf = at.clone().requires_grad_()
-    return torch.autograd.grad(
-        checkpoint(loss, leaf, use_reentrant=reentrant), leaf, materialize_grads=True
-    )[0]
-
-
-def by_checkpoint_reentrant(loss, at):
-    leaf = at.clone().requires_grad_()
-    checkpoint(loss, leaf, use_reentrant=True).backward()
-    return leaf.grad
-
-
-def in_a_module(loss, at):
-    module = torch.nn.Module()
-    module.at = torch.nn.Parameter(at.clone())
-    twin = copy.deepcopy(module)
-    loss(twin.at).backward()
-    assert module.at.grad is None
-    return twin.at.grad
-
-
-def under_autocast(loss, at):
-    leaf = at.clone().requires_grad_()
-    with torch.autocast(at.device.type, torch.bfloat16):
-        value = loss(leaf)
-    value.backward()
-    return leaf.grad
-
-
-def in_threads(loss, at):
-    found = {}
-    threads = [
-        threading.Thread(target=lambda i=i: found.update({i: by_backward(loss, at)}))
-        for i in range(3)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-    assert all(torch.equal(found[0], g) for g in found.values())
-    return found[2]
-
-
-def saved_elsewhere(loss, at):
-    with torch.autograd.graph.saved_tensors_hooks(lambda t: t.clone(), lambda t: t.clone()):
-        leaf = at.clone().requires_grad_()
-        value = loss(leaf)
-    return torch.autograd.grad(value, leaf, materialize_grads=True)[0]
-
-
-def compiled(loss, at):
-    torch._dynamo.reset()
-    try:
-        return by_autograd_grad(torch.compile(loss, backend="aot_eager"), at)
-    finally:
-        torch._dynamo.reset()
-
-
-WAYS = [
-    by_backward, by_autograd_grad, with_another_input, by_a_hook, by_create_graph, by_torch_func, by_vjp, by_vmap,
-    batched, by_checkpoint, by_checkpoint_reentrant, in_a_module, under_autocast, in_threads, saved_elsewhere,
-    pytest.param(compiled, marks=pytest.mark.slow),
-]  # fmt: skip
-
 # ---- promises ----------------------------------------------------------------------------------------------
+
+
+class Drawn(NamedTuple):
+    """A mesh on a device, and what every promise needs of it."""
+
+    context: glrast.Context
+    pos: Tensor
+    tri: Tensor
+    attr: Tensor
+    rast: Tensor
+    rast_db: Tensor
+    color: Tensor
+    y: Tensor  # an incoming gradient of the picture
 
 
 def promises(context):
@@ -148,17 +36,17 @@ def promises(context):
     pos, tri, attr = on(context, scenes.closed_mesh(1))
     rast, rast_db = glrast.rasterize(context, pos, tri, ODD)
     color, _ = glrast.interpolate(attr, rast, tri)
-    y, y4 = random(1, *ODD, 3).to(rast), random(1, *ODD, 4).to(rast)
-    tex = random(1, 8, 8, 3).to(rast)
+    d = Drawn(context, pos, tri, attr, rast, rast_db, color, random(1, *ODD, 3).to(rast))
+    parts = (of_rasterize, of_interpolate, of_texture, of_antialias, of_transform_points)
+    return {sentence: promise for part in parts for sentence, promise in part(d).items()}
+
+
+def of_rasterize(d: Drawn):
+    pos, y4 = d.pos, random(1, *ODD, 4).to(d.rast)
 
     def draw(pos, **more):
-        return glrast.rasterize(context, pos, tri, ODD, **more)
+        return glrast.rasterize(d.context, pos, d.tri, ODD, **more)
 
-    def blend(pos, boost=1.0):
-        return (glrast.antialias(color, rast, pos, tri, pos_gradient_boost=boost) * y).sum()
-
-    base = by_backward(blend, pos)
-    outside = torch.full((1, *ODD, 2), 1.7).to(rast)
     return {
         "rasterize: pos gets x, y, w from u, v; z gets 0": (
             lambda p: (draw(p)[0] * y4)[..., :2].sum(),
@@ -185,6 +73,12 @@ def promises(context):
             pos,
             lambda g: not g.any(),
         ),
+    }  # fmt: skip
+
+
+def of_interpolate(d: Drawn):
+    tri, attr, rast, rast_db, y = d.tri, d.attr, d.rast, d.rast_db, d.y
+    return {
         "interpolate: attr (summed over images where broadcast)": (
             lambda a: glrast.interpolate(a, rast.expand(2, -1, -1, -1), tri)[0].sum(),
             attr,
@@ -200,6 +94,13 @@ def promises(context):
             rast_db,
             lambda g: g.any(),
         ),
+    }  # fmt: skip
+
+
+def of_texture(d: Drawn):
+    color, y, tex = d.color, d.y, random(1, 8, 8, 3).to(d.rast)
+    outside = torch.full((1, *ODD, 2), 1.7).to(d.rast)
+    return {
         "texture: where 'clamp' holds uv the gradient is exactly 0": (
             lambda uv: (glrast.texture(tex, uv, boundary_mode="clamp") * y).sum(),
             outside,
@@ -215,6 +116,17 @@ def promises(context):
             tex,
             lambda g: torch.allclose(g.sum(), torch.tensor(3.0 * ODD[0] * ODD[1]).to(g), rtol=1e-4),
         ),
+    }  # fmt: skip
+
+
+def of_antialias(d: Drawn):
+    pos, tri, rast, color, y = d.pos, d.tri, d.rast, d.color, d.y
+
+    def blend(pos, boost=1.0):
+        return (glrast.antialias(color, rast, pos, tri, pos_gradient_boost=boost) * y).sum()
+
+    base = by_backward(blend, pos)
+    return {
         "antialias: pos x, y, w from visibility, z gets 0": (
             blend,
             pos,
@@ -235,6 +147,12 @@ def promises(context):
             color,
             lambda g: torch.allclose(g.sum(), y.sum(), atol=1e-3),
         ),
+    }  # fmt: skip
+
+
+def of_transform_points(d: Drawn):
+    pos, rast = d.pos, d.rast
+    return {
         "transform_points: gradients to both arguments": (
             lambda m: glrast.clip.transform_points(m, pos[0, :, :3]).sum(),
             torch.eye(4).to(rast),

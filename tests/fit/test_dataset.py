@@ -93,13 +93,6 @@ def test_malformed_json_is_named_with_the_place(tmp_path: Path):
         load_dataset(tmp_path, 512)
 
 
-def test_a_missing_picture_is_named(tmp_path: Path):
-    write_dataset(tmp_path, sphere_views(3))
-    (tmp_path / "train" / "r_1.png").unlink()
-    with pytest.raises(FileNotFoundError, match=r"^glrast.*r_1"):
-        load_dataset(tmp_path, 512)
-
-
 def test_a_damaged_picture_is_named(tmp_path: Path):
     write_dataset(tmp_path, sphere_views(3))
     path = tmp_path / "train" / "r_2.png"

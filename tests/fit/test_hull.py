@@ -73,16 +73,14 @@ def test_behind_a_camera_that_sees_the_whole_object_there_is_nothing():
     assert front > 0 > behind
 
 
-def test_a_single_view_is_refused():
-    with pytest.raises(ValueError, match=r"needs at least 2 views .* found 1 \(view_0\)"):
-        hull_of(sphere_views(1))
-
-
 def test_cameras_that_look_away_are_named():
     views = sphere_views(6)
     turned = torch.diag(torch.tensor([1.0, -1.0, -1.0, 1.0])).double()  # OpenCV's axes
     views.world_to_camera[:] = turned @ views.world_to_camera
-    with pytest.raises(ValueError, match=r"behind the camera of view_0, view_1, view_2 and 3 more"):
+    message = (
+        r"behind the camera of view_0, view_1, view_2 and 3 more.*negate the second and the third"
+    )
+    with pytest.raises(ValueError, match=message):
         hull_of(views)
 
 

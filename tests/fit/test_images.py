@@ -47,13 +47,6 @@ def test_a_cutout_serves_as_a_mask_by_its_alpha(tmp_path: Path):
     assert torch.equal(read_image(image, whole), read_image(whole))
 
 
-def test_sixteen_bits_and_grey_with_alpha_are_read(tmp_path: Path):
-    grey = np.stack([np.full((3, 4), 65535), np.full((3, 4), 32768)], axis=-1).astype(np.uint16)
-    path = save(tmp_path / "a.png", grey[..., 0])
-    mask = save(tmp_path / "m.png", grey[..., 1])
-    assert read_image(path, mask)[0, 0].tolist() == [128, 128, 128, 128]
-
-
 def test_a_missing_picture_is_named(tmp_path: Path):
     with pytest.raises(
         FileNotFoundError, match=r"^glrast fit: the image .*a\.png is missing.*file_path"

@@ -69,11 +69,14 @@ def test_a_colour_that_stands_for_nothing_is_an_alpha(tmp_path):
     assert np.array_equal(found[..., 3], ALPHA) and found[0, 20].tolist() == [77, 77, 77, 255]
 
 
-def test_grey_with_alpha_and_sixteen_bits(tmp_path):
+def test_grey_with_alpha_and_sixteen_bits_are_read(tmp_path):
     grey = Image.merge("LA", [Image.new("L", (W, H), 90), Image.fromarray(ALPHA)])
     assert seen(save(tmp_path / "a.png", grey))[0, 20].tolist() == [90, 90, 90, 255]
     deep = save(tmp_path / "b.png", np.full((H, W), 90 * 257, np.uint16))
     assert seen(deep, save(tmp_path / "m.png", ALPHA))[0, 20].tolist() == [90, 90, 90, 255]
+    half = save(tmp_path / "h.png", np.full((H, W), 32768, np.uint16))
+    white = save(tmp_path / "w.png", np.full((H, W), 65535, np.uint16))
+    assert seen(white, half)[0, 20].tolist() == [128, 128, 128, 128]
 
 
 def test_a_phones_jpeg_with_a_preview_is_one_picture(tmp_path):

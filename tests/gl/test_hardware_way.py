@@ -55,7 +55,7 @@ def test_a_poisoned_image_of_a_batch_takes_one_index_set_and_spoils_no_other(
     wanted, _ = glrast.rasterize(context, pos, tri, ODD)
     as_on_a_gpu()
     assert torch.equal(glrast.rasterize(context, pos, tri, ODD)[0], wanted)
-    assert gl.objects[("checked",)].indices.shape[0] == 1
+    assert gl.checked.found(tri, pos.shape[-2]).shape[0] == 1
 
 
 def test_writing_the_depth_changes_nothing(context, gl, monkeypatch):

@@ -107,7 +107,7 @@ def test_changed_triangles_are_written_and_changed_positions_show(context, gl, s
         # host memory may not write what CUDA has mapped
         with gl.current():
             keep.to_opengl()
-        gl.sharing.uploaded = (None, lambda: None)
+        gl.sharing.uploaded.forget()
         assert torch.equal(shared, draw(context, scene=(moved, triangles, color)))
         gl.sharing = keep
 

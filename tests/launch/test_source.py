@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from glrast.launch import cpu, source
+from glrast.launch import cpu, launch, source
 
 STEMS = sorted(source.stems())
 STUB = """
@@ -129,10 +129,68 @@ def test_tensors_become_addresses_and_none_a_null_pointer():
     )
 
 
+# ---- what is given is what the kernel declares -------------------------------------------------------------
+
+
+def transform_members():
+    """Right arguments of a kernel, and their struct."""
+    points, matrix, out = torch.rand(5, 3), torch.eye(4), torch.empty(1, 5, 4)
+    given = dict(
+        width=5, H=1, rows=1, matrix=matrix, matrix_stride=0, points=points, points_stride=0, out=out
+    )  # fmt: skip
+    return source.kernels("transform")["transform_points"], given
+
+
+SAID = r"glrast: transform_points \(kernels/transform.cu\): "
+
+
+def test_right_arguments_are_packed():
+    layout, given = transform_members()
+    assert len(layout.pack(given, source.CPU)) == layout.format.size
+    assert layout.pack({**given, "points": None}, source.CPU)  # a null pointer
+
+
 def test_a_missing_or_unknown_argument_is_an_error():
-    arguments = source._arguments("    int width;\n    int64 rows;")
-    with pytest.raises(KeyError, match="rows"):
-        arguments.pack(dict(width=1))
+    layout, given = transform_members()
+    less = {name: value for name, value in given.items() if name != "rows"}
+    with pytest.raises(TypeError, match=SAID + "its argument struct misses 'rows'; it has"):
+        layout.pack(less, source.CPU)
+    with pytest.raises(TypeError, match=SAID + "its argument struct does not know 'lines'; it has"):
+        layout.pack({**given, "lines": 1}, source.CPU)
+    with pytest.raises(TypeError, match="misses 'rows' and does not know 'lines'"):
+        layout.pack({**less, "lines": 1}, source.CPU)
+
+
+@pytest.mark.parametrize(
+    "name, wrong, said",
+    [
+        ("points", torch.rand(5, 3).double(), "of torch.float32; got torch.float64"),
+        ("points", torch.ones(5, 3, dtype=torch.int32), "of torch.float32; got torch.int32"),
+        ("points", torch.rand(3, 5).T, r"contiguous; got strides \[1, 5\] for \[5, 3\]"),
+        ("matrix", 3, "a tensor or None; got 3"),
+        ("out", torch.empty(1, 5, 4, device="meta"), "a tensor with memory; got a Tensor without"),
+        ("rows", 1.5, "a number of int64; got 1.5"),
+        ("rows", None, "a number of int64; got None"),
+        ("H", "1", "a number of int32; got '1'"),
+    ],
+)
+def test_what_a_kernel_would_misread_is_refused_by_kernel_and_member(name, wrong, said):
+    layout, given = transform_members()
+    with pytest.raises(RuntimeError, match=f"{SAID}'{name}' must be {said}"):
+        layout.pack({**given, name: wrong}, source.CPU)
+
+
+def test_a_tensor_on_another_device_is_refused():
+    layout, given = transform_members()
+    with pytest.raises(RuntimeError, match=SAID + "'matrix' must be on cuda:1; got cpu"):
+        layout.pack(given, 1)
+
+
+def test_the_launch_itself_refuses_what_a_kernel_would_misread():
+    _, given = transform_members()
+    given["points"] = given["points"].double()
+    with pytest.raises(RuntimeError, match=SAID + "'points' must be of torch.float32"):
+        launch("transform", "transform_points", torch.device("cpu"), **given)
 
 
 @pytest.mark.parametrize("stem", STEMS)

@@ -150,7 +150,7 @@ _ROWS = [
     (
         "uv of faces' corners (texcoord)",
         "read",
-        faces.test_uv_of_corners_and_a_picture_for_each_face,
+        faces.test_corners_have_uv_and_each_face_its_picture,
     ),
     (
         "uv of faces' corners (texcoord)",
@@ -166,7 +166,7 @@ _ROWS = [
     (
         "several TextureFile by texnumber",
         "read",
-        faces.test_uv_of_corners_and_a_picture_for_each_face,
+        faces.test_corners_have_uv_and_each_face_its_picture,
     ),
     (
         "several TextureFile by texnumber",

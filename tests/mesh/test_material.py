@@ -1,4 +1,4 @@
-"""glrast/clip/material.py, and how a Mesh carries its materials."""
+"""glrast/mesh/material.py, and how a Mesh carries its materials."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""glrast/clip/mesh.py: the Mesh, and files of all formats, written and read again."""
+"""glrast/mesh/mesh.py: the Mesh, and files of all formats, written and read again."""
 
 import os
 from dataclasses import replace

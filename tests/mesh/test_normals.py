@@ -1,4 +1,4 @@
-"""glrast/clip/normals.py"""
+"""glrast/mesh/normals.py"""
 
 import math
 

@@ -109,7 +109,7 @@ def test_a_wrong_line_is_named_with_its_number(tmp_path, line, message):
         load(tmp_path, SQUARE + line + "\n")
 
 
-def test_short_vertices_and_empty_files(tmp_path):
+def test_short_vertices_are_named_and_empty_files_are_empty(tmp_path):
     with pytest.raises(ValueError, match=r"v and vn must have three numbers or more"):
         load(tmp_path, "v 1 2\n")
     with pytest.raises(

@@ -201,7 +201,7 @@ def test_colours_of_vertices_stand_beside_a_picture(tmp_path):
     assert texels(mesh) == [[1, 0, 0]] and mesh.color is not None and bool((mesh.color == 1).all())
 
 
-def test_many_materials_on_many_faces(tmp_path):
+def test_many_materials_keep_to_their_many_faces(tmp_path):
     mtl = "".join(f"newmtl m{i}\nKd {i / 50} 0 0\n" for i in range(51))
     faces = "".join(f"usemtl m{i * 7 % 51}\n" + BARE for i in range(300))
     red = torch.tensor(srgb_factors(load(tmp_path, mtl, faces)))[:, 0]

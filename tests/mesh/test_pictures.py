@@ -1,4 +1,4 @@
-"""glrast.mesh.files.pictures.py"""
+"""glrast/mesh/files/pictures.py"""
 
 import struct
 import tracemalloc

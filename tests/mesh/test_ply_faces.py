@@ -171,7 +171,7 @@ def corner_uv(body, comments="comment TextureFile a.png\n", number=", int texnum
     return ply(f"vertex 4: {XYZ}; face {faces}: {properties}", POINTS + body, comments=comments)
 
 
-def test_uv_of_corners_and_a_picture_for_each_face(tmp_path):
+def test_corners_have_uv_and_each_face_its_picture(tmp_path):
     picture(tmp_path / "a.png", RED)
     picture(tmp_path / "sub" / "b  c.png", BLUE)
     comments = "comment TextureFile  a.png \ncomment TextureFile sub/b  c.png\n"

@@ -1,4 +1,4 @@
-"""glrast/clip/remesh.py and its two helpers, remesh_edges.py and remesh_surface.py."""
+"""glrast/mesh/remesh.py and its two helpers, remesh_edges.py and remesh_surface.py."""
 
 import functools
 

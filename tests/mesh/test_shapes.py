@@ -1,4 +1,4 @@
-"""glrast/clip/shapes.py: counts, sizes and orientation of the simple meshes."""
+"""glrast/mesh/shapes.py: counts, sizes and orientation of the simple meshes."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""glrast/clip/subdivide.py"""
+"""glrast/mesh/subdivide.py"""
 
 import math
 

@@ -1,4 +1,4 @@
-"""glrast/clip/topology.py"""
+"""glrast/mesh/topology.py"""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""glrast/clip/weld.py"""
+"""glrast/mesh/weld.py"""
 
 import pytest
 import torch

@@ -393,7 +393,7 @@ def test_grad_db_false_and_output_db_false_cut_what_they_cut_in_rasterize(device
 # ---- what is refused -------------------------------------------------------------------------------------
 
 
-def test_one_peeler_at_a_time_and_no_rasterize_meanwhile(context, device):
+def test_one_peeler_works_at_a_time_and_no_rasterize_meanwhile(context, device):
     pos, tri, _ = on(context, shells(1))
     with glrast.DepthPeeler(context, pos, tri, ODD) as peeler:
         peeler.rasterize_next_layer()

@@ -7,6 +7,9 @@ import torch
 import glrast
 from tests import scenes
 from tests.ops.compare import (
+    Band,
+    Limits,
+    check_gradient,
     close,
     draw,
     encode,
@@ -21,10 +24,11 @@ from tests.scenes import ODD, SCENES
 
 # float32 carries 6e-8; a sum of six products of order 1 and a division leave a few units of that.
 ROUNDING = 2e-6
-# Kernel and twin differ by the rounding of a float32 sum over at most 561 pixels; measured 9e-7.
-GRADIENT = 1e-5
+# Kernel and twin differ by the rounding of a float32 sum over at most 561 pixels: measured 1e-6, 4e-13, 9e-7.
+GRADIENT = Limits(l2=1e-5, cosine=4e-12, bias=4e-6)
 # A central difference of float32 values with a step of 1e-3: rounding 6e-8/1e-3 per pixel, averaged over pixels.
-DIFFERENCE = 2e-3
+# Measured 3e-4, 5e-8, 6e-5. Pixels that the step may uncover have no derivative: measured 7 % of those covered.
+DIFFERENCE = Limits(l2=1e-3, cosine=4e-7, bias=3e-4, share=0.1)
 
 
 # ---- analytic answers ------------------------------------------------------------------------------------
@@ -102,22 +106,6 @@ def test_no_face_is_culled_unless_asked_for(context):
         assert (rast[..., 3] == 1).all()
 
 
-def test_the_nearer_triangle_wins_and_at_equal_depth_the_lower_index(context):
-    pos = clip([[-1, -1, z, 1] for z in (0.5, -0.5)], context)
-    pos = torch.cat([p + clip([[0, 0, 0, 0], [4, 0, 0, 0], [0, 4, 0, 0]], context) for p in pos])[
-        None
-    ]
-    near, far = [3, 4, 5], [0, 1, 2]
-    for order, seen in (([far, near, near], 2), ([near, far, near], 1), ([far, far], 1)):
-        rast, _ = glrast.rasterize(context, pos, indices(order, context), ODD)
-        assert (rast[..., 3] == seen).all()
-
-
-def test_coincident_triangles_show_the_lowest_index(context):
-    rast, _ = draw(context, scenes.coincident())
-    assert set(glrast.triangle_id(rast).unique().tolist()) == {-1, 0}
-
-
 def test_range_mode_equals_drawing_each_part_and_ids_count_in_the_whole_list(context):
     pos, tri, _ = on(context, scenes.overlapping_polygons())
     parts = [[0, 4], [4, 3], [5, 0], [0, len(tri)]]
@@ -133,21 +121,6 @@ def test_ranges_may_be_a_list_an_array_or_a_tensor(context):
     wanted, _ = glrast.rasterize(context, pos, tri, ODD, ranges=[[0, 4], [4, 3]])
     for ranges in (np.array([[0, 4], [4, 3]]), torch.tensor([[0, 4], [4, 3]], dtype=torch.int32)):
         assert torch.equal(wanted, glrast.rasterize(context, pos, tri, ODD, ranges=ranges)[0])
-
-
-def test_rast_is_an_ordinary_writable_tensor(context):
-    pos, tri, _ = on(context, scenes.one_triangle(2))
-    rast, _ = glrast.rasterize(context, pos.requires_grad_(), tri, ODD)
-    assert rast.is_contiguous() and rast.dtype == torch.float32
-    (wanted,) = torch.autograd.grad(rast[..., :2].square().sum(), pos, retain_graph=True)
-    moved = rast + torch.tensor([0.0, 0.0, 0.0, 7.0], device=rast.device) * (rast[..., 3:] > 0)
-    assert set(glrast.triangle_id(moved).unique().tolist()) == {-1, 7}
-    assert torch.equal(
-        wanted, torch.autograd.grad(moved[..., :2].square().sum(), pos, retain_graph=True)[0]
-    )
-    rast[..., 3:4] += 3  # in place, and with the gradient still to come
-    assert set(glrast.triangle_id(rast).unique().tolist()) == {2, 3}
-    assert torch.equal(wanted, torch.autograd.grad(rast[..., :2].square().sum(), pos)[0])
 
 
 # ---- watertightness --------------------------------------------------------------------------------------
@@ -212,13 +185,16 @@ def test_gradient_equals_central_differences_of_the_kernel(context, output):
 
     at = pos.clone().requires_grad_()
     (grad,) = torch.autograd.grad(loss(at), at)
-    step = 1e-3
+    step, wanted = 1e-3, torch.zeros(pos.shape, dtype=torch.float64)
     for vertex in range(3):
         for axis in (0, 1, 3):
             move = torch.zeros_like(pos)
             move[0, vertex, axis] = step
-            difference = (loss(pos + move) - loss(pos - move)) / (2 * step)
-            assert abs(difference - grad[0, vertex, axis]) < DIFFERENCE * grad.norm()
+            wanted[0, vertex, axis] = (loss(pos + move) - loss(pos - move)) / (2 * step)
+    covered = (glrast.rasterize(context, pos, tri, ODD)[0][..., 3] > 0).cpu()
+    aside = (covered & ~mask).sum().item() / covered.sum().item()  # they have no derivative
+    nothing = torch.zeros_like(wanted)
+    check_gradient(grad, wanted, DIFFERENCE, Band(nothing, nothing, aside))
     assert not grad[..., 2].any()
 
 
@@ -271,7 +247,8 @@ def test_a_thin_triangle_and_a_tiny_far_one_keep_their_gradient(context):
         (grad,) = torch.autograd.grad((rast, rast_db), pos, (weight, weight))
         ids, weight = glrast.triangle_id(rast).long().cpu(), weight.cpu().double()
         wanted = twin.closed_form_backward(pos.cpu(), tri.cpu(), ids, (64, 64), weight, weight)
-        assert (ids == 0).sum() > 20 and relative_error(grad, wanted) < GRADIENT
+        assert (ids == 0).sum() > 20
+        check_gradient(grad, wanted, GRADIENT)
 
 
 # ---- the float64 twin ------------------------------------------------------------------------------------
@@ -287,7 +264,7 @@ def test_image_equals_the_twin(context, name):
     assert torch.equal(ids[sure], twin.visible_ids(pos, tri, ODD, ranges)[sure])
     wanted, wanted_db = twin.resolve(pos, tri, ids, ODD)
     close(rast, wanted, ROUNDING)
-    assert relative_error(rast_db, wanted_db) < GRADIENT
+    assert relative_error(rast_db, wanted_db) < GRADIENT.l2
 
 
 @pytest.mark.parametrize("name", SCENES)
@@ -307,7 +284,7 @@ def test_gradient_equals_the_twin(context, name):
             pos, tri, ids, ODD, *(x if x is None else x.double() for x in gradients)
         )
         assert grad.isfinite().all()
-        assert relative_error(grad, wanted) < GRADIENT
+        check_gradient(grad, wanted, GRADIENT)
 
 
 def test_long_runs_of_pixels_of_one_triangle_lose_no_digits(context):
@@ -320,7 +297,7 @@ def test_long_runs_of_pixels_of_one_triangle_lose_no_digits(context):
     grad_rast, grad_db = random(*rast.shape) + 1, random(*rast.shape, seed=1) + 1
     (grad,) = torch.autograd.grad((rast, rast_db), moving, (grad_rast.to(rast), grad_db.to(rast)))
     wanted = twin.closed_form_backward(pos, tri, ids, size, grad_rast.double(), grad_db.double())
-    assert relative_error(grad, wanted) < GRADIENT
+    check_gradient(grad, wanted, GRADIENT)
 
 
 def test_both_programs_agree(device, gl):

@@ -6,12 +6,12 @@ import pytest
 import torch
 
 import glrast
-from tests.ops.compare import close, random, relative_error
+from tests.ops.compare import Limits, check_gradient, close, random
 from tests.reference import texture as twin
 
 ODD = (33, 17)
 ROUNDING = 4e-6  # as in test_texture.py, with a division by the longest coordinate
-GRADIENT = 5e-6
+GRADIENT = Limits(l2=5e-6, cosine=1e-12, bias=2e-6)
 FILTERS = ("nearest", "linear", "linear-mipmap-nearest", "linear-mipmap-linear")
 
 # Midpoints of the 12 edges, the 8 corners.
@@ -95,7 +95,7 @@ def test_image_and_gradients_equal_the_twin(device, filter, S, B):
         if w is None or not w.any():
             assert f is None or not f.any()
         else:
-            assert relative_error(f, w) < GRADIENT
+            check_gradient(f, w, GRADIENT)
 
 
 def test_the_slopes_of_face_coordinates_equal_differences_of_directions(device):
@@ -134,7 +134,7 @@ def test_levels_of_a_cube_map_are_built_by_face_and_listed_with_their_own_gradie
     close(built, listed, ROUNDING)
     wanted = torch.autograd.grad(listed, [tex, *mips], weight)
     assert all(g.any() for g in wanted)
-    assert relative_error(torch.autograd.grad(built, tex, weight)[0], wanted[0]) < GRADIENT
+    check_gradient(torch.autograd.grad(built, tex, weight)[0], wanted[0], GRADIENT)
 
 
 @pytest.mark.parametrize(

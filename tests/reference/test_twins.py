@@ -229,7 +229,7 @@ def test_rasterize_backward_in_closed_form_is_autograd(name, with_db):
     assert not expected[..., 2].any() and not found[..., 2].any()
 
 
-def test_rasterize_gradient_to_positions_FD():
+def test_the_gradient_of_rasterize_to_positions_is_the_difference_FD():
     pos, tri, _ = scenes.one_triangle()
     ids = ra.visible_ids(pos, tri, (4, 3))
     assert (ids >= 0).sum() > 2
@@ -352,7 +352,7 @@ def test_the_cut_pixel_gets_the_covered_part_of_the_colour(at, along, side):
 
 @pytest.mark.parametrize("vertical", [True, False])
 @pytest.mark.parametrize("scene", ["background", "object"])
-def test_gradient_of_an_edge_is_its_length_times_the_colour_step(vertical, scene):
+def test_the_twins_gradient_of_an_edge_is_its_length_times_the_colour_step(vertical, scene):
     if scene == "object":
         pos, tri, attr = scenes.edge_before_object(8.3, vertical=vertical)
         step = (attr[0] - attr[4]).sum()
@@ -414,7 +414,7 @@ def test_an_edge_is_a_silhouette_where_the_surface_does_not_go_on(apex, silhouet
         assert (pairs.edge.sort(1).values == torch.tensor([1, 2])).all(1).any() == silhouette
 
 
-def test_opposite_vertices_of_a_quad_and_of_an_edge_with_three_triangles():
+def test_opposite_vertices_are_known_of_a_quad_and_of_an_edge_with_three_triangles():
     quad = torch.tensor([[0, 1, 2], [0, 2, 3]])
     assert aa.opposite_vertices(quad).tolist() == [[-1, 3, -1], [-1, -1, 1]]
     fan = torch.tensor([[1, 1, 0], [0, 1, 2], [1, 0, 3], [0, 1, 4]])  # the first has no edges
@@ -614,9 +614,7 @@ def relative_error(scene, resolution, samples, step_pix, vertices=None, axes=(0,
 
 @pytest.mark.parametrize("vertical", [True, False])
 @pytest.mark.parametrize("against", ["background", "object"])
-def test_silhouette_gradient_against_finite_differences_of_the_supersampled_image(
-    against, vertical
-):
+def test_the_silhouette_gradient_is_the_difference_of_the_supersampled_image_FD(against, vertical):
     if against == "object":
         scene = scenes.edge_before_object(8.4, vertical=vertical)
     else:

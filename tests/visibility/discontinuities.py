@@ -10,7 +10,7 @@ from torch import Tensor
 
 import glrast
 from tests import scenes
-from tests.ops.compare import relative_error
+from tests.ops.compare import Difference, difference
 from tests.reference.visibility import clipped
 
 SIZE = (64, 64)
@@ -190,6 +190,6 @@ def entries_of(kind: Kind, most: int | None = None) -> list[tuple[int, int]]:
     return every if most is None else every[:: -(-len(every) // most)]
 
 
-def error(found: Tensor, exact: Tensor, entries) -> float:
-    """Relative error of a gradient shaped like pos in those entries."""
-    return relative_error(found[tuple(torch.tensor(entries).T)], exact)
+def error(found: Tensor, exact: Tensor, entries) -> Difference:
+    """How far a gradient shaped like pos is from the exact one in those entries."""
+    return difference(found[tuple(torch.tensor(entries).T)], exact)

@@ -7,22 +7,33 @@ import glrast
 from tests import scenes
 from tests.ops.compare import (
     SHAPES_OF_POS,
+    Limits,
+    check_difference,
     close,
     draw,
     on,
     random,
-    relative_error,
     three_images,
     torch_threads,
 )
 from tests.reference.rasterize import rasterize
-from tests.reference.visibility import antialias as twin
-from tests.reference.visibility.inner import fragile_inner_pixels, inner_change
-from tests.scenes import ODD
+from tests.reference.visibility.inner import inner_change
 from tests.visibility import discontinuities as kinds
+from tests.visibility.against_twin import check_against_twin
 
 ROUNDING = 1e-4  # x_c of an intersection carries the rounding of depths
-GRADIENT = 1e-4
+# Measured 4e-6, 2e-12, 4e-6: x_c of a crease seen from afar. The band as in test_antialias.py.
+GRADIENT = Limits(l2=4e-5, cosine=2e-11, bias=2e-5, share=0.1, band=2e-6)
+
+# Depths of flat polygons tie on every diagonal; a degenerate neighbour is seen edge-on along a whole side.
+SHARE = {
+    "shared_edge": 0.25,
+    "edge_before_object": 0.6,
+    "overlapping_polygons": 0.35,
+    "degenerate": 0.6,
+}
+# Which of two triangles in one plane has the pixel in its corner: measured 0.03, all others below 4e-7.
+BAND = {"shared_edge": 0.05}
 
 # ---- edges known by hand ---------------------------------------------------------------------------------
 
@@ -109,19 +120,21 @@ def test_without_creases_and_intersections_the_image_is_the_contracts(context):
 
 # ---- derivatives of the exact image ----------------------------------------------------------------------
 
-# What a test may see at most, by the published method and with all discontinuities.
+BLIND = Limits(l2=1.01, cosine=1.05, bias=1.01)  # none of the gradient is seen
+# What a test may see at most, by the published method and with all discontinuities: about 1.5 times what was measured.
+# The bias is one of the methods: closed meshes get 9 % too little, slivers 70 %.
 LIMITS = {
-    "silhouette": (0.02, 0.02),
-    "occlusion": (0.03, 0.03),
-    "flat_crease": (1.01, 0.06),
-    "shaded_crease": (1.25, 0.02),
-    "smooth_crease": (0.002, 0.002),
-    "intersection": (1.01, 0.02),
-    "sliver": (0.75, 0.75),
-    "leaving": (0.02, 0.02),
-    "image_border": (1.01, 1.01),
-    "smooth_mesh": (0.2, 0.2),
-    "flat_mesh": (0.75, 0.2),
+    "silhouette": [Limits(0.02, 2e-4, 0.015)] * 2,
+    "occlusion": [Limits(0.03, 4e-4, 0.015)] * 2,
+    "flat_crease": [BLIND, Limits(0.06, 2e-3, 0.025)],
+    "shaded_crease": [Limits(1.25, 1.1, 1.05), Limits(0.02, 4e-5, 0.015)],
+    "smooth_crease": [Limits(0.002, 1e-6, 0.001)] * 2,
+    "intersection": [BLIND, Limits(0.02, 1e-5, 0.01)],
+    "sliver": [Limits(0.75, 0.06, 0.75)] * 2,
+    "leaving": [Limits(0.02, 2e-5, 0.012)] * 2,
+    "image_border": [BLIND, BLIND._replace(cosine=1.6)],
+    "smooth_mesh": [Limits(0.2, 4e-3, 0.11)] * 2,
+    "flat_mesh": [Limits(0.75, 0.4, 0.65), Limits(0.2, 4e-3, 0.11)],
 }
 
 
@@ -132,16 +145,16 @@ def test_each_kind_of_discontinuity_moves_as_far_as_measured(device, name, measu
     entries = kinds.entries_of(kind, most=42)
     exact = kinds.exact_gradient(kind, entries, weights)
     context = glrast.Context(device)
-    errors = {}
-    for d in ("silhouettes", "all"):
-        errors[d] = [
+    for d, limits in zip(("silhouettes", "all"), LIMITS[name], strict=True):
+        smooth, noise = (
             kinds.error(kinds.gradient(context, kind, d, weight), wanted, entries)
             for weight, wanted in zip(weights, exact)
-        ]
-    shown = ", ".join(f"{d} {smooth:.4f} / {noise:.3f}" for d, (smooth, noise) in errors.items())
-    measured(f"antialias against the exact image, smooth / noise, {name}: {shown}")
-    smooth = [errors[d][0] for d in ("silhouettes", "all")]
-    assert all(e < limit for e, limit in zip(smooth, LIMITS[name], strict=True))
+        )
+        measured(
+            f"antialias against the exact image, {name}, {d}: smooth {smooth.l2:.4f}, 1 - cosine "
+            f"{smooth.cosine:.1e}, bias {smooth.bias:+.4f}; noise {noise.l2:.3f}"
+        )
+        check_difference(smooth, limits)
 
 
 # ---- the float64 twin ------------------------------------------------------------------------------------
@@ -150,13 +163,17 @@ def test_each_kind_of_discontinuity_moves_as_far_as_measured(device, name, measu
 @pytest.mark.parametrize("name", [n for n in LIMITS if n not in ("sliver", "image_border")])
 def test_image_and_gradients_equal_the_twin(context, name):
     kind = kinds.KINDS[name]()
-    check_against_twin(context, kind.pos, kind.tri, (33, 65))
+    rast, _ = draw(context, (kind.pos, kind.tri), (33, 65))
+    compare(rast, kind.pos, kind.tri)
 
 
 @pytest.mark.parametrize("name", sorted(scenes.SCENES))
 def test_every_other_scene_equals_the_twin(context, name):
     pos, tri, _ = scenes.SCENES[name]()
-    check_against_twin(context, pos, tri, ODD)
+    limits = GRADIENT._replace(
+        share=SHARE.get(name, GRADIENT.share), band=BAND.get(name, GRADIENT.band)
+    )
+    compare(draw(context, (pos, tri))[0], pos, tri, limits)
 
 
 @pytest.mark.parametrize("shape", SHAPES_OF_POS)
@@ -240,29 +257,10 @@ def shade(context, kind, discontinuities="all"):
     return glrast.antialias(color, rast, pos, tri, discontinuities=discontinuities), pos
 
 
-def check_against_twin(context, pos, tri, resolution):
-    compare(draw(context, (pos, tri), resolution)[0], pos, tri)
-
-
-def compare(rast, pos, tri):
-    """Image and both gradients, pairs of pixels aside where float32 may rightly decide otherwise."""
+def compare(rast, pos, tri, limits=GRADIENT):
+    """A picture one half of which is flat by triangles, so that one known slope will do, against the twin."""
     color = random(*rast.shape[:3], 3).to(rast)
-    half = rast.shape[2] // 2  # one half flat by triangles, so that one known slope will do
+    half = rast.shape[2] // 2
     flat = torch.sin(rast[..., 3:] * torch.tensor([1.0, 2.0, 3.0], device=rast.device))
     color[:, :, :half] = 0.01 * color[:, :, :half] + flat[:, :, :half]
-    color.requires_grad_()
-    moving = pos.to(rast.device).requires_grad_()
-    out = glrast.antialias(color, rast, moving, tri.to(rast.device), discontinuities="all")
-    rast = rast.cpu()
-    sure = ~fragile_inner_pixels(color.cpu(), rast, pos, tri)[..., None]
-    y = random(*out.shape) * sure
-    flat = color.detach().cpu().double().requires_grad_()
-    still = pos.cpu().double().requires_grad_()
-    wanted = twin.antialias(flat, rast, still, tri, discontinuities="all")
-    close(out.cpu() * sure, wanted * sure, ROUNDING)
-    grads = torch.autograd.grad(out, (color, moving), y.to(out))
-    expected = torch.autograd.grad(
-        wanted, (flat, still), y.double(), allow_unused=True, materialize_grads=True
-    )
-    for grad, want in zip(grads, expected):
-        assert relative_error(grad, want) < GRADIENT or not want.any() and not grad.any()
+    check_against_twin(color, rast, pos, tri, ROUNDING, limits, discontinuities="all")

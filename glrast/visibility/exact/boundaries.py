@@ -10,10 +10,12 @@ from dataclasses import dataclass
 
 import torch
 
-from ...launch import launch
+from ...launch import Argument, launch
 from .edges import edges_of
 from .intersections import cut, lines_of, meeting, pierced
-from .screen import Drawn, Lists, each, in_pixels, places_of
+from .screen import Drawn, Lists, Pieces, each, in_pixels, places_of
+
+_Runs = tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]  # edge, pixel, ends, sides
 
 
 @dataclass
@@ -52,14 +54,15 @@ def find_runs(drawn: Drawn, rast: torch.Tensor, images: torch.Tensor, near: bool
         creases[:, 2] = torch.where(info[:, 2] & _OPEN != 0, 0, info[:, 2])
         pieces = _pieces(drawn, edges, creases, crossed, only_open=False)
         more, _ = _visible(drawn, edges, info, pieces, lists)
-        runs = tuple(torch.cat(pair) for pair in zip(runs, more))
+        edge, pixel, ends, sides = (torch.cat(pair) for pair in zip(runs, more))
+        runs = edge, pixel, ends, sides
     return _compact(drawn, edges, info, runs, lists)
 
 
 _OPEN = 8  # GLRAST_OPEN
 
 
-def _edges(drawn: Drawn, images) -> tuple[torch.Tensor, torch.Tensor]:
+def _edges(drawn: Drawn, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """The mesh's edges float64 [K,10] and what is known of them int32 [K,6]."""
     device, N = drawn.planes.device, drawn.size[0]
     topology = edges_of(drawn.welded, images)
@@ -73,11 +76,17 @@ def _edges(drawn: Drawn, images) -> tuple[torch.Tensor, torch.Tensor]:
     return edges, info
 
 
-def _pieces(drawn: Drawn, edges, info, crossed, only_open: bool):
+def _pieces(
+    drawn: Drawn,
+    edges: torch.Tensor,
+    info: torch.Tensor,
+    crossed: torch.Tensor | None,
+    only_open: bool,
+) -> Pieces:
     """Pieces of edges in pixels: edge int32 [P], pixel int64 [P], ends float64 [P,2]."""
     device, K = edges.device, len(edges)
     counts = torch.empty(K, dtype=torch.int32, device=device)
-    arguments = dict(
+    arguments: dict[str, Argument] = dict(
         edges=edges,
         info=info,
         crossed=crossed,
@@ -85,7 +94,9 @@ def _pieces(drawn: Drawn, edges, info, crossed, only_open: bool):
         counts=counts,
         **drawn.screen,
     )
-    nothing = dict(places=None, piece_edge=None, piece_pixel=None, piece_ends=None)
+    nothing: dict[str, Argument] = dict(
+        places=None, piece_edge=None, piece_pixel=None, piece_ends=None
+    )
     each("fragments_walk", K, device, **arguments, **nothing)
     places, P = places_of(counts)
     edge = torch.empty(P, dtype=torch.int32, device=device)
@@ -109,16 +120,16 @@ def _lists(drawn: Drawn, piece_pixel: torch.Tensor) -> Lists:
     crossed[pixels] = torch.arange(len(pixels), dtype=torch.int32, device=device)
     lines = torch.arange(N * H + 1, device=device) * W
     counts = torch.empty((N, most), dtype=torch.int32, device=device)
-    arguments = dict(
+    arguments: dict[str, Argument] = dict(
         width=most, H=1, rows=N, drawn=drawn.flags, pixels=pixels, lines_at=torch.searchsorted(pixels, lines),
         counts=counts, **drawn.placed, **drawn.screen,
     )  # fmt: skip
-    nothing = dict(places=None, entry_pixel=None, entry_triangle=None)
+    nothing: dict[str, Argument] = dict(places=None, entry_pixel=None, entry_triangle=None)
     launch("fragments", "fragments_touch", device, **arguments, **nothing)
     places, L = places_of(counts)
     pixel = torch.empty(L, dtype=torch.int32, device=device)
     triangle = torch.empty(L, dtype=torch.int32, device=device)
-    written = dict(places=places, entry_pixel=pixel, entry_triangle=triangle)
+    written: dict[str, Argument] = dict(places=places, entry_pixel=pixel, entry_triangle=triangle)
     if L:
         launch("fragments", "fragments_touch", device, **arguments, **written)
     pixel, order = torch.sort(pixel, stable=True)  # stable: triangles of a pixel in order
@@ -126,30 +137,38 @@ def _lists(drawn: Drawn, piece_pixel: torch.Tensor) -> Lists:
     return Lists(pixels, crossed, torch.searchsorted(pixel, numbers), triangle[order])
 
 
-def _visible(drawn: Drawn, edges, info, pieces, lists: Lists):
+def _visible(
+    drawn: Drawn, edges: torch.Tensor, info: torch.Tensor, pieces: Pieces, lists: Lists
+) -> tuple[_Runs, torch.Tensor]:
     """(runs of pieces: edge int32 [R], number of the pixel int32 [R], ends float64 [R,2], sides int32 [R,2]), and
     which pieces go through a triangle, int8 [P]."""
     device, P = edges.device, len(pieces[0])
     counts = torch.empty(P, dtype=torch.int32, device=device)
     crosses = torch.empty(P, dtype=torch.int8, device=device)
-    arguments = dict(
+    arguments: dict[str, Argument] = dict(
         counts=counts, crosses=crosses, **in_pixels(drawn, edges, info, pieces, lists),
         first_ends=torch.empty((P, 2), dtype=torch.float64, device=device),
         first_sides=torch.empty((P, 2), dtype=torch.int32, device=device),
     )  # fmt: skip
-    nothing = dict(places=None, run_edge=None, run_pixel=None, run_ends=None, run_sides=None)
+    nothing: dict[str, Argument] = dict(
+        places=None, run_edge=None, run_pixel=None, run_ends=None, run_sides=None
+    )
     each("fragments_runs", P, device, **arguments, **nothing)
     places, R = places_of(counts)
     run_edge, run_pixel = torch.empty((2, R), dtype=torch.int32, device=device)
     run_ends = torch.empty((R, 2), dtype=torch.float64, device=device)
     sides = torch.empty((R, 2), dtype=torch.int32, device=device)
-    written = dict(run_edge=run_edge, run_pixel=run_pixel, run_ends=run_ends, run_sides=sides)
+    written: dict[str, Argument] = dict(
+        run_edge=run_edge, run_pixel=run_pixel, run_ends=run_ends, run_sides=sides
+    )
     if R:
         each("fragments_runs", P, device, **arguments, places=places, **written)
     return (run_edge, run_pixel, run_ends, sides), crosses
 
 
-def _compact(drawn: Drawn, edges, info, runs, lists: Lists) -> Runs:
+def _compact(
+    drawn: Drawn, edges: torch.Tensor, info: torch.Tensor, runs: _Runs, lists: Lists
+) -> Runs:
     """Only the pixels and the edges that have a run."""
     edge, pixel, ends, sides = runs
     used, pixel = _used(pixel, len(lists.pixels))

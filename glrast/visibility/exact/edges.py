@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple, cast
 
 import torch
 
@@ -39,9 +40,10 @@ _MOST_REMEMBERED = 4
 
 
 def _find(tri: torch.Tensor, images: torch.Tensor) -> Edges:
-    rows = images.tolist() or [[0, 0, 0]]
+    rows = cast(list[list[int]], images.tolist() or [[0, 0, 0]])  # pyright: ignore[reportUnknownMemberType] no types
     shared = tri.ndim == 2 and len({tuple(row[:2]) for row in rows}) == 1
-    parts, firsts, counts = [], [0], []
+    parts: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = []
+    firsts, counts = [0], list[int]()
     for n, (first, count, *_) in enumerate(rows[:1] if shared else rows):
         image = tri if tri.ndim == 2 else tri[n]
         parts.append(_edges(image[first : first + count]))
@@ -68,7 +70,8 @@ def _edges(tri: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]
     start, end = corners[:, [1, 2, 0]].reshape(-1), corners[:, [2, 0, 1]].reshape(-1)
     key = (torch.minimum(start, end) << 32) + torch.maximum(start, end)
     key, order = torch.sort(key, stable=True)  # stable: triangles of an edge in order
-    key, counts = torch.unique_consecutive(key, return_counts=True)
+    unique = cast(Callable[..., Any], torch.unique_consecutive)  # pyright: ignore[reportUnknownMemberType] no types
+    key, counts = unique(key, return_counts=True)
     vertices = torch.stack([key >> 32, key & 0xFFFFFFFF], 1).to(torch.int32)
     return vertices, counts, (order // 3).to(torch.int32)
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import cast
+
 import torch
 
 from ...core.rast import triangle_id
-from ...launch import launch
-from .screen import Drawn, Lists, each, in_pixels, places_of
+from ...launch import Argument, launch
+from .screen import Drawn, Lists, Pieces, each, in_pixels, places_of
+
+_unique = cast(Callable[..., torch.Tensor], torch.unique)  # pyright: ignore[reportUnknownMemberType] no types
 
 
 def lines_of(drawn: Drawn, pairs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -28,20 +33,20 @@ def meeting(drawn: Drawn, rast: torch.Tensor) -> torch.Tensor:
         "fragments", "fragments_meet", rast.device, width=W, H=H, rows=N * H, rast=rast, drawn=drawn.flags, meets=meets,
         **drawn.placed,
     )  # fmt: skip
-    found = []
+    found: list[torch.Tensor] = []
     for bit, stride in ((1, 1), (2, W)):
         pixel = (meets & bit).reshape(-1).nonzero()[:, 0]
         n = pixel // (H * W)
         shift = (drawn.images[:, 2] - drawn.images[:, 0])[n]
         ids = [triangle_id(rast.view(-1, 4)[at]).long() + shift for at in (pixel, pixel + stride)]
         found.append(torch.stack([n, torch.minimum(*ids), torch.maximum(*ids)], 1))
-    return torch.unique(torch.cat(found), dim=0)
+    return _unique(torch.cat(found), dim=0)
 
 
 def cut(drawn: Drawn) -> torch.Tensor:
     """int64 [P,3]: image, triangle and M or M + 1 for those that the near or the far plane cuts."""
     M, places = len(drawn.planes), drawn.images[:, 2].contiguous()
-    found = []
+    found: list[torch.Tensor] = []
     for plane, bit in ((M, 2), (M + 1, 4)):
         t = (drawn.flags & bit).nonzero()[:, 0]
         n = torch.searchsorted(places + drawn.images[:, 1], t, right=True)
@@ -49,18 +54,28 @@ def cut(drawn: Drawn) -> torch.Tensor:
     return torch.cat(found)
 
 
-def pierced(drawn: Drawn, edges, info, pieces, lists: Lists, crosses, known) -> torch.Tensor:
+def pierced(
+    drawn: Drawn,
+    edges: torch.Tensor,
+    info: torch.Tensor,
+    pieces: Pieces,
+    lists: Lists,
+    crosses: torch.Tensor,
+    known: torch.Tensor,
+) -> torch.Tensor:
     """int64 [P,3]: pairs of triangles, not yet known, one of which a boundary of the other goes through."""
     some = crosses.nonzero()[:, 0]
     if not len(some):
         return known[:0]
     counts = torch.empty(len(some), dtype=torch.int32, device=edges.device)
-    arguments = dict(pieces=some, counts=counts, **in_pixels(drawn, edges, info, pieces, lists))
+    arguments: dict[str, Argument] = dict(
+        pieces=some, counts=counts, **in_pixels(drawn, edges, info, pieces, lists)
+    )
     each("fragments_pierce", len(some), edges.device, places=None, pairs=None, **arguments)
     places, P = places_of(counts)
     pairs = torch.empty((P, 3), dtype=torch.int64, device=edges.device)
     if P:
         each("fragments_pierce", len(some), edges.device, places=places, pairs=pairs, **arguments)
-    pairs = torch.unique(pairs, dim=0)
+    pairs = _unique(pairs, dim=0)
     key, old = (x[:, 1] * (len(drawn.planes) + 2) + x[:, 2] for x in (pairs, known))
     return pairs[~torch.isin(key, old)]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, cast
 
 import torch
 
@@ -40,7 +42,8 @@ def parts_of(drawn: Drawn, runs: Runs) -> Parts:
     key = torch.cat([number, pixel, pixel]) * (M + 1)
     key = key + torch.cat([runs.seen, runs.sides[:, 0], runs.sides[:, 1]]) + 1
     key, entries = torch.sort(key, stable=True)
-    part_key, part, counts = torch.unique_consecutive(key, return_inverse=True, return_counts=True)
+    unique = cast(Callable[..., Any], torch.unique_consecutive)  # pyright: ignore[reportUnknownMemberType] no types
+    part_key, part, counts = unique(key, return_inverse=True, return_counts=True)
     entries_at = torch.nn.functional.pad(counts.cumsum(0), (1, 0))
     part_pixel = part_key // (M + 1)
     parts_at = torch.searchsorted(part_pixel, torch.arange(U + 1, device=device))
@@ -56,7 +59,7 @@ def parts_of(drawn: Drawn, runs: Runs) -> Parts:
     image = at // (H * W)
     slot, F = _slots(image, N)
 
-    def spread(values, fill=0):
+    def spread(values: torch.Tensor, fill: int = 0) -> torch.Tensor:
         return values.new_full((F, *values.shape[1:]), fill).index_copy_(0, slot, values)
 
     middle = torch.stack([at % W, at // W % H], 1) + 0.5

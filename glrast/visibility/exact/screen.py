@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
-from ...launch import launch
+from ...launch import Argument, launch
 from .edges import welded
 
 _ROW = 256  # elements of a list that lie in one row of a launch
@@ -26,22 +26,28 @@ class Drawn:
     size: tuple[int, int, int]  # N, H, W
 
     @property
-    def mesh(self) -> dict:
+    def mesh(self) -> dict[str, Argument]:
         """What kernels that look at vertices take."""
         stride = self.tri.numel() if self.welded.ndim == 3 else 0
         return dict(tri=self.welded, tri_stride=stride, images=self.images, planes=self.planes)
 
     @property
-    def placed(self) -> dict:
+    def placed(self) -> dict[str, Argument]:
         pos_stride = stride_of(self.pos, self.size[0])
         return dict(pos=self.pos, pos_stride=pos_stride, **self.mesh)
 
     @property
-    def screen(self) -> dict:
+    def screen(self) -> dict[str, Argument]:
         return dict(lines=self.size[1], columns=self.size[2])
 
 
-def draw(pos, tri, images: torch.Tensor, size, cull: str) -> Drawn:
+def draw(
+    pos: torch.Tensor,
+    tri: torch.Tensor,
+    images: torch.Tensor,
+    size: tuple[int, int, int],
+    cull: str,
+) -> Drawn:
     """images int64 [N,3] on the CPU."""
     M, device = int(images[:, 1].sum()), pos.device
     most = int(images[:, 1].max()) if len(images) else 0
@@ -55,6 +61,10 @@ def draw(pos, tri, images: torch.Tensor, size, cull: str) -> Drawn:
     return drawn
 
 
+# Of edges in pixels: edge int32 [P], pixel int64 [P], ends float64 [P,2].
+Pieces = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
+
+
 @dataclass
 class Lists:
     """The triangles that touch each of some pixels."""
@@ -65,7 +75,9 @@ class Lists:
     triangles: torch.Tensor  # int32
 
 
-def in_pixels(drawn: Drawn, edges, info, pieces, lists: Lists) -> dict:
+def in_pixels(
+    drawn: Drawn, edges: torch.Tensor, info: torch.Tensor, pieces: Pieces, lists: Lists
+) -> dict[str, Argument]:
     edge, pixel, ends = pieces
     return dict(
         piece_edge=edge, piece_pixel=pixel, piece_ends=ends, edges=edges, info=info, crossed=lists.crossed,
@@ -73,7 +85,7 @@ def in_pixels(drawn: Drawn, edges, info, pieces, lists: Lists) -> dict:
     )  # fmt: skip
 
 
-def each(kernel: str, count: int, device: torch.device, **arguments) -> None:
+def each(kernel: str, count: int, device: torch.device, **arguments: Argument) -> None:
     """Run a kernel over the `count` elements of a list."""
     rows = -(-count // _ROW)
     launch("fragments", kernel, device, width=_ROW, H=1, rows=rows, count=count, **arguments)

@@ -79,7 +79,7 @@ def antialias(
         tri: [T,3].
         pos_gradient_boost: multiplies the gradient of pos and nothing else.
         cull: "none", or the faces that rast leaves out: "back" (corners clockwise in the image) or "front".
-        discontinuities: "silhouettes", or "all": with what reference/inner.py adds.
+        discontinuities: "silhouettes", or "all": with what reference/visibility/inner.py adds.
 
     Gradients: color, pos (x, y, w; z too by "all"). None to rast.
     """

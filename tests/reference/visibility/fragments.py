@@ -1,8 +1,8 @@
 """The float64 twin of glrast.fragments(discontinuities="all"): polygons are clipped, and autograd differentiates that.
 
-What a triangle shows of a pixel is a set of convex polygons (reference/clipped.py). Each corner of these is a rational
-function of the clip positions, so area and centre of gravity are too, and their derivatives come from nothing but the
-chain rule: there are no edges, no runs and no boundary integral here.
+What a triangle shows of a pixel is a set of convex polygons (reference/visibility/clipped.py). Each corner of these is
+a rational function of the clip positions, so area and centre of gravity are too, and their derivatives come from
+nothing but the chain rule: there are no edges, no runs and no boundary integral here.
 
     weight_f = area of what triangle f shows of the pixel       background: what is left of 1
     u, v     = b_0 / sum b, b_1 / sum b at its centre of gravity; b = (fx, fy, 1) M^-1, M the rows (X,Y,W) of a triangle

@@ -1,6 +1,7 @@
 """The float64 twin of antialias(discontinuities="all"): boundaries between two visible surfaces that are no silhouette.
 
-Pairs (p, q) as in reference/antialias.py, but of two triangles P and Q, and only those without a silhouette crossing.
+Pairs (p, q) as in reference/visibility/antialias.py, but of two triangles P and Q, and only those without a silhouette
+crossing.
 
     crease         P and Q share an edge and lie on its two sides. x_c: where the edge meets the line of the two centres
     intersection   they share none. With z/w = a fx + b fy + g on each, x_c is where the two are equal; P must be the
@@ -25,6 +26,8 @@ from .antialias import REACH, _per_image, _pixel_units, crossed_pairs, fragile_p
 # z/w must part by this much per pixel; below a hundred times as much float32 does not know x_c to 1e-3 pixels.
 LEAST_DEPTH_SLOPE = 1e-6
 SURE_DEPTH_SLOPE = 1e-4
+# Pixels between p and x_c from which on no rounding brings it back into reach.
+FAR = 4.0
 FLAT = 1 / 16
 
 
@@ -165,6 +168,9 @@ def _intersections(pos, p, triangles, vertical, height, width):
         [weights.abs().amin((0, 2)), lean, slope.abs() / SURE_DEPTH_SLOPE * 1e-3 * 1.01]
     )
     margin = torch.where(slope > 0, margin.amin(0), slope.abs() * 1e6)
+    # nearly parallel and far from each other: x_c is beyond any neighbour, whatever the rounding of the slope
+    apart = (gap * point).sum(1).abs() > FAR * slope.abs().clamp(min=SURE_DEPTH_SLOPE)
+    margin = torch.where(apart, 1.0, margin)
     return x_c, steep & (weights >= 0).all(-1).all(0), margin.detach()
 
 
