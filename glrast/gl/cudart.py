@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from ..launch import is_capturing
+
 _TEXTURE_2D_ARRAY = 0x8C1A
 _MOST_DEVICES = 64
 _LAYERED = 0x01  # cudaArrayLayered
@@ -166,6 +168,10 @@ class Runtime:
 
     def stream(self) -> int:
         return torch.cuda.current_stream(self.device).cuda_stream
+
+    def is_capturing(self) -> bool:
+        """Does the current stream record a CUDA graph?"""
+        return is_capturing(self.device)
 
     def record(self) -> Any:
         """An event after the current stream's work so far."""

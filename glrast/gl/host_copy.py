@@ -11,6 +11,7 @@ import moderngl
 import torch
 
 from ..core.per_tensor import PerTensor
+from ..launch import is_capturing
 
 _said: set[str] = set()
 
@@ -44,6 +45,10 @@ class HostCopy:
     def __init__(self, reason: str = ""):
         self.reason = reason  # why not shared
         self.uploaded = PerTensor[moderngl.Buffer](most=1)  # the index buffer that holds a tensor
+
+    def is_capturing(self, device: torch.device) -> bool:
+        """Does the current stream record a CUDA graph? OpenGL draws at once and cannot be part of one."""
+        return is_capturing(device)
 
     def write(self, buffer: moderngl.Buffer, tensor: torch.Tensor, again: bool = True) -> None:
         """Copy a contiguous tensor to the start of `buffer`. `again`: the next call will do the same."""

@@ -86,6 +86,9 @@ class Registered:
             None  # the stream of the last call, and an event after its work
         )
 
+    def is_capturing(self, device: torch.device) -> bool:
+        return self.runtime.is_capturing()
+
     def write(self, buffer: moderngl.Buffer, tensor: torch.Tensor, again: bool = True) -> None:
         try:
             if self.host is None:

@@ -24,8 +24,18 @@ def launch(stem: str, kernel: str, device: torch.device, **arguments: Argument) 
         cuda.run(stem, kernel, arguments, device)
 
 
+def is_capturing(device: torch.device) -> bool:
+    """Does the device's current stream record a CUDA graph? What is launched then runs later, any number of times."""
+    if device.type != "cuda":
+        return False
+    with torch.cuda.device(device):
+        return torch.cuda.is_current_stream_capturing()
+
+
 def constant(values: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> torch.Tensor:
     """A tensor of these numbers, kept for the next call; a GPU is not waited for."""
+    if is_capturing(device):
+        return _filled(values, dtype, device)
     return _constant(values, dtype, device, stream_number(device))
 
 
@@ -35,6 +45,17 @@ def _constant(
 ) -> torch.Tensor:  # per stream: no other may read it too early
     made = torch.tensor(values, dtype=dtype, device="cpu")
     return made.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else made
+
+
+def _filled(
+    values: tuple[int, ...], dtype: torch.dtype, device: torch.device
+) -> (
+    torch.Tensor
+):  # a graph's own, filled again at each replay, when host memory would hold something else
+    made = torch.empty(len(values), dtype=dtype, device=device)
+    for number, value in enumerate(values):
+        made[number].fill_(value)  # the value is an argument of the kernel
+    return made
 
 
 # A scatter kernel's partition on the CPU: at most so many pieces, each worth so many elements, and all spare

@@ -22,6 +22,11 @@ def drawn(
     context, device = by_handle(handle), pos.device
     N, T, V = images_of(pos, ranges), tri.shape[0], pos.shape[-2]
     function = "rasterize" if peeling is None else peeling.function
+    if context.sharing.is_capturing(device):
+        raise RuntimeError(
+            f"glrast.{function}: the call must be outside of a CUDA graph, which cannot hold what OpenGL draws; the "
+            f"current stream of {device} is being captured: call it before and capture what follows it"
+        )
     if ranges is not None:  # here, not before the operator: torch.compile does not see values
         _check_within(function, ranges, T)
     if N == 0 or T == 0 or V == 0:

@@ -58,6 +58,7 @@ class Fake:
     def __init__(self, gl, index=0, devices=(0,)):
         self.gl, self.index, self.devices = gl, index, list(devices)
         self.device = ELSEWHERE  # current in this thread
+        self.capturing = False  # a CUDA graph
         self.calls: list[str] = []
         self.fail: tuple[str, int] | None = None
         self.null: str | None = None  # this call succeeds and returns a null handle
@@ -77,6 +78,7 @@ class Fake:
 
         def call(*arguments):
             self.calls.append(name)
+            assert not self.capturing, f"{name} while a graph is captured"
             if name != "cudaSetDevice":
                 assert self.device == self.index, f"{name} on device {self.device}"
                 assert _library().eglGetCurrentContext() == self.gl.egl.handle, f"{name}: no OpenGL"
@@ -257,6 +259,9 @@ class FakeRuntime(cudart.Runtime):
 
     def stream(self):
         return self.current
+
+    def is_capturing(self):
+        return self.module.capturing
 
     def record(self):
         self.events.append(Event(self.current))

@@ -230,6 +230,26 @@ def test_a_context_that_is_closed_destroys_its_texture_objects_on_their_device(
     assert not runtime.module.textures
 
 
+@pytest.mark.parametrize("before", [False, True], ids=["at first", "later"])
+def test_a_graph_capture_is_refused_by_name_and_changes_nothing(
+    context, gl, scene, runtime, before
+):
+    pos, tri, _ = scene
+    peeler = glrast.DepthPeeler(context, pos, tri, ODD)
+    draw(context, scene=scene) if before else None
+    objects, calls = dict(gl.objects), len(runtime.module.calls)
+    runtime.module.capturing = True
+    with pytest.raises(
+        RuntimeError, match=r"^glrast.rasterize: .* outside of a CUDA graph.* captu"
+    ):
+        glrast.rasterize(context, pos, tri, ODD)
+    with peeler, pytest.raises(RuntimeError, match=r"^glrast.DepthPeeler\S*: .* outside of a CUDA"):
+        peeler.rasterize_next_layer()
+    runtime.module.capturing = False
+    assert len(runtime.module.calls) == calls and gl.objects == objects
+    assert draw(context, scene=scene).any() and gl.sharing.host is None
+
+
 # ---- failures --------------------------------------------------------------------------------------------
 
 STEPS = {
