@@ -79,10 +79,19 @@ def test_the_requirement_that_keeps_the_installed_one_is_printed(machine):
 def test_no_extra_contradicts_the_default_wheel_of_pytorch():
     """torch 2.14.1 asks for cuda-bindings of CUDA 13: when the tests asked for < 13, pip took a CPU build instead."""
     text = (SCRIPT.parent.parent / "pyproject.toml").read_text()
-    asked = re.findall(r'"cuda-bindings([^;"]*)[;"]', text)
-    assert len(asked) == 2
-    for versions in asked:
-        assert "<" not in versions and "==" not in versions and ">=12.9.4" in versions
+    (asked,) = re.findall(r'^  "cuda-bindings([^;"]*)[;"]', text, re.MULTILINE)  # of the tests
+    assert "<" not in asked and "==" not in asked and ">=12.9.4" in asked
+    assert 'cuda = ["glrast[cuda13]"]' in text
+
+
+@pytest.mark.parametrize("cuda", [12, 13])
+def test_the_extra_of_a_cuda_version_takes_nothing_of_another(cuda):
+    """cuda-bindings 13 brings CUDA's runtime 13, which a driver before 580 refuses: error 35."""
+    text = (SCRIPT.parent.parent / "pyproject.toml").read_text()
+    (asked,) = re.findall(rf"^cuda{cuda} = \[(.*?)\]", text, re.MULTILINE)
+    cupy, bindings = re.findall(r'"([^"]+)"', asked)
+    assert cupy == f"cupy-cuda{cuda}x>=14"
+    assert bindings.startswith(f"cuda-bindings>={cuda}.") and bindings.endswith(f",<{cuda + 1}")
 
 
 def test_without_a_driver_the_cpu_build_is_taken_and_the_line_says_so(machine, index):

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from .finding import Finding
-from .symptoms import CAPABILITIES
+from .symptoms import CAPABILITIES, OLDER_BINDINGS
 
 _VERSION_FILE = Path("/proc/driver/nvidia/version")
 _LIBRARY_FOLDERS = (
@@ -24,6 +24,8 @@ _LIBRARY_FOLDERS = (
 _VERSION = r"\d{3}\.\d[\d.]*"
 # Eight processes that drew on one H200 hung in ReadPixels.
 _MANY_PROCESSES = 8
+_DRIVER_OF_CUDA_13 = 580
+_GOOD_BINDINGS = "pip install 'cuda-bindings>=12.9.4,!=13.0.0,!=13.0.1,!=13.0.2'"
 
 
 def driver(version_file: Path = _VERSION_FILE) -> str | None:
@@ -112,16 +114,29 @@ def processes(has_nvidia: bool, proc: Path = Path("/proc")) -> list[Finding]:
     return [Finding("Machine", text, "note", remedy, {"processes": sorted(map(int, others))})]
 
 
-def bindings(version: str | None = None) -> list[Finding]:
-    """Versions of cuda-bindings that report success and hand out a null handle for graphics resources."""
+def bindings(version: str | None = None, loaded: str | None = None) -> list[Finding]:
+    """Versions of cuda-bindings that hand out null handles for graphics resources, or whose CUDA the driver refuses."""
     if version is None:
         try:
             version = metadata.version("cuda-bindings")
         except metadata.PackageNotFoundError:
             return []
-    numbers = tuple(int(n) for n in re.findall(r"\d+", version)[:3])
-    if not (numbers < (12, 9, 4) or (13, 0, 0) <= numbers < (13, 0, 3)):
+    numbers = _numbers(version)
+    if numbers < (12, 9, 4) or (13, 0, 0) <= numbers < (13, 0, 3):
+        text = f"cuda-bindings {version} gives null handles for OpenGL's resources"
+        return [Finding("Kernels", text, "note", _GOOD_BINDINGS)]
+    if loaded is None:
+        loaded = driver()
+    if loaded is None or not re.fullmatch(_VERSION, loaded) or numbers < (13,):
         return []
-    text = f"cuda-bindings {version} gives null handles for OpenGL's resources"
-    remedy = "pip install 'cuda-bindings>=12.9.4,!=13.0.0,!=13.0.1,!=13.0.2'"
-    return [Finding("Kernels", text, "note", remedy)]
+    if _numbers(loaded) >= (_DRIVER_OF_CUDA_13,):
+        return []
+    text = (
+        f"cuda-bindings {version} brings CUDA 13, which the NVIDIA driver {loaded} refuses "
+        "(cudaErrorInsufficientDriver, 35): images go through host memory"
+    )
+    return [Finding("Kernels", text, "note", OLDER_BINDINGS)]
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(n) for n in re.findall(r"\d+", version)[:3])

@@ -18,6 +18,11 @@ CONDA = (
 )
 CAPABILITIES = "start the container with -e NVIDIA_DRIVER_CAPABILITIES=graphics,compute,utility"
 GROUPS = "add the user to the groups video and render and log in again; container: pass --device /dev/dri"
+OLDER_BINDINGS = "cuda-bindings 13 needs driver 580: update the driver, or pip install 'cuda-bindings>=12.9.4,<13'"
+NVRTC = (
+    "pip install nvidia-cuda-nvrtc (CUDA 12: nvidia-cuda-nvrtc-cu12), which PyTorch's wheels bring and conda's and "
+    "system packages may not"
+)
 HOST_COPY = "let images go through host memory (correct, slower)"
 
 # pattern, cause, remedy
@@ -35,6 +40,9 @@ SYMPTOMS = (
     (r"cudaErrorOperatingSystem|(error|code|cuda\w*)\W{0,3}304\b",
      "CUDA cannot share OpenGL's memory here: WSL, or OpenGL is on another device",
      f"under WSL {HOST_COPY}; elsewhere see which EGL device the CUDA device is"),
+    (r"cudaErrorInsufficientDriver|(error|code|cuda\w*)\W{0,3}35\b",
+     "the NVIDIA driver is older than the CUDA that a package brings, or there is none", OLDER_BINDINGS),
+    (r"DynamicLibNotFound|libnvrtc", "CuPy finds no NVRTC, which compiles the kernels", NVRTC),
     (r"cudaErrorInvalidGraphicsContext|cudaErrorUnknown|(error|code|cuda\w*)\W{0,3}(219|999)\b",
      "the OpenGL context is not on the GPU that CUDA uses",
      f"check CUDA_VISIBLE_DEVICES and that OpenGL is not on software beside the GPU; {NVIDIA_JSON}"),

@@ -158,10 +158,15 @@ def _cupy() -> Any:
         missing = getattr(error, "name", None) == "cupy"
         what = "is not installed" if missing else f"does not import ({error.__cause__ or error})"
         raise RuntimeError(
-            f"glrast: CUDA tensors need CuPy, which {what}: pip install 'glrast[cuda]' "
-            "(with CUDA 13: pip install cupy-cuda13x 'cuda-bindings>=13.0.3')"
+            f"glrast: CUDA tensors need CuPy, which {what}: pip install 'glrast[{_extra()}]'"
         ) from error
     return cupy
+
+
+def _extra() -> str:
+    """That of the CUDA version that PyTorch was built for."""
+    version = torch.version.cuda
+    return f"cuda{version.split('.')[0]}" if version else "cuda"
 
 
 @cache
@@ -170,9 +175,11 @@ def _function(stem: str, kernel: str, device_index: int, option: str) -> Any:
         return _module(stem, device_index, option).get_function(kernel)
     except Exception as error:
         # by name: tests put an emulator in CuPy's place
-        if type(error).__name__ != "CompileException":
-            raise
-        raise RuntimeError(_explain(stem, str(error))) from None
+        if type(error).__name__ == "CompileException":
+            raise RuntimeError(_explain(stem, str(error))) from None
+        if type(error).__name__ == "DynamicLibNotFoundError" or "libnvrtc" in str(error):
+            raise RuntimeError(_without_nvrtc(error)) from error
+        raise
 
 
 @cache
@@ -180,6 +187,15 @@ def _module(stem: str, device_index: int, option: str) -> Any:
     """All kernels of a file, compiled once per device; CuPy keeps the result on disk, by the text with its includes."""
     options = (*OPTIONS, option) if option else OPTIONS
     return _cupy().RawModule(code=source.text(stem), options=options)
+
+
+def _without_nvrtc(error: Exception) -> str:
+    twelve = _extra() == "cuda12"
+    return (
+        "glrast: the kernels of CUDA tensors are compiled by NVRTC, which CuPy does not find "
+        f"({str(error).splitlines()[0] if str(error) else type(error).__name__}): "
+        f"pip install nvidia-cuda-nvrtc{'-cu12' if twelve else ''}"
+    )
 
 
 def _explain(stem: str, message: str) -> str:

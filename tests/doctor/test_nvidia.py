@@ -88,8 +88,22 @@ def test_many_processes_on_the_gpu_are_noted(tmp_path, others, noted):
     [("12.9.3", True), ("12.9.4", False), ("13.0.0", True), ("13.0.2", True), ("13.0.3", False), ("13.1.0", False)],
 )  # fmt: skip
 def test_cuda_bindings_that_give_null_handles_are_named(version, bad):
-    found = nvidia.bindings(version)
+    found = nvidia.bindings(version, "unknown")
     assert bool(found) == bad
     if bad:
         assert f"cuda-bindings {version} gives null handles" in only(found).text
         assert "pip install 'cuda-bindings>=12.9.4" in found[0].remedy
+
+
+@pytest.mark.parametrize(
+    "version, loaded, refused",
+    [("13.5.0", "575.57.08", True), ("13.0.3", "550.54", True), ("13.5.0", "580.65.06", False),
+     ("12.9.4", "535.129.03", False), ("13.5.0", "unknown", False)],
+)  # fmt: skip
+def test_a_driver_that_refuses_the_cuda_of_cuda_bindings_is_named(version, loaded, refused):
+    found = nvidia.bindings(version, loaded)
+    assert bool(found) == refused
+    if refused:
+        assert f"{version} brings CUDA 13" in only(found).text and "35" in found[0].text
+        assert f"driver {loaded} refuses" in found[0].text
+        assert "pip install 'cuda-bindings>=12.9.4,<13'" in found[0].remedy

@@ -320,6 +320,36 @@ def test_a_cupy_that_does_not_import_says_why(monkeypatch, tmp_path):
         cuda._cupy.__wrapped__()
 
 
+@pytest.mark.parametrize("version, extra", [("12.8", "cuda12"), ("13.0", "cuda13"), (None, "cuda")])
+def test_the_extra_is_that_of_pytorchs_cuda(monkeypatch, version, extra):
+    monkeypatch.setattr(torch.version, "cuda", version)
+    monkeypatch.setitem(sys.modules, "cupy", None)
+    with pytest.raises(RuntimeError, match=rf"pip install 'glrast\[{extra}\]'$"):
+        cuda._cupy.__wrapped__()
+
+
+class DynamicLibNotFoundError(RuntimeError):
+    """Named as that of CuPy 14."""
+
+
+@pytest.mark.parametrize(
+    "error",
+    [DynamicLibNotFoundError('Failure finding "nvrtc"\nmore'),
+     RuntimeError("CuPy failed to load libnvrtc.so.12: OSError: no such file")],
+)  # fmt: skip
+@pytest.mark.parametrize("version, package", [("12.4", "nvrtc-cu12"), ("13.0", "nvrtc")])
+def test_a_missing_nvrtc_says_what_to_install(emulate, monkeypatch, error, version, package):
+    monkeypatch.setattr(torch.version, "cuda", version)
+    with emulate() as cupy:
+        monkeypatch.setattr(cupy, "RawModule", lambda **_: (_ for _ in ()).throw(error))
+        first = str(error).splitlines()[0]
+        with pytest.raises(RuntimeError) as found:
+            cuda._function("transform", "transform_forward", 0, "")
+    assert str(found.value).startswith("glrast: the kernels of CUDA tensors are compiled by NVRTC")
+    assert first in str(found.value)
+    assert str(found.value).endswith(f"pip install nvidia-cuda-{package}")
+
+
 def test_structs_travel_by_value_in_numpys_form():
     layout = source.arguments("device.cuh", "ReduceArgs")
     values = dict.fromkeys(layout.fields, None) | dict(count=5, size=2**40)
