@@ -143,6 +143,7 @@ class Runtime:
         kind = self.module.cudaMemcpyKind.cudaMemcpyDeviceToDevice
         size = tensor.numel() * tensor.element_size()
         self.call("cudaMemcpyAsync", to, tensor.data_ptr(), size, kind, stream)
+        self.hold(tensor)
 
     def copy_array(self, array: Any, out: torch.Tensor, channels: int, stream: int) -> None:
         """All layers into `out`, contiguous [layers,H,W] or [layers,H,W,channels]."""
@@ -172,6 +173,11 @@ class Runtime:
     def is_capturing(self) -> bool:
         """Does the current stream record a CUDA graph?"""
         return is_capturing(self.device)
+
+    def hold(self, tensor: torch.Tensor) -> None:
+        """The tensor's memory goes to nobody else before the current stream's work so far is done: it may be another
+        stream's, on which it is freed."""
+        tensor.record_stream(torch.cuda.current_stream(self.device))
 
     def record(self) -> Any:
         """An event after the current stream's work so far."""

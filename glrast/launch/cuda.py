@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 
+from ..core.per_tensor import stream_number
 from . import source
 
+_NOTHING = nullcontext()
 _BLOCK = (32, 4, 1)  # as GLRAST_CUDA_THREAD in kernels/device.cuh counts them
 _THREADS = 128
 # CuPy gives three more: -ftz=true, the architecture, --device-as-default-execution-space. NVRTC before 12.9 refuses an
@@ -75,16 +78,17 @@ def _start(
     *structs: np.ndarray[Any, Any],
     option: str = "",
 ) -> None:
-    cupy = _cupy()
-    with cupy.cuda.Device(device.index), _stream(cupy, device):
-        _function(stem, kernel, device.index, option)((blocks, 1, 1), _BLOCK, structs)
+    cupy, stream = _cupy(), _Stream(stream_number(device))
+    is_current = cupy.cuda.runtime.getDevice() == device.index  # entering it would take longer
+    with _NOTHING if is_current else cupy.cuda.Device(device.index):
+        function = _function(stem, kernel, device.index, option)
+        function((blocks, 1, 1), _BLOCK, structs, stream=stream)
 
 
-def _stream(cupy: Any, device: torch.device) -> Any:
-    stream = torch.cuda.current_stream(device)
-    if hasattr(cupy.cuda.Stream, "from_external") and hasattr(stream, "__cuda_stream__"):
-        return cupy.cuda.Stream.from_external(stream)
-    return cupy.cuda.ExternalStream(stream.cuda_stream)
+class _Stream(NamedTuple):
+    """PyTorch's current stream as CuPy's launch takes one: it asks for the handle alone."""
+
+    ptr: int
 
 
 # ---- deterministic ---------------------------------------------------------------------------------------

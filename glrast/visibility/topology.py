@@ -62,11 +62,10 @@ def opposite_vertices(tri: torch.Tensor, culled: bool = False) -> torch.Tensor:
     """
     T = tri.shape[0]
     corners = tri.long()
-    start, end = (
-        corners[:, [1, 2, 0]].reshape(-1),
-        corners[:, [2, 0, 1]].reshape(-1),
-    )  # edge k is opposite vertex k
-    undrawn = (corners == corners[:, [1, 2, 0]]).any(1) | (corners < 0).any(1)
+    # edge k is opposite vertex k; rolled, for a list as an index is copied to a GPU and waited for
+    after, before = corners.roll(-1, 1), corners.roll(-2, 1)
+    start, end = after.reshape(-1), before.reshape(-1)
+    undrawn = (corners == after).any(1) | (corners < 0).any(1)
     undrawn = undrawn.repeat_interleave(3)
     edge = torch.arange(3 * T, device=tri.device)
     key = torch.where(

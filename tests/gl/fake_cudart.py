@@ -70,6 +70,7 @@ class Fake:
         self.textures: dict[int, object] = {}
         self.next = 100
         self.stream_of_calls: list[int] = []
+        self.copied: list[tuple[int, int]] = []  # (stream, address) of tensors
 
     def __getattribute__(self, name):
         found = object.__getattribute__(self, name)
@@ -224,6 +225,7 @@ class Fake:
 
     # copies
     def cudaMemcpyAsync(self, to, source, size, kind, stream):
+        self.copied.append((stream, source))
         ctypes.memmove(to, source, size)
 
     def cudaMemcpy3DAsync(self, p, stream):
@@ -247,6 +249,7 @@ class FakeRuntime(cudart.Runtime):
         super().__init__(Fake(gl, index, devices), SimpleNamespace(index=index, type="cuda"))
         self.current = 7
         self.events: list[Event] = []
+        self.held: list[tuple[int, int]] = []  # (stream, address) that the allocator keeps
         self.waits: list[tuple[int, int]] = []  # (stream that waits, stream waited for)
 
     @contextmanager
@@ -262,6 +265,9 @@ class FakeRuntime(cudart.Runtime):
 
     def is_capturing(self):
         return self.module.capturing
+
+    def hold(self, tensor):
+        self.held.append((self.current, tensor.data_ptr()))
 
     def record(self):
         self.events.append(Event(self.current))

@@ -99,6 +99,15 @@ def test_everything_happens_on_the_current_stream_and_follows_the_one_before(
     assert len(runtime.waits) == 1
 
 
+def test_what_a_stream_copies_is_held_for_it(context, scene, runtime):
+    """Index sets are made on the stream of one call and may be freed there while another's still copies them."""
+    for stream in (7, 8):
+        runtime.current = stream
+        pos, tri, color = scene
+        draw(context, scene=(pos, tri.clone(), color))
+    assert runtime.held == runtime.module.copied and {s for s, _ in runtime.held} == {7, 8}
+
+
 def test_changed_triangles_are_written_and_changed_positions_show(context, gl, scene, runtime):
     pos, tri, color = scene
     for moved, triangles in ((pos, tri), (pos * 0.5, tri), (pos, tri[:40].contiguous())):

@@ -19,6 +19,8 @@ import torch
 
 from glrast.launch import cpu, cuda, source
 
+# What CuPy gives NVRTC beside our options, under each of its names.
+OF_CUPY = ("-ftz=true", "--device-as-default-execution-space", "-default-device", "-arch=sm_75")
 HERE = Path(__file__).resolve().parent
 COMPILER = shutil.which("c++") or shutil.which("g++") or shutil.which("clang++")
 _FOLDER = Path(tempfile.gettempdir()) / "glrast-emulated"
@@ -37,7 +39,6 @@ def instead_of_the_host_library(patch, reverse: bool = False):
     with patch.context() as patched:
         patched.setattr(cpu, "run", run)
         patched.setattr(cuda, "_cupy", lambda: cupy)
-        patched.setattr(cuda, "_stream", lambda *_: contextlib.nullcontext())
         cuda._function.cache_clear(), cuda._module.cache_clear()
         yield cupy
     cuda._function.cache_clear(), cuda._module.cache_clear()
@@ -48,19 +49,36 @@ class CompileException(Exception):
 
 
 class Cupy:
-    """What glrast.launch.cuda uses of the module `cupy`. `reverse`: threads run last first."""
+    """What glrast.launch.cuda uses of the module `cupy`. `reverse`: threads run last first.
+
+    `streams` are those that were launched on, `entered` the devices that were made current for a launch.
+    """
 
     def __init__(self, reverse: bool = False):
         self.reverse = reverse
         self.launched: list[str] = []
         self.compiled: list[tuple] = []
-        self.cuda = self
+        self.streams: list[int] = []
+        self.entered: list[int] = []
+        self.cuda = self.runtime = self
+        self.current: int | None = None  # device; that of CPU tensors has no number
         self.turn = threading.Lock()  # the emulator's grid is one for all
 
-    def Device(self, index):
-        return contextlib.nullcontext()
+    def getDevice(self):
+        return self.current
 
-    def RawModule(self, code: str, options: tuple):
+    @contextlib.contextmanager
+    def Device(self, index):
+        before, self.current = self.current, index
+        self.entered.append(index)
+        try:
+            yield
+        finally:
+            self.current = before
+
+    def RawModule(self, *, code: str, options: tuple):
+        given = [option.partition("=")[0] for option in (*options, *OF_CUPY)]
+        assert len(set(given)) == len(given), f"an option is given twice: {given}"
         self.compiled.append(options)
         return _Module(self, code, options)
 
@@ -74,13 +92,17 @@ class _Module:
         function = getattr(self.library, f"emulate_{name}")
         function.argtypes = [ctypes.c_longlong, ctypes.c_longlong, ctypes.c_void_p]
 
-        def start(grid, block, structs) -> None:
+        made_on = self.cupy.current
+
+        def start(grid, block, structs, *, stream) -> None:
+            assert self.cupy.current == made_on, "loaded on another device"
             assert block == (32, 4, 1) and grid[1:] == (1, 1)
             # CuPy passes an array by value if it holds one element
             assert all(isinstance(struct, np.ndarray) and struct.size == 1 for struct in structs)
             addresses = (ctypes.c_void_p * len(structs))(*(s.ctypes.data for s in structs))
             with self.cupy.turn:
                 self.cupy.launched.append(name)
+                self.cupy.streams.append(stream.ptr)
                 function(grid[0], self.cupy.reverse, addresses)
 
         return start

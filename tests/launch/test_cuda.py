@@ -4,15 +4,13 @@ No GPU takes part. What the emulator cannot show: warps (test_warp.py), memory t
 """
 
 import re
-import sys
-from contextlib import contextmanager
 
 import pytest
 import torch
 
 import glrast
 from glrast.gl import interop
-from glrast.launch import cpu, cuda, source
+from glrast.launch import cuda, source
 from tests import scenes
 from tests.gl.fake_cudart import FakeRuntime
 from tests.launch import emulated
@@ -29,22 +27,6 @@ pytestmark = [
     pytest.mark.slow,  # a C++ compiler runs for a second or two per kernel file
     pytest.mark.skipif(not emulated.COMPILER, reason="no C++ compiler here"),
 ]
-
-
-@pytest.fixture
-def emulate(monkeypatch, device):
-    """A context manager inside which the operations run CUDA's form of the kernels; yields the fake CuPy."""
-    if device.type != "cpu":
-        pytest.skip("the emulator takes CPU tensors")
-    run_here = cpu.run
-
-    @contextmanager
-    def switch(reverse=False):
-        with emulated.instead_of_the_host_library(monkeypatch, reverse) as cupy:
-            yield cupy
-        assert cpu.run is run_here
-
-    return switch
 
 
 @pytest.fixture
@@ -255,104 +237,3 @@ def test_sorted_adds_are_summed_whatever_their_lengths(emulate, entries, places)
     with emulate():
         cuda._reduce("rasterize", ordered, values, order, grad, torch.device("cpu"))
     assert relative_error(grad, wanted[:places]) < ROUNDING
-
-
-# ---- launches and compilation ------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("case", ["rasterize", "interpolate 3", "antialias", "texture linear 1"])
-def test_launches_stay_few(context, emulate, case):
-    pos, tri, _ = on(context, scenes.closed_mesh(1))
-    with emulate() as cupy:
-        CASES[case](context)
-        stem = case.split(" ")[0]
-        own = [name for name in cupy.launched if name.startswith(stem)]
-    backward = [name for name in own if "backward" in name]
-    forward = len(own) - len(backward)
-    # a zeroed gradient and a copy of the positions are launches too; the backward passes of rasterize are two
-    assert forward + 1 <= MOST_LAUNCHES and len(backward) + 1 <= MOST_LAUNCHES
-
-
-def test_a_file_is_compiled_once_for_all_its_kernels(context, emulate):
-    with emulate() as cupy:
-        antialiased(context)
-        antialiased(context)
-    assert len(set(cupy.launched)) == 7 and len(cupy.compiled) == 2  # antialias, rasterize
-
-
-def test_nothing_is_launched_for_no_elements(emulate):
-    with emulate() as cupy:
-        arguments = dict(width=0, rows=3)
-        cuda.run("rasterize", "rasterize_resolve", arguments, torch.device("cpu"))
-    assert not cupy.launched
-
-
-def test_an_error_names_the_kernel_file_and_shows_the_line(emulate, monkeypatch):
-    broken = source.text("rasterize").replace("#define GLRAST_DEGENERATE 1e-6f", "nonsense;")
-    monkeypatch.setattr(source, "text", lambda stem: broken)
-    lines = (source.folder("kernels") / "rasterize/view.cuh").read_text().splitlines()
-    number = lines.index("#define GLRAST_DEGENERATE 1e-6f") + 1
-    with (
-        emulate(),
-        pytest.raises(
-            RuntimeError,
-            match=rf"glrast: kernels/rasterize/view.cuh:{number} does not compile: #define",
-        ),
-    ):
-        arguments = dict.fromkeys(source.kernels("rasterize")["rasterize_prepare"].fields, 0)
-        arguments.update(width=1, rows=1, tri=None, pos=None, out=None)
-        cuda.run("rasterize", "rasterize_prepare", arguments, torch.device("cpu"))
-
-
-def test_missing_cupy_says_what_to_install(monkeypatch):
-    monkeypatch.setitem(sys.modules, "cupy", None)
-    with pytest.raises(RuntimeError, match=r"CuPy, which is not installed: pip install 'glrast\["):
-        cuda._cupy.__wrapped__()
-
-
-def test_a_cupy_that_does_not_import_says_why(monkeypatch, tmp_path):
-    (tmp_path / "cupy.py").write_text(
-        "raise ImportError('Failed to import CuPy.') from OSError('libnvrtc.so.12: cannot open')"
-    )
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.delitem(sys.modules, "cupy", raising=False)
-    with pytest.raises(RuntimeError, match=r"CuPy, which does not import \(libnvrtc.so.12: cannot"):
-        cuda._cupy.__wrapped__()
-
-
-@pytest.mark.parametrize("version, extra", [("12.8", "cuda12"), ("13.0", "cuda13"), (None, "cuda")])
-def test_the_extra_is_that_of_pytorchs_cuda(monkeypatch, version, extra):
-    monkeypatch.setattr(torch.version, "cuda", version)
-    monkeypatch.setitem(sys.modules, "cupy", None)
-    with pytest.raises(RuntimeError, match=rf"pip install 'glrast\[{extra}\]'$"):
-        cuda._cupy.__wrapped__()
-
-
-class DynamicLibNotFoundError(RuntimeError):
-    """Named as that of CuPy 14."""
-
-
-@pytest.mark.parametrize(
-    "error",
-    [DynamicLibNotFoundError('Failure finding "nvrtc"\nmore'),
-     RuntimeError("CuPy failed to load libnvrtc.so.12: OSError: no such file")],
-)  # fmt: skip
-@pytest.mark.parametrize("version, package", [("12.4", "nvrtc-cu12"), ("13.0", "nvrtc")])
-def test_a_missing_nvrtc_says_what_to_install(emulate, monkeypatch, error, version, package):
-    monkeypatch.setattr(torch.version, "cuda", version)
-    with emulate() as cupy:
-        monkeypatch.setattr(cupy, "RawModule", lambda **_: (_ for _ in ()).throw(error))
-        first = str(error).splitlines()[0]
-        with pytest.raises(RuntimeError) as found:
-            cuda._function("transform", "transform_forward", 0, "")
-    assert str(found.value).startswith("glrast: the kernels of CUDA tensors are compiled by NVRTC")
-    assert first in str(found.value)
-    assert str(found.value).endswith(f"pip install nvidia-cuda-{package}")
-
-
-def test_structs_travel_by_value_in_numpys_form():
-    layout = source.arguments("device.cuh", "ReduceArgs")
-    values = dict.fromkeys(layout.fields, None) | dict(count=5, size=2**40)
-    packed = cuda._packed(layout, values)
-    assert packed.shape == (1,) and packed["count"] == 5 and packed["size"] == 2**40
-    assert packed.itemsize == layout.format.size and packed.flags.aligned

@@ -4,7 +4,10 @@ import pytest
 import torch
 
 import glrast
+from glrast.visibility import topology
+from glrast.visibility.exact import edges
 from tests import scenes
+from tests.launch.test_constant import Called
 from tests.ops.compare import on, random
 from tests.scenes import ODD
 
@@ -44,3 +47,13 @@ def test_ranges_in_a_list_and_culling_do_not_wait(context, no_waiting):
     glrast.rasterize(context, pos, tri, ODD, ranges=ranges, cull="back")
     no_waiting()
     glrast.rasterize(context, pos, tri, ODD, ranges=ranges, cull="back")
+
+
+@pytest.mark.parametrize("culled", [False, True])
+def test_the_first_look_at_a_mesh_makes_no_tensor_of_a_list(culled):
+    """Such a tensor is copied to a GPU and waited for, also where it is an index."""
+    tri = scenes.closed_mesh(1)[1]
+    with Called() as called:
+        topology.opposite_vertices(tri, culled)
+        edges._edges(tri)
+    assert "aten.sort.stable" in called.names and "aten.lift_fresh.default" not in called.names

@@ -67,7 +67,7 @@ def _find(tri: torch.Tensor, images: torch.Tensor) -> Edges:
 def _edges(tri: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """vertices int32 [E,2], number of each edge's triangles int64 [E], and those int32 [3T]."""
     corners = tri.long()
-    start, end = corners[:, [1, 2, 0]].reshape(-1), corners[:, [2, 0, 1]].reshape(-1)
+    start, end = corners.roll(-1, 1).reshape(-1), corners.roll(-2, 1).reshape(-1)
     key = (torch.minimum(start, end) << 32) + torch.maximum(start, end)
     key, order = torch.sort(key, stable=True)  # stable: triangles of an edge in order
     unique = cast(Callable[..., Any], torch.unique_consecutive)  # pyright: ignore[reportUnknownMemberType] no types
