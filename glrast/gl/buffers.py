@@ -5,6 +5,7 @@ from __future__ import annotations
 import moderngl
 
 from .context import DeviceContext
+from .interop import with_room
 
 _SMALLEST, _LARGEST_ROUNDED = 1 << 16, 1 << 30
 
@@ -21,7 +22,8 @@ def buffer(context: DeviceContext, name: str, size: int) -> moderngl.Buffer:
             gone = context.objects.pop(stale)
             context.sharing.forget(gone)
             gone.release()
-        found = context.objects[key] = _made(context, name, size)
+        made = with_room(context.sharing, lambda: _made(context, name, size))
+        found = context.objects[key] = made
     return found
 
 

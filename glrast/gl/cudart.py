@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from contextlib import AbstractContextManager, contextmanager
 from importlib import import_module
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -19,6 +19,23 @@ _TEXTURE_2D_ARRAY = 0x8C1A
 _MOST_DEVICES = 64
 _LAYERED = 0x01  # cudaArrayLayered
 _BYTES = 4  # of a channel: every format here has 32 bits
+
+
+# What a mapped texture of several layers shows depends on the driver: level 0 of its mipmapped view is expected to have
+# all layers; the array of a layer and level is by CUDA's text that layer alone, flat, and was seen with all of them.
+LEVEL, WHOLE, LAYERS = VIEWS = ("level 0", "the array", "an array for each layer")
+
+
+class Arrays(NamedTuple):
+    """A mapped texture as CUDA sees it."""
+
+    view: str
+    arrays: list[Any]  # one that has all layers, or flat ones
+
+    @property
+    def whole(self) -> Any | None:
+        """The array that has all layers."""
+        return None if self.view == LAYERS else self.arrays[0]
 
 
 class CudaError(RuntimeError):
@@ -106,21 +123,43 @@ class Runtime:
         address, size = self.call("cudaGraphicsResourceGetMappedPointer", resource)
         return int(address), int(size)
 
-    def array(self, resource: Any, layers: int) -> Any:
-        """The layered array of a mapped texture. It may be another at each mapping."""
-        array = self.handle("cudaGraphicsSubResourceGetMappedArray", resource, 0, 0)
-        if (
-            self._layers(array) != layers
-        ):  # one layer only: then the whole is level 0 of the other view
-            mipmapped = self.handle("cudaGraphicsResourceGetMappedMipmappedArray", resource)
-            array = self.handle("cudaGetMipmappedArrayLevel", mipmapped, 0)
-        if self._layers(array) != layers:
-            raise CudaError(f"the mapped texture has {self._layers(array)} layers, not {layers}")
-        return array
+    def arrays(
+        self, resource: Any, layers: int, height: int, width: int, view: str | None
+    ) -> Arrays:
+        """The mapped texture as arrays, in the view that served before or else the first that serves. Arrays may be
+        others at each mapping; what a view shows stays."""
+        if view is not None:
+            return Arrays(view, self._arrays_of(view, resource, layers))
+        refused: list[str] = []
+        for view in VIEWS:
+            depth = 0 if view == LAYERS else layers
+            try:
+                found = self._arrays_of(view, resource, layers)
+                shown = [self._extent(array) for array in found]
+            except CudaError as error:
+                refused.append(f"{view}: {error}")
+                continue
+            if all(extent == (depth, height, width) for extent in shown):
+                return Arrays(view, found)
+            refused.append(f"{view}: (layers, height, width) = {shown[0]}")
+        raise CudaError(
+            f"the mapped texture of {layers} x {height} x {width} shows otherwise: {'; '.join(refused)}"
+        )
 
-    def _layers(self, array: Any) -> int:
+    def _arrays_of(self, view: str, resource: Any, layers: int) -> list[Any]:
+        if view == LEVEL:
+            mipmapped = self.handle("cudaGraphicsResourceGetMappedMipmappedArray", resource)
+            return [self.handle("cudaGetMipmappedArrayLevel", mipmapped, 0)]
+        numbers = range(layers if view == LAYERS else 1)
+        return [
+            self.handle("cudaGraphicsSubResourceGetMappedArray", resource, k, 0) for k in numbers
+        ]
+
+    def _extent(self, array: Any) -> tuple[int, int, int]:
+        """(layers, height, width); 0 layers of an array that is flat."""
         _, extent, flags = self.call("cudaArrayGetInfo", array)
-        return int(extent.depth) if int(flags) & _LAYERED else 0
+        depth = int(extent.depth) if int(flags) & _LAYERED else 0
+        return depth, int(extent.height), int(extent.width)
 
     def texture(self, array: Any) -> int:
         """A texture object that reads the array's elements as they are, by pixel coordinates."""
@@ -145,8 +184,16 @@ class Runtime:
         self.call("cudaMemcpyAsync", to, tensor.data_ptr(), size, kind, stream)
         self.hold(tensor)
 
+    def copy_arrays(self, found: Arrays, out: torch.Tensor, channels: int, stream: int) -> None:
+        """All layers into `out`, contiguous [layers,H,W] or [layers,H,W,channels]: one copy, or one of each layer."""
+        if found.whole is not None:
+            self.copy_array(found.whole, out, channels, stream)
+            return
+        for layer, array in enumerate(found.arrays):
+            self.copy_array(array, out[layer : layer + 1], channels, stream)
+
     def copy_array(self, array: Any, out: torch.Tensor, channels: int, stream: int) -> None:
-        """All layers into `out`, contiguous [layers,H,W] or [layers,H,W,channels]."""
+        """An array's layers into `out`, contiguous."""
         m = self.module
         layers, height, width = out.shape[:3]
         parameters = m.cudaMemcpy3DParms()
@@ -162,6 +209,10 @@ class Runtime:
         self.call("cudaMemcpy3DAsync", parameters, stream)
 
     # ---- PyTorch's side
+
+    def make_room(self) -> None:
+        """What PyTorch keeps without using it is OpenGL's to have. Waits."""
+        torch.cuda.empty_cache()
 
     def guard(self) -> AbstractContextManager[None]:
         """PyTorch's current device for a `with`, put back afterwards."""

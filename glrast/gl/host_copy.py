@@ -21,6 +21,8 @@ class Target(Protocol):
 
     color: int
     layers: int
+    height: int
+    width: int
     channels: int
 
     def read(self, out: torch.Tensor) -> None: ...
@@ -49,6 +51,13 @@ class HostCopy:
     def is_capturing(self, device: torch.device) -> bool:
         """Does the current stream record a CUDA graph? OpenGL draws at once and cannot be part of one."""
         return is_capturing(device)
+
+    def make_room(self) -> bool:
+        """Give memory of a GPU back that PyTorch keeps without using it; False: there is none."""
+        if not torch.cuda.is_initialized():
+            return False
+        torch.cuda.empty_cache()
+        return True
 
     def write(self, buffer: moderngl.Buffer, tensor: torch.Tensor, again: bool = True) -> None:
         """Copy a contiguous tensor to the start of `buffer`. `again`: the next call will do the same."""

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import moderngl
 import torch
@@ -18,6 +18,7 @@ from ..core.per_tensor import PerTensor
 from . import cudart
 from .host_copy import HostCopy, Target, host_copy
 
+_OUT_OF_MEMORY = "GL_OUT_OF_MEMORY"  # as functions.py names it
 _NO_BINDINGS = "cuda-bindings is not installed (pip install 'glrast[cuda]')"
 
 
@@ -54,6 +55,19 @@ def cuda_devices(device: torch.device) -> list[int] | None:
         return []
 
 
+Made = TypeVar("Made")
+
+
+def with_room(sharing: HostCopy | Registered, make: Callable[[], Made]) -> Made:
+    """What `make` gives; where OpenGL has no memory for it, again after PyTorch gave back what it does not use."""
+    try:
+        return make()
+    except RuntimeError as error:
+        if _OUT_OF_MEMORY not in str(error) or not sharing.make_room():
+            raise
+    return make()
+
+
 @dataclass
 class _Resource:
     """OpenGL storage that CUDA knows."""
@@ -62,6 +76,7 @@ class _Resource:
     handle: Any
     mapped: bool = False
     again: bool = False  # the next call will write to it
+    view: str | None = None  # of a texture: what served (cudart.py)
 
 
 class Registered:
@@ -89,6 +104,10 @@ class Registered:
     def is_capturing(self, device: torch.device) -> bool:
         return self.runtime.is_capturing()
 
+    def make_room(self) -> bool:
+        self.runtime.make_room()
+        return True
+
     def write(self, buffer: moderngl.Buffer, tensor: torch.Tensor, again: bool = True) -> None:
         try:
             if self.host is None:
@@ -101,10 +120,10 @@ class Registered:
                         raise cudart.CudaError(f"the mapped buffer has {size} bytes: too few")
                     self.runtime.copy(address, tensor, stream)
                 return
+            host = self.host
         except cudart.CudaError as error:
-            self._give_up(error)
-        assert self.host
-        self.host.write(buffer, tensor)
+            host = self._give_up(error)
+        host.write(buffer, tensor)
 
     def to_opengl(self) -> None:
         mapped = [resource for resource in self.resources.values() if resource.mapped]
@@ -119,16 +138,20 @@ class Registered:
 
     @contextmanager
     def drawn(self, target: Target, out: torch.Tensor) -> Generator[int, None, None]:
-        texture = 0
+        texture, host = 0, self.host
         try:
-            if self.host is None:
+            if host is None:
                 with self._entered() as stream:
-                    texture = self.runtime.texture(self._mapped_array(target, stream))
+                    found = self._mapped_arrays(target, stream)
+                    if found.whole is None:
+                        self._copied(found, target, out, stream)
+                    else:
+                        texture = self.runtime.texture(found.whole)
         except cudart.CudaError as error:
-            self._give_up(error)
+            host = self._give_up(error)
         if not texture:
-            assert self.host
-            self.host.read(target, out)
+            if host is not None:
+                host.read(target, out)
             yield 0
             return
         try:
@@ -141,14 +164,12 @@ class Registered:
         try:
             if self.host is None:
                 with self._entered() as stream:
-                    array = self._mapped_array(target, stream)
-                    self.runtime.copy_array(array, out, target.channels, stream)
-                    self.last = stream, self.runtime.record()
+                    self._copied(self._mapped_arrays(target, stream), target, out, stream)
                 return
+            host = self.host
         except cudart.CudaError as error:
-            self._give_up(error)
-        assert self.host
-        self.host.read(target, out)
+            host = self._give_up(error)
+        host.read(target, out)
 
     def forget(self, thing: object) -> None:
         resource = self.resources.pop(id(thing), None)
@@ -208,12 +229,19 @@ class Registered:
         for resource in resources:
             resource.mapped = False
 
-    def _mapped_array(self, target: Target, stream: int) -> Any:
+    def _mapped_arrays(self, target: Target, stream: int) -> cudart.Arrays:
         """Map the target and, with the same call, what the next call will write."""
         resource = self._resource(target)
         inputs = [other for other in self.resources.values() if other.again]
         self._map([resource, *inputs], stream)
-        return self.runtime.array(resource.handle, target.layers)
+        size = target.layers, target.height, target.width
+        found = self.runtime.arrays(resource.handle, *size, resource.view)
+        resource.view = found.view
+        return found
+
+    def _copied(self, found: cudart.Arrays, target: Target, out: torch.Tensor, stream: int) -> None:
+        self.runtime.copy_arrays(found, out, target.channels, stream)
+        self.last = stream, self.runtime.record()
 
     def _retire(self, texture: int) -> None:
         """The kernel that reads it may still run: texture objects are destroyed when their event has passed."""
@@ -229,7 +257,7 @@ class Registered:
             event.synchronize()  # closing may wait
             self.runtime.destroy_texture(texture)
 
-    def _give_up(self, error: cudart.CudaError) -> None:
+    def _give_up(self, error: cudart.CudaError) -> HostCopy:
         """Everything back to OpenGL, as far as CUDA still answers; host memory from here on."""
         for undo in (self._unmap_all, *(self._unregister(r) for r in self.resources.values())):
             try:
@@ -241,6 +269,7 @@ class Registered:
         self.uploaded.forget()
         self.host = host_copy(str(error))
         self.reason = self.host.reason
+        return self.host
 
     def _unmap_all(self) -> None:
         mapped = [resource for resource in self.resources.values() if resource.mapped]

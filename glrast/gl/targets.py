@@ -9,6 +9,7 @@ from typing import NamedTuple
 import torch
 
 from .context import DeviceContext, address
+from .interop import with_room
 
 _TEXTURE_2D_ARRAY = 0x8C1A
 _FRAMEBUFFER, _COLOR_ATTACHMENT0, _DEPTH_ATTACHMENT, _COMPLETE = 0x8D40, 0x8CE0, 0x8D00, 0x8CD5
@@ -132,7 +133,9 @@ def take(context: DeviceContext, format: Format, height: int, width: int, layers
     """A target that nobody else gets until `keep` or `release`; the context must be current."""
     key = ("target", format, height, width, layers)
     found = context.objects.pop((*key, "second"), None) or context.objects.pop(key, None)
-    return found or Target(context, format, height, width, layers)
+    return found or with_room(
+        context.sharing, lambda: Target(context, format, height, width, layers)
+    )
 
 
 def keep(context: DeviceContext, found: Target) -> None:

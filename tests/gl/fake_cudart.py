@@ -18,11 +18,15 @@ _BYTES = {0x8236: 4, 0x823C: 8, 0x8814: 16}  # R32UI, RG32UI, RGBA32F
 _READS = {0x8236: (0x8D94, 0x1405), 0x823C: (0x8228, 0x1405), 0x8814: (0x1908, 0x1406)}
 _IS_OBJECT = {"image": "glIsTexture", "buffer": "glIsBuffer"}
 UNKNOWN = 999
-ELSEWHERE = 5  # the device that is current where nobody has chosen one
+ELSEWHERE = 5  # the device that is current at first
 
 
 class Error(int):
     name = "cudaErrorUnknown"
+
+
+class Refused(Exception):
+    """A call that this driver answers with an error."""
 
 
 class Event:
@@ -62,9 +66,9 @@ class Fake:
         self.calls: list[str] = []
         self.fail: tuple[str, int] | None = None
         self.null: str | None = None  # this call succeeds and returns a null handle
-        self.flat = (
-            0  # 1: the array of a texture is one layer of it; 2: the mipmapped view's level, too
-        )
+        # What a texture's layers show as. 0: all in the array, too; 1: all in the mipmapped view's level, one in each
+        # array; 2: one in each array; 3: the first alone.
+        self.flat = 1
         self.registered: dict[int, SimpleNamespace] = {}
         self.arrays: dict[int, object] = {}
         self.textures: dict[int, object] = {}
@@ -85,7 +89,10 @@ class Fake:
                 assert _library().eglGetCurrentContext() == self.gl.egl.handle, f"{name}: no OpenGL"
             if self.fail == (name, self.calls.count(name)):
                 return (Error(UNKNOWN), None, None, None)
-            values = found(*arguments)
+            try:
+                values = found(*arguments)
+            except Refused:
+                return (Error(UNKNOWN), None, None, None)
             if self.null == name:
                 values = (0,)
             return (Error(0), *(() if values is None else values))
@@ -121,7 +128,7 @@ class Fake:
         assert self._is_alive(kind, name), "no such storage"
         self.next += 1
         self.registered[self.next] = SimpleNamespace(
-            kind=kind, name=name, mapped=False, memory=None
+            kind=kind, name=name, mapped=False, memory=None, arrays=[]
         )
         return self.next
 
@@ -145,6 +152,9 @@ class Fake:
         for resource in self._handles(count, address):
             assert resource.mapped, "not mapped"
             resource.mapped = False
+            for array in resource.arrays:
+                self.arrays.pop(array, None)  # of no use from here on
+            resource.arrays.clear()
             if resource.kind == "buffer" and resource.memory is not None:
                 self._gl(
                     "glNamedBufferSubData", ctypes.c_uint(resource.name), ctypes.c_ssize_t(0),
@@ -172,8 +182,11 @@ class Fake:
         return r.memory.ctypes.data, size.value
 
     def cudaGraphicsSubResourceGetMappedArray(self, resource, index, level):
-        assert index == level == 0
-        return (self._array(resource, layered=not self.flat),)
+        assert level == 0
+        if self.flat == 3 and index:
+            raise Refused
+        assert self.flat or not index
+        return (self._array(resource, layered=not self.flat, index=index),)
 
     def cudaGraphicsResourceGetMappedMipmappedArray(self, resource):
         return (resource,)
@@ -182,11 +195,16 @@ class Fake:
         assert level == 0
         return (self._array(mipmapped, layered=self.flat < 2),)
 
-    def _array(self, resource, layered):
+    def _array(self, resource, layered, index=0):
         r = self.registered[resource]
         assert r.mapped and r.kind == "image"
         memory, array = r.memory
+        if not layered:
+            w, h, layers, bytes = array.width, array.height, array.layers, array.bytes
+            assert index < layers
+            array = Array(w, h, 1, bytes, array.data + index * w * h * bytes)
         self.arrays[ctypes.addressof(array)] = (memory, array, layered)
+        r.arrays.append(ctypes.addressof(array))
         return ctypes.addressof(array)
 
     def _image(self, r):
@@ -217,6 +235,7 @@ class Fake:
         assert resource.resType == 0 and view is None
         assert (reading.filterMode, reading.readMode, reading.normalizedCoords) == (0, 0, 0)
         array = resource.res.array.array
+        assert self.arrays[array][2], "layers are read from a layered array"
         self.textures[array] = self.arrays[array]
         return (array,)
 
@@ -229,11 +248,12 @@ class Fake:
         ctypes.memmove(to, source, size)
 
     def cudaMemcpy3DAsync(self, p, stream):
-        memory, array, _ = self.arrays[p.srcArray]
+        _, array, _ = self.arrays[p.srcArray]
         extent = (p.extent.width, p.extent.height, p.extent.depth)
         assert extent == (array.width, array.height, array.layers)
         assert p.dstPtr.pitch == array.width * array.bytes and p.dstPtr.ysize == array.height
-        ctypes.memmove(p.dstPtr.ptr, memory.ctypes.data, memory.nbytes)
+        size = array.width * array.height * array.layers * array.bytes
+        ctypes.memmove(p.dstPtr.ptr, array.data, size)
 
 
 def _type(argument):
@@ -248,6 +268,7 @@ class FakeRuntime(cudart.Runtime):
     def __init__(self, gl, index=0, devices=(0,)):
         super().__init__(Fake(gl, index, devices), SimpleNamespace(index=index, type="cuda"))
         self.current = 7
+        self.made_room = 0
         self.events: list[Event] = []
         self.held: list[tuple[int, int]] = []  # (stream, address) that the allocator keeps
         self.waits: list[tuple[int, int]] = []  # (stream that waits, stream waited for)
@@ -265,6 +286,9 @@ class FakeRuntime(cudart.Runtime):
 
     def is_capturing(self):
         return self.module.capturing
+
+    def make_room(self):
+        self.made_room += 1
 
     def hold(self, tensor):
         self.held.append((self.current, tensor.data_ptr()))
