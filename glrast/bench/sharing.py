@@ -47,9 +47,16 @@ def measure_sharing(
         found |= _registered(context, device, repeats)
         context.sharing.to_opengl()
         found |= _drawn(context, device, repeats)
+    found["view"] = _view(context)
     found["resolve"] = _resolve(made, rast, rast_db, repeats)
     ctx.close()
     return found
+
+
+def _view(context: DeviceContext) -> str | None:
+    """What of a mapped texture shows its layers (gl/cudart.py); None where nothing is mapped."""
+    resources = getattr(context.sharing, "resources", {}).values()
+    return next((resource.view for resource in resources if resource.view), None)
 
 
 def _median(function: Callable[[], object], repeats: int, device: torch.device | None = None):
@@ -142,7 +149,7 @@ def _resolve(made, rast: torch.Tensor, rast_db: torch.Tensor, repeats: int) -> f
     height, width = made.resolution
     pos, ids = made.pos_clip, glrast.triangle_id(rast) + 1
     arguments = dict(
-        width=width, rows=height, ids=ids, from_rast=0, drawn=0, pos=pos, pos_stride=0, tri=made.tri, numbers=None,
+        width=width, rows=height, ids=ids, from_rast=0, drawn=0, pos=pos, pos_stride=0, tri=made.tri,
         V=pos.shape[1], T=len(made.tri), H=height, rast=rast, rast_db=rast_db,
     )  # fmt: skip
     return _median(
