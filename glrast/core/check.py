@@ -7,7 +7,7 @@ import numbers
 import operator
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -91,7 +91,7 @@ def positions(function: str, value: Any, *, device: torch.device | None = None) 
 
 def _outside() -> int:
     """stacklevel of the line that called glrast, for a warning raised by the caller of this function."""
-    frame, level = sys._getframe(1), 1
+    frame, level = sys._getframe(1), 1  # pyright: ignore[reportPrivateUsage] inspect looks at files
     while frame.f_back and frame.f_globals.get("__name__", "").startswith("glrast."):
         frame, level = frame.f_back, level + 1
     return level
@@ -114,7 +114,10 @@ def _laid_out(function: str, name: str, value: torch.Tensor) -> torch.Tensor:
 
 def is_mapped(value: torch.Tensor) -> bool:
     """Does a tensor stand for a batch that torch.vmap maps over? Its numbers cannot be asked for."""
-    return in_transform() and torch._C._functorch.is_batchedtensor(value)  # pyright: ignore[reportAttributeAccessIssue]
+    return in_transform() and _is_batched(value)
+
+
+_is_batched: Callable[[torch.Tensor], bool] = getattr(torch, "_C")._functorch.is_batchedtensor  # noqa: B009 no stub
 
 
 def triangles(function: str, value: Any, *, device: torch.device | None = None) -> torch.Tensor:
@@ -182,9 +185,8 @@ def flag(function: str, name: str, given: Any) -> bool:
     """True or False, also as numpy or a comparison of tensors gives them."""
     if given is True or given is False:
         return given
-    if isinstance(given, (torch.Tensor, np.ndarray)) and math.prod(given.shape) == 1:
-        given = given.item()
-    if not isinstance(given, (bool, np.bool_)) and not (isinstance(given, int) and given in (0, 1)):
+    given = _single(given)
+    if type(given) not in (bool, np.bool_) and not (isinstance(given, int) and given in (0, 1)):
         raise TypeError(f"glrast.{function}: {name} must be True or False; got {_described(given)}")
     return bool(given)
 
@@ -193,8 +195,7 @@ def number(function: str, name: str, given: Any, remedy: str = "", finite: bool 
     """A number, a finite one unless the caller looks itself; a tensor or array of one element is one."""
     if type(given) is float and math.isfinite(given):  # nearly always
         return given
-    if isinstance(given, (torch.Tensor, np.ndarray)) and math.prod(given.shape) == 1:
-        given = given.item()
+    given = _single(given)
     if isinstance(given, (bool, np.bool_)) or not isinstance(given, numbers.Real):
         raise TypeError(wrong(function, f"{name} must be a number", _described(given), remedy))
     try:
@@ -204,6 +205,14 @@ def number(function: str, name: str, given: Any, remedy: str = "", finite: bool 
     if finite:
         value(function, name, "a finite number", math.isfinite(found), f"{given}", remedy)
     return found
+
+
+def _single(given: Any) -> Any:
+    """The number in a tensor or array of one element; anything else as it is."""
+    array: Any = given
+    if isinstance(given, (torch.Tensor, np.ndarray)) and math.prod(array.shape) == 1:
+        return array.item()
+    return array
 
 
 _SMALL = 100  # an upper limit that a message names at once
@@ -229,9 +238,10 @@ def _described(given: Any) -> str:
     """What was found, in a few words."""
     if isinstance(given, torch.Tensor):
         return f"a {_dtype(given)} tensor {show(given)}" if given.numel() != 1 else f"{given}"
+    array: Any = given
     if isinstance(given, np.ndarray):
-        return f"an array {list(given.shape)}"
-    text = repr(given)
+        return f"an array {list(array.shape)}"
+    text = repr(array)
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
@@ -261,7 +271,7 @@ def indices(function: str, name: str, values: Sequence[int], count: int) -> list
         raise TypeError(
             f"glrast.{function}: {name} must be None, 'all' or a list of ints; got {values!r}"
         ) from None
-    out = []
+    out: list[int] = []
     for index in numbers:
         if not -count <= index < count:
             raise IndexError(

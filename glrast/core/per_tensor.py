@@ -110,11 +110,13 @@ def _state(tensor: torch.Tensor, more: tuple[object, ...]) -> tuple[object, ...]
 def _is_lasting() -> bool:
     """Is what is made now of use later? In a compiler's or tracer's graph it would be a constant, right or wrong, and
     what a transform of torch.func makes is its own."""
-    return not (torch.compiler.is_compiling() or torch._C._is_tracing() or in_transform())
+    return not (torch.compiler.is_compiling() or _is_tracing() or in_transform())
 
 
+_PRIVATE = getattr(torch, "_C")  # noqa: B009 it has no stub
+_is_tracing: Callable[[], bool] = _PRIVATE._is_tracing
 in_transform: Callable[[], bool] = getattr(
-    torch._C, "_are_functorch_transforms_active", lambda: True
+    _PRIVATE, "_are_functorch_transforms_active", lambda: True
 )
 
 
