@@ -37,14 +37,15 @@ EVERYTHING = {
 pytestmark = pytest.mark.slow  # each test is a fresh Python
 
 
-def test_import_touches_neither_opengl_nor_cuda_nor_the_fitting_libraries():
+def test_import_touches_neither_opengl_nor_cuda_nor_the_fitting_libraries_nor_the_compiler():
     script = """
 import glrast
 loaded = [m for m in sys.modules if m.split(".")[0] in ("moderngl", "cupy", "glcontext")]
 print(loaded, glrast.__version__ != "", all(hasattr(glrast, name) for name in glrast.__all__))
 print(torch.cuda.is_initialized(), "glrast.gl.context" in sys.modules, "glrast.launch.cuda" in sys.modules)
+print("torch._dynamo" in sys.modules)
 """
-    assert run(script, EVERYTHING) == "[] True True\nFalse False False\n"
+    assert run(script, EVERYTHING) == "[] True True\nFalse False False\nFalse\n"
 
 
 def test_wrong_arguments_are_told_without_opengl():
