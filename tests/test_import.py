@@ -132,6 +132,6 @@ except Exception as error:
 def run(script, blocked, prelude=BLOCKED, guard=True):
     """What a fresh Python prints, with modules (and, guarded, graphics libraries) that cannot be loaded."""
     code = prelude.format(blocked=sorted(blocked), guard=guard) + script
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
     return done.stdout

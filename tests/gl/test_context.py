@@ -300,7 +300,7 @@ def fake(index, cuda=None, software=False):
 def run(script):
     """What a fresh Python prints."""
     done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, timeout=120
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=600
     )
     assert done.returncode == 0, done.stderr
     return done.stdout

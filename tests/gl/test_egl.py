@@ -197,7 +197,7 @@ try:
 except egl.EGLError as error:
     print(error)
 """
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120)  # fmt: skip
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=600)  # fmt: skip
     error = "EGL_BAD_CONTEXT" if again else "EGL_BAD_DISPLAY"
     assert f"glrast: eglMakeCurrent failed: {error}" in done.stdout, done.stderr
     assert "eglTerminate" in done.stdout and "before glrast.Context" in done.stdout

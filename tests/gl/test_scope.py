@@ -145,5 +145,5 @@ def ended(order, folder: Path):
         env={**os.environ, **cache},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=600,
     )
