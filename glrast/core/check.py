@@ -75,24 +75,33 @@ def floats(
 
 def positions(function: str, value: Any, *, device: torch.device | None = None) -> torch.Tensor:
     """pos as float32. Half precision, which autocast makes of a matrix product, has lost its places before it comes
-    here: a warning then, which Python shows once for each line of the client's."""
+    here: a warning then, which Python shows once for each line of the client's; under torch.compile once a compilation.
+    """
     if isinstance(value, torch.Tensor) and value.dtype in _HALVES:
         kind = value.device.type
-        if torch.is_autocast_enabled(kind) and not torch.compiler.is_compiling():
-            warnings.warn(
-                f"glrast.{function}: pos must be float32, computed as such; got {_dtype(value)} under autocast, whose "
-                f"{_HALVES[value.dtype]} bits place a vertex to about {_PLACED[value.dtype]} pixels of 1024. Compute "
-                "pos with glrast.clip.transform_points(matrix, points.float()), or inside `with torch.autocast("
-                f"'{kind}', enabled=False):`",
-                stacklevel=_outside(),
-            )
+        if torch.is_autocast_enabled(kind):
+            _warn_of_half(function, _dtype(value), _HALVES[value.dtype], _PLACED[value.dtype], kind)
     return floats(function, "pos", value, device=device)
 
 
+def _warn_of_half(function: str, dtype: str, bits: int, off: float, kind: str) -> None:
+    warnings.warn(
+        f"glrast.{function}: pos must be float32, computed as such; got {dtype} under autocast, whose {bits} bits "
+        f"place a vertex to about {off} pixels of 1024. Compute pos with glrast.clip.transform_points(matrix, "
+        f"points.float()), or inside `with torch.autocast('{kind}', enabled=False):`",
+        stacklevel=_outside(),
+    )
+
+
+# torch.compile runs it while it traces instead of looking into it. torch.compiler.assume_constant_result would set
+# the same mark, and import the compiler.
+_warn_of_half._dynamo_marked_constant = True  # pyright: ignore[reportFunctionMemberAccess]
+
+
 def _outside() -> int:
-    """stacklevel of the line that called glrast, for a warning raised by the caller of this function."""
+    """stacklevel of the line that called glrast, or what torch compiled of it, for a warning by this one's caller."""
     frame, level = sys._getframe(1), 1  # pyright: ignore[reportPrivateUsage] inspect looks at files
-    while frame.f_back and frame.f_globals.get("__name__", "").startswith("glrast."):
+    while frame.f_back and frame.f_globals.get("__name__", "").startswith(("glrast.", "torch.")):
         frame, level = frame.f_back, level + 1
     return level
 
