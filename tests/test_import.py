@@ -46,11 +46,7 @@ print(glrast.clip.perspective.__name__)
 print(torch.cuda.is_initialized(), "glrast.gl.context" in sys.modules, "glrast.launch.cuda" in sys.modules)
 print("torch._dynamo" in sys.modules)
 """
-    assert run(script, EVERYTHING) == "[] True True
-perspective
-False False False
-False
-"
+    assert run(script, EVERYTHING) == "[] True True\nperspective\nFalse False False\nFalse\n"
 
 
 def test_wrong_arguments_are_told_without_opengl():
