@@ -61,11 +61,13 @@ class PerTensor(Generic[T]):
         known = self._known.get(id(tensor))
         if known is None or known.tensor() is not tensor or known.state is None:
             return None
+        if not _is_lasting():
+            return None
         return known.thing if known.state == _state(tensor, more) else None
 
     def remember(self, tensor: torch.Tensor, thing: T, *more: object) -> None:
         """Found again for this tensor, unless changes of it are not counted."""
-        state = _state(tensor, more)
+        state = _state(tensor, more) if _is_lasting() else None
         if state is not None:
             self._remember(tensor, state, thing)
 
@@ -101,10 +103,13 @@ class _Known(Generic[T]):
 
 
 def _state(tensor: torch.Tensor, more: tuple[object, ...]) -> tuple[object, ...] | None:
-    """Equal as long as a tensor is not written to, on one stream; None where that cannot be known."""
-    if not _is_lasting() or tensor.is_inference():
+    """Equal as long as a tensor is not written to, on one stream; None where that cannot be known. What is made is of use
+    later (_is_lasting): asked in every call, so nothing is asked twice."""
+    if tensor.is_inference():
         return None
-    return (*unchanged(tensor), stream_number(tensor.device), *more)
+    place = tensor.data_ptr() if type(tensor) in PLAIN else None
+    form = tensor._version, place, tensor.dtype, tensor.shape, tensor.stride()
+    return (*form, stream_number(tensor.device), *more)
 
 
 def _is_lasting() -> bool:
