@@ -289,7 +289,7 @@ def test_meshes_in_half_precision_are_refused_by_name(good, dtype):
             continue
         with pytest.raises(
             TypeError,
-            match=rf"^glrast.{function}: pos must be float32 or float64; got {dtype}; pass pos.float\(\)",
+            match=rf"^glrast.{function}: pos must be float32 or float64; got {dtype}: pass pos.float\(\)",
         ):
             call(**{**right, "pos": right["pos"].to(dtype)})
 

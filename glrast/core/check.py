@@ -5,20 +5,17 @@ from __future__ import annotations
 import math
 import numbers
 import operator
-import sys
-import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 
+from .half import HALVES, warn_of_half
 from .per_tensor import PLAIN, PerTensor, in_transform
 
 _LARGEST_EXTENT = 1 << 20
 _ALIGNED = 4  # bytes: float32 and int32, which kernels read
-_HALVES = {torch.float16: 11, torch.bfloat16: 8}  # bits of their mantissas
-_PLACED = {torch.float16: 0.5, torch.bfloat16: 4}
 _INTEGERS = (torch.int32, torch.int64, torch.int16, torch.uint8)
 
 
@@ -64,7 +61,7 @@ def floats(
     """A float32 tensor, contiguous; float16 and bfloat16 are converted under autocast."""
     tensor(function, name, value, device=device)
     if value.dtype != torch.float32:
-        if value.dtype in _HALVES and torch.is_autocast_enabled(value.device.type):
+        if value.dtype in HALVES and torch.is_autocast_enabled(value.device.type):
             value = value.float()
         else:
             raise TypeError(
@@ -77,33 +74,11 @@ def positions(function: str, value: Any, *, device: torch.device | None = None) 
     """pos as float32. Half precision, which autocast makes of a matrix product, has lost its places before it comes
     here: a warning then, which Python shows once for each line of the client's; under torch.compile once a compilation.
     """
-    if isinstance(value, torch.Tensor) and value.dtype in _HALVES:
+    if isinstance(value, torch.Tensor) and value.dtype in HALVES:
         kind = value.device.type
         if torch.is_autocast_enabled(kind):
-            _warn_of_half(function, _dtype(value), _HALVES[value.dtype], _PLACED[value.dtype], kind)
+            warn_of_half(function, _dtype(value), kind)
     return floats(function, "pos", value, device=device)
-
-
-def _warn_of_half(function: str, dtype: str, bits: int, off: float, kind: str) -> None:
-    warnings.warn(
-        f"glrast.{function}: pos must be float32, computed as such; got {dtype} under autocast, whose {bits} bits "
-        f"place a vertex to about {off} pixels of 1024. Compute pos with glrast.clip.transform_points(matrix, "
-        f"points.float()), or inside `with torch.autocast('{kind}', enabled=False):`",
-        stacklevel=_outside(),
-    )
-
-
-# torch.compile runs it while it traces instead of looking into it. torch.compiler.assume_constant_result would set
-# the same mark, and import the compiler.
-_warn_of_half._dynamo_marked_constant = True  # pyright: ignore[reportFunctionMemberAccess]
-
-
-def _outside() -> int:
-    """stacklevel of the line that called glrast, or what torch compiled of it, for a warning by this one's caller."""
-    frame, level = sys._getframe(1), 1  # pyright: ignore[reportPrivateUsage] inspect looks at files
-    while frame.f_back and frame.f_globals.get("__name__", "").startswith(("glrast.", "torch.")):
-        frame, level = frame.f_back, level + 1
-    return level
 
 
 def _laid_out(function: str, name: str, value: torch.Tensor) -> torch.Tensor:

@@ -103,8 +103,8 @@ class _Known(Generic[T]):
 
 
 def _state(tensor: torch.Tensor, more: tuple[object, ...]) -> tuple[object, ...] | None:
-    """Equal as long as a tensor is not written to, on one stream; None where that cannot be known. What is made is of use
-    later (_is_lasting): asked in every call, so nothing is asked twice."""
+    """Equal as long as a tensor is not written to, on one stream; None where that cannot be known. Asked in every call:
+    the caller knows that it _is_lasting."""
     if tensor.is_inference():
         return None
     place = tensor.data_ptr() if type(tensor) in PLAIN else None
