@@ -14,7 +14,7 @@ PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 # PyTorch's idle threads would spin and take a core from llvmpipe: on a busy machine the demo took six times as long.
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: demo test quick lint types bench gpu-check container-check browser-check build clean setup
+.PHONY: demo test quick lint types bench gpu-check container-check bare-check browser-check build clean setup
 
 demo: $(READY)
 	$(BIN)/glrast fit demo --out out/demo
@@ -44,6 +44,10 @@ gpu-check:
 # The Dockerfile and this file's set-up, on machines that have nothing (needs root or subordinate ids; no daemon).
 container-check: $(READY)
 	TORCH='$(TORCH)' $(BIN)/python tools/container_check.py
+
+# Whole `make demo` and `make test` on a machine that has nothing, with the PyTorch of TORCH: an hour on two cores.
+bare-check: $(READY)
+	TORCH='$(TORCH)' $(BIN)/python tools/container_check.py whole
 
 # Models in three.js, in a browser without a screen, against `glrast render`; PICTURES= names a folder that keeps both.
 browser-check: $(READY)

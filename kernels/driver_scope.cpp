@@ -43,16 +43,37 @@ bool is_driver(const char* path) {
     return strstr(name, "_dri.so") || !strncmp(name, "libgallium", 10);
 }
 
-// Whether `symbol` is global, in a file whose name begins so.
-bool is_global(const char* symbol, const char* in) {
+bool is_libc(const char* path) { return path && !strncmp(base_name(path), "libc", 4); }
+
+// Whether the libraries of this process take malloc from libc. A program that is not relocatable, as Debian's Python, has
+// a stub of that name, which stands for the address of whatever is found behind it: first what is preloaded.
+bool malloc_is_libcs() {
     Dl_info found;
-    void* address = dlsym(RTLD_DEFAULT, symbol);
-    return address && dladdr(address, &found) && !strncmp(base_name(found.dli_fname), in, strlen(in));
+    void* address = dlsym(RTLD_DEFAULT, "malloc");
+#ifdef __GLIBC__  // dladdr1 is its own
+    const ElfW(Sym)* symbol = nullptr;
+    if (!address || !dladdr1(address, &found, (void**)&symbol, RTLD_DL_SYMENT)) return false;
+    if (!symbol || symbol->st_shndx != SHN_UNDEF) return is_libc(found.dli_fname);
+    void* program = dlopen(nullptr, RTLD_LAZY);
+    link_map* library = nullptr;
+    if (!program || dlinfo(program, RTLD_DI_LINKMAP, &library)) return false;
+    for (; library; library = library->l_next) {
+        void* handle = *library->l_name ? dlopen(library->l_name, RTLD_LAZY | RTLD_NOLOAD) : nullptr;
+        if (!handle) continue;
+        address = dlsym(handle, "malloc");  // its own, or of a library that it needs
+        const bool own = address && dladdr(address, &found) && !strcmp(found.dli_fname, library->l_name);
+        dlclose(handle);
+        if (own) return is_libc(found.dli_fname);
+    }
+    return false;
+#else
+    return address && dladdr(address, &found) && is_libc(found.dli_fname);
+#endif
 }
 
 // Another library has made its LLVM global (TensorFlow does): a driver opened now would take functions from it, unless
 // it prefers its own. Not under a malloc of another library than libc: the driver would then mix the two.
-bool must_prefer_its_own() { return is_global("_ZN4llvm11LLVMContextC1Ev", "") && is_global("malloc", "libc"); }
+bool must_prefer_its_own() { return dlsym(RTLD_DEFAULT, "_ZN4llvm11LLVMContextC1Ev") && malloc_is_libcs(); }
 
 // A tail call, so that dlopen sees its real caller, by whose run path it looks for names without a slash.
 void* open_locally(const char* path, int mode) {
@@ -134,6 +155,10 @@ extern "C" int glrast_keep_drivers_local() {
     dl_iterate_phdr(redirect_in, &count);
     return count;
 }
+
+// For the same of other libraries: glrast/gl/scope.py, set_apart.
+extern "C" int glrast_malloc_is_libcs() { return malloc_is_libcs(); }
 #else
 extern "C" int glrast_keep_drivers_local() { return 0; }
+extern "C" int glrast_malloc_is_libcs() { return 0; }
 #endif

@@ -33,7 +33,7 @@ _NO_CODE = (
 
 def run(example, *words):
     return subprocess.run(
-        [sys.executable, str(example), *words], capture_output=True, text=True, timeout=300, cwd=FOLDER.parent
+        [sys.executable, str(example), *words], capture_output=True, text=True, timeout=600, cwd=FOLDER.parent
     )  # fmt: skip
 
 

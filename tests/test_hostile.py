@@ -278,6 +278,22 @@ def test_half_precision_positions_are_warned_of(good):
         assert clip.transform_points(matrix, g["points"]).dtype == torch.float32
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_meshes_in_half_precision_are_refused_by_name(good, dtype):
+    refused = [f for f, (_, right) in calls(good).items() if f[:5] == "clip." and "pos" in right]
+    assert len(refused) == 8
+    for function in refused:
+        call, right = calls(good)[function]
+        if function.endswith("normals"):  # they keep any type
+            assert call(**{**right, "pos": right["pos"].to(dtype)}).dtype == dtype
+            continue
+        with pytest.raises(
+            TypeError,
+            match=rf"^glrast.{function}: pos must be float32 or float64; got {dtype}: pass pos.float\(\)",
+        ):
+            call(**{**right, "pos": right["pos"].to(dtype)})
+
+
 # ---- at random ---------------------------------------------------------------------------------------------
 
 

@@ -154,7 +154,7 @@ def start(machine, *words, index=UNREACHABLE):
         "TORCH_CPU_INDEX": index,
     }
     command = ["sh", str(SCRIPT), "python", *words]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600)
 
 
 def install(machine, *words, index=UNREACHABLE):

@@ -160,7 +160,7 @@ def test_an_editable_install_makes_glrast_importable_and_nothing_beside_it(copy,
 def test_this_environment_has_no_checkout_on_its_path(tmp_path):
     script = "import sys, os; print(*map(os.path.realpath, sys.path), sep='\\n')"
     done = subprocess.run(
-        [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=60,
+        [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=600,
         env={k: v for k, v in os.environ.items() if k != "PYTHONPATH"},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -174,7 +174,7 @@ def python(home, folder, *arguments):
     environment["PYTHONPATH"] = os.pathsep.join([str(home), *libraries])
     command = [sys.executable, "-S", *arguments]
     done = subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=600
     )
     assert done.returncode == 0, done.stderr
     return done.stdout

@@ -45,7 +45,7 @@ if __name__ == "__main__":
     queue = spawn.Queue()
     worker = spawn.Process(target=child, args=(queue,))
     worker.start()
-    print(queue.get(timeout=60))
+    print(queue.get(timeout=600))
     worker.join()
     import subprocess, sys
     print(subprocess.check_output([sys.executable, "-c", "import nvdiffrast.torch as dr; print(dr.texture.__name__)"]))
@@ -98,6 +98,6 @@ def write(folder, **texts):
 def run(*words, folder=None):
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     return subprocess.run(
-        [sys.executable, "-m", "glrast.shim", *words], capture_output=True, text=True, timeout=120, cwd=folder,
+        [sys.executable, "-m", "glrast.shim", *words], capture_output=True, text=True, timeout=600, cwd=folder,
         env=environment,
     )  # fmt: skip

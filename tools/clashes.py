@@ -9,6 +9,7 @@ torch and glrast behind its own. Every cell is a fresh process; `works`, the sig
 
 from __future__ import annotations
 
+import re
 import signal
 import subprocess
 import sys
@@ -16,7 +17,7 @@ import sysconfig
 import tempfile
 from pathlib import Path
 
-# What makes each library work, not just load
+# What makes each library work, not just load; beside a library what it is used with
 USES = {
     "triton": "import triton, triton._C.libtriton\nimport torch; torch.optim.Adam([torch.zeros(2)])",
     "numba": "import numba\nassert numba.njit(lambda x: x * 2.0)(2.0) == 4.0",
@@ -49,6 +50,14 @@ assert np.isfinite(np.array(mi.render(mi.load_dict(scene), spp=1))).all()""",
 import open3d as o3d
 ball = o3d.geometry.TriangleMesh.create_sphere(); ball.compute_vertex_normals()
 assert len(ball.subdivide_loop(2).triangles) > 1000""",
+    "vtk": """
+import vtk
+source, mapper, actor = vtk.vtkSphereSource(), vtk.vtkPolyDataMapper(), vtk.vtkActor()
+mapper.SetInputConnection(source.GetOutputPort()); actor.SetMapper(mapper)
+renderer, window = vtk.vtkRenderer(), vtk.vtkRenderWindow(); renderer.AddActor(actor)
+window.SetOffScreenRendering(1); window.SetSize(64, 64); window.AddRenderer(renderer); window.Render()
+grab = vtk.vtkWindowToImageFilter(); grab.SetInput(window); grab.Update()
+assert grab.GetOutput().GetScalarRange()[1] > 0""",
     "pyvista": """
 import pyvista as pv
 pl = pv.Plotter(off_screen=True, window_size=(64, 64)); pl.add_mesh(pv.Sphere())
@@ -75,7 +84,29 @@ import os; os.environ['QT_QPA_PLATFORM'] = 'offscreen'
 from PySide6.QtGui import QGuiApplication, QImage, QPainter
 app = QGuiApplication.instance() or QGuiApplication([])
 i = QImage(8, 8, QImage.Format.Format_RGB32); p = QPainter(i); p.drawLine(0, 0, 8, 8); p.end()""",
+    "PySide6 matplotlib": """
+import os; os.environ['QT_QPA_PLATFORM'] = 'offscreen'
+import numpy as np
+from PySide6.QtWidgets import QApplication
+from matplotlib.backends.backend_qtagg import FigureCanvasQTAgg  # pyplot refuses it without a screen
+from matplotlib.figure import Figure
+app = QApplication.instance() or QApplication([])
+canvas = FigureCanvasQTAgg(Figure()); canvas.figure.subplots().plot([0, 1]); canvas.draw()
+assert np.asarray(canvas.buffer_rgba()).std() > 0""",
     "opencv-python-headless": "import cv2, numpy\nassert cv2.GaussianBlur(numpy.ones((9, 9)), (3, 3), 1).all()",
+    "opencv-python": "import cv2, numpy\nassert cv2.GaussianBlur(numpy.ones((9, 9)), (3, 3), 1).all()",
+    "onnxruntime onnx": """
+import onnxruntime as ort
+from onnx import helper as h, TensorProto
+a, b = (h.make_tensor_value_info(n, TensorProto.FLOAT, [4, 4]) for n in 'ab')
+g = h.make_graph([h.make_node('MatMul', ['a', 'a'], ['b'])], 'g', [a], [b])
+m = h.make_model(g, opset_imports=[h.make_opsetid('', 17)], ir_version=8)
+import numpy as np
+s = ort.InferenceSession(m.SerializeToString(), providers=['CPUExecutionProvider'])
+assert s.run(None, {'a': np.ones((4, 4), 'f')})[0].sum() == 64""",
+    "kornia": """
+import torch, kornia
+assert kornia.filters.gaussian_blur2d(torch.ones(1, 1, 9, 9), (3, 3), (1.0, 1.0)).min() > 0""",
 }  # fmt: skip
 
 GLRAST = """
@@ -118,11 +149,11 @@ def main(names: list[str]) -> None:
 def row(name: str, use: str, folder: Path) -> str:
     """The package's line of the table."""
     python = environment(folder)
-    pip = [python, "-m", "pip", "install", "-q", name]
+    pip = [python, "-m", "pip", "install", "-q", *name.split()]
     installed = subprocess.run(pip, capture_output=True, text=True)
     if installed.returncode:
         return f"| {name} | | not to be had: {last_line(installed.stderr)} |"
-    asked = f"from importlib.metadata import version; print(version({name!r}))"
+    asked = f"from importlib.metadata import version; print(*map(version, {name.split()}))"
     version = subprocess.run([python, "-c", asked], capture_output=True, text=True).stdout.strip()
     orders = [[use if part is USE else part for part in parts] for parts in ORDERS.values()]
     cells = (result(python, parts, folder) for parts in orders)
@@ -155,7 +186,10 @@ def result(python: str, parts: list[str], folder: Path) -> str:
 
 def last_line(text: str) -> str:
     lines = [line for line in text.strip().splitlines() if not line.startswith("WARNING")]
-    return lines[-1][:120].replace("|", "/") if lines else "fails without a word"
+    if not lines:
+        return "fails without a word"
+    of_egl = re.search(r"EGL_BAD_\w+", lines[-1])
+    return of_egl.group() if of_egl else lines[-1][:120].replace("|", "/")
 
 
 if __name__ == "__main__":

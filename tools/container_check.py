@@ -4,6 +4,9 @@
     bare    there: an ordinary user is told what to install; root gets a working `make setup`
     image   the Dockerfile built on it by buildah: doctor, a small demo, the quick tests, as its ordinary user
 
+`make bare-check` does what a person does on the bare machine, all of it: `make demo`, doctor, `make test`, with the
+PyTorch that TORCH names, or without it the one that the set-up chooses. 15 minutes to an hour, up to 8 GB of disk.
+
 No daemon: chroot isolation, storage by overlay where the kernel allows it and by vfs (plain copies) elsewhere.
 Needs root, or a user with subordinate ids (`man subuid`).
 Environment: TORCH (requirement), SUITE (default: this machine's), GLRAST_CACHE (default: ~/.cache/glrast).
@@ -37,7 +40,7 @@ NOT_IN_THE_IMAGE = (
 )
 
 
-def main() -> None:
+def main(whole: bool) -> None:
     install_tools()
     suite = os.environ.get("SUITE") or this_suite()
     base = make_base(suite)
@@ -45,6 +48,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor() as pool:
         source = Path(folder) / "glrast"
         copy_checkout(source)
+        if whole:
+            return check_first_hour(base, source, volumes, pip)
         bare = pool.submit(check_bare_machine, base, source, volumes, pip)  # pip leaves a core free
         image = build_image(base, source, volumes, pip)
         check_image(image, source, volumes, pip)
@@ -114,12 +119,8 @@ def this_suite() -> str:
 def make_base(suite: str) -> str:
     """The name of an image with a bare `suite` and make. Fetched once: the tarball and the image are kept."""
     name = f"localhost/glrast-base:{suite}"
-    if (
-        subprocess.run(
-            [*buildah(), "inspect", "--type", "image", name], capture_output=True
-        ).returncode
-        == 0
-    ):
+    inspect = [*buildah(), "inspect", "--type", "image", name]
+    if subprocess.run(inspect, capture_output=True).returncode == 0:
         return name
     tarball = CACHE / f"base-{suite}.tar"
     if not tarball.exists():
@@ -139,12 +140,8 @@ def make_base(suite: str) -> str:
 def sources(suite: str) -> list[str]:
     """This machine's apt sources, where they have the suite; otherwise mmdebstrap's own choice."""
     files = [Path("/etc/apt/sources.list"), *sorted(Path("/etc/apt/sources.list.d").glob("*"))]
-    usable = [
-        f
-        for f in files
-        if f.suffix in (".list", ".sources") and f.is_file() and suite in f.read_text()
-    ]
-    return [str(f) for f in usable]
+    files = [f for f in files if f.suffix in (".list", ".sources") and f.is_file()]
+    return [str(f) for f in files if suite in f.read_text()]
 
 
 def pip_configuration() -> tuple[list[str], dict[str, str]]:
@@ -177,9 +174,7 @@ def copy_checkout(target: Path) -> None:
     for name in filter(None, listed.split("\0")):
         if (ROOT / name).is_file():
             (target / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(
-                ROOT / name, target / name
-            )  # with its time, which layers are recognised by
+            shutil.copy2(ROOT / name, target / name)  # with its time, which tells layers apart
 
 
 @timed("bare machine: make setup, doctor, some tests")
@@ -201,6 +196,20 @@ def check_bare_machine(base: str, source: Path, volumes: list[str], pip: dict[st
         )
 
 
+def check_first_hour(base: str, source: Path, volumes: list[str], pip: dict[str, str]) -> None:
+    """`make demo` and `make test`, as a person starts them, on a machine with nothing but make; shown as they go on."""
+    asked = os.environ.get("TORCH", "")
+    torch, name = f"TORCH={asked}", "".join(c if c.isalnum() else "-" for c in asked or "any")
+    with Container(f"glrast-check-whole-{name}", base, volumes, pip) as bare:  # two may run at once
+        bare.copy(source, "/glrast")
+        bare.options += ["--workingdir", "/glrast"]
+        timed("bare machine: make demo")(bare.show)("make", "demo", torch)
+        bare.run("test", "-s", "out/demo/mesh.glb")
+        bare.show(".venv/bin/glrast", "doctor", "--device", "cpu")
+        timed("bare machine: make test")(bare.show)("make", "test")
+    print("bare-check: all of it works")
+
+
 @timed("image: build")
 def build_image(base: str, source: Path, volumes: list[str], pip: dict[str, str]) -> str:
     """The Dockerfile's image; layers are kept from run to run."""
@@ -210,9 +219,8 @@ def build_image(base: str, source: Path, volumes: list[str], pip: dict[str, str]
     run([*buildah(), "build", "--isolation=chroot", "--layers", "--pull-never", *volumes, *options,
          "--tag", name, str(source)])  # fmt: skip
     if len(run([*buildah(), "images", "--all", "--quiet"]).split()) > MOST_IMAGES:
-        run(
-            [*buildah(), "rmi", "--prune"]
-        )  # layers of earlier sources; those of this one go too, once
+        # layers of earlier sources; those of this one go too, once
+        run([*buildah(), "rmi", "--prune"])
     return name
 
 
@@ -251,11 +259,20 @@ class Container:
     def __exit__(self, *_) -> None:
         subprocess.run([*buildah(), "rm", self.name], capture_output=True)
 
+    def command(self, command: Sequence[str], options: Sequence[str] = ()) -> list[str]:
+        inside = [*buildah(), "run", "--isolation=chroot", *self.options, *options, self.name, "--"]
+        return [*inside, *command]
+
     def try_run(
         self, *command: str, options: Sequence[str] = ()
     ) -> subprocess.CompletedProcess[str]:
-        inside = [*buildah(), "run", "--isolation=chroot", *self.options, *options, self.name, "--"]
-        return subprocess.run([*inside, *command], capture_output=True, text=True)
+        return subprocess.run(self.command(command, options), capture_output=True, text=True)
+
+    def show(self, *command: str) -> None:
+        """What the command says goes where this process's output goes, while it runs."""
+        done = subprocess.run(self.command(command))
+        if done.returncode:
+            sys.exit(f"{' '.join(command)}: exit code {done.returncode}")
 
     def run(self, *command: str, options: Sequence[str] = ()) -> str:
         return output(self.try_run(*command, options=options))
@@ -277,4 +294,4 @@ def output(done: subprocess.CompletedProcess[str]) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    main(whole=sys.argv[1:] == ["whole"])

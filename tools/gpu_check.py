@@ -184,10 +184,12 @@ def machine(device: str, environment: dict[str, str]) -> dict[str, str]:
         found = re.search(r"\b(\d{3}\.[\d.]+)\b", driver.read_text())
         facts["driver"] = found[1] if found else "unknown"
     facts["python"] = platform.python_version()
-    commit = subprocess.run(
-        ["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True
-    )
-    facts["glrast"] = commit.stdout.strip() or "unknown"
+    asked = ["git", "describe", "--always", "--dirty"]
+    try:
+        commit = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True).stdout.strip()
+    except FileNotFoundError:  # a machine without git
+        commit = ""
+    facts["glrast"] = commit or "unknown"
     return facts
 
 

@@ -21,6 +21,9 @@ if ! command -v "$python" >/dev/null; then
 elif ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
     missing="$missing python3-venv"
 fi
+# torch.compile's kernels include Python.h
+header='import os, sysconfig as s; raise SystemExit(not os.path.exists(s.get_path("include") + "/Python.h"))'
+"$python" -c "$header" 2>/dev/null || missing="$missing python3-dev"
 
 if [ -n "$missing" ]; then
     line="apt-get install -y --no-install-recommends$missing"

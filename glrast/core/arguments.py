@@ -33,7 +33,7 @@ def numbers(
             wrong(
                 f"clip.{function}",
                 f"{name} must be finite",
-                x.tolist(),
+                f"{x.detach().cpu().numpy().tolist()}",
                 "look for a division by zero upstream",
             )
         )
@@ -48,8 +48,9 @@ def tensor(
     dtype: torch.dtype = torch.float64,
 ) -> Tensor:
     """`value` as a tensor, gradients kept, also those of tensors inside a list."""
-    if isinstance(value, (list, tuple)) and any(isinstance(x, Tensor) for x in value):
-        parts = [tensor(function, name, x, device, dtype) for x in value]
+    items: Any = value
+    if isinstance(value, (list, tuple)) and any(isinstance(x, Tensor) for x in items):
+        parts = [tensor(function, name, x, device, dtype) for x in items]
         if len({part.shape for part in parts}) > 1:
             raise ValueError(
                 wrong(
@@ -83,7 +84,8 @@ def plain(
             )
         ) from error
     kind = "nested" if x.is_nested else "quantized" if x.is_quantized else None
-    if isinstance(value, (Tensor, np.ndarray)) and "complex" in str(value.dtype):
+    given: Any = value
+    if isinstance(value, (Tensor, np.ndarray)) and "complex" in str(given.dtype):
         kind = "complex"
     if x.layout != torch.strided and kind is None:
         kind = str(x.layout).removeprefix("torch.")

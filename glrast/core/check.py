@@ -5,20 +5,17 @@ from __future__ import annotations
 import math
 import numbers
 import operator
-import sys
-import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 
+from .half import HALVES, warn_of_half
 from .per_tensor import PLAIN, PerTensor, in_transform
 
 _LARGEST_EXTENT = 1 << 20
 _ALIGNED = 4  # bytes: float32 and int32, which kernels read
-_HALVES = {torch.float16: 11, torch.bfloat16: 8}  # bits of their mantissas
-_PLACED = {torch.float16: 0.5, torch.bfloat16: 4}
 _INTEGERS = (torch.int32, torch.int64, torch.int16, torch.uint8)
 
 
@@ -64,7 +61,7 @@ def floats(
     """A float32 tensor, contiguous; float16 and bfloat16 are converted under autocast."""
     tensor(function, name, value, device=device)
     if value.dtype != torch.float32:
-        if value.dtype in _HALVES and torch.is_autocast_enabled(value.device.type):
+        if value.dtype in HALVES and torch.is_autocast_enabled(value.device.type):
             value = value.float()
         else:
             raise TypeError(
@@ -75,26 +72,13 @@ def floats(
 
 def positions(function: str, value: Any, *, device: torch.device | None = None) -> torch.Tensor:
     """pos as float32. Half precision, which autocast makes of a matrix product, has lost its places before it comes
-    here: a warning then, which Python shows once for each line of the client's."""
-    if isinstance(value, torch.Tensor) and value.dtype in _HALVES:
+    here: a warning then, which Python shows once for each line of the client's; under torch.compile once a compilation.
+    """
+    if isinstance(value, torch.Tensor) and value.dtype in HALVES:
         kind = value.device.type
-        if torch.is_autocast_enabled(kind) and not torch.compiler.is_compiling():
-            warnings.warn(
-                f"glrast.{function}: pos must be float32, computed as such; got {_dtype(value)} under autocast, whose "
-                f"{_HALVES[value.dtype]} bits place a vertex to about {_PLACED[value.dtype]} pixels of 1024. Compute "
-                "pos with glrast.clip.transform_points(matrix, points.float()), or inside `with torch.autocast("
-                f"'{kind}', enabled=False):`",
-                stacklevel=_outside(),
-            )
+        if torch.is_autocast_enabled(kind):
+            warn_of_half(function, _dtype(value), kind)
     return floats(function, "pos", value, device=device)
-
-
-def _outside() -> int:
-    """stacklevel of the line that called glrast, for a warning raised by the caller of this function."""
-    frame, level = sys._getframe(1), 1
-    while frame.f_back and frame.f_globals.get("__name__", "").startswith("glrast."):
-        frame, level = frame.f_back, level + 1
-    return level
 
 
 def _laid_out(function: str, name: str, value: torch.Tensor) -> torch.Tensor:
@@ -114,7 +98,10 @@ def _laid_out(function: str, name: str, value: torch.Tensor) -> torch.Tensor:
 
 def is_mapped(value: torch.Tensor) -> bool:
     """Does a tensor stand for a batch that torch.vmap maps over? Its numbers cannot be asked for."""
-    return in_transform() and torch._C._functorch.is_batchedtensor(value)  # pyright: ignore[reportAttributeAccessIssue]
+    return in_transform() and _is_batched(value)
+
+
+_is_batched: Callable[[torch.Tensor], bool] = getattr(torch, "_C")._functorch.is_batchedtensor  # noqa: B009 no stub
 
 
 def triangles(function: str, value: Any, *, device: torch.device | None = None) -> torch.Tensor:
@@ -182,9 +169,8 @@ def flag(function: str, name: str, given: Any) -> bool:
     """True or False, also as numpy or a comparison of tensors gives them."""
     if given is True or given is False:
         return given
-    if isinstance(given, (torch.Tensor, np.ndarray)) and math.prod(given.shape) == 1:
-        given = given.item()
-    if not isinstance(given, (bool, np.bool_)) and not (isinstance(given, int) and given in (0, 1)):
+    given = _single(given)
+    if type(given) not in (bool, np.bool_) and not (isinstance(given, int) and given in (0, 1)):
         raise TypeError(f"glrast.{function}: {name} must be True or False; got {_described(given)}")
     return bool(given)
 
@@ -193,8 +179,7 @@ def number(function: str, name: str, given: Any, remedy: str = "", finite: bool 
     """A number, a finite one unless the caller looks itself; a tensor or array of one element is one."""
     if type(given) is float and math.isfinite(given):  # nearly always
         return given
-    if isinstance(given, (torch.Tensor, np.ndarray)) and math.prod(given.shape) == 1:
-        given = given.item()
+    given = _single(given)
     if isinstance(given, (bool, np.bool_)) or not isinstance(given, numbers.Real):
         raise TypeError(wrong(function, f"{name} must be a number", _described(given), remedy))
     try:
@@ -204,6 +189,14 @@ def number(function: str, name: str, given: Any, remedy: str = "", finite: bool 
     if finite:
         value(function, name, "a finite number", math.isfinite(found), f"{given}", remedy)
     return found
+
+
+def _single(given: Any) -> Any:
+    """The number in a tensor or array of one element; anything else as it is."""
+    array: Any = given
+    if isinstance(given, (torch.Tensor, np.ndarray)) and math.prod(array.shape) == 1:
+        return array.item()
+    return array
 
 
 _SMALL = 100  # an upper limit that a message names at once
@@ -229,9 +222,10 @@ def _described(given: Any) -> str:
     """What was found, in a few words."""
     if isinstance(given, torch.Tensor):
         return f"a {_dtype(given)} tensor {show(given)}" if given.numel() != 1 else f"{given}"
+    array: Any = given
     if isinstance(given, np.ndarray):
-        return f"an array {list(given.shape)}"
-    text = repr(given)
+        return f"an array {list(array.shape)}"
+    text = repr(array)
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
@@ -261,7 +255,7 @@ def indices(function: str, name: str, values: Sequence[int], count: int) -> list
         raise TypeError(
             f"glrast.{function}: {name} must be None, 'all' or a list of ints; got {values!r}"
         ) from None
-    out = []
+    out: list[int] = []
     for index in numbers:
         if not -count <= index < count:
             raise IndexError(

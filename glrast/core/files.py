@@ -10,7 +10,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -26,7 +26,7 @@ class DiskFull(OSError):
 
 
 @contextmanager
-def replacing(path: str | Path) -> Iterator[Path]:
+def replacing(path: str | Path) -> Generator[Path, None, None]:
     """A temporary path beside `path` to write to; it becomes `path` when the block ends well.
 
     The temporary name keeps the suffix, because writers such as imageio choose the format by it.
@@ -74,7 +74,7 @@ def writable_folder(path: str | Path) -> Path:
 
 def remove_leftovers(folder: Path) -> list[str]:
     """Removes the temporary files in `folder` whose process is gone, and returns their names."""
-    removed = []
+    removed: list[str] = []
     for path in sorted(folder.iterdir()):
         made = _LEFTOVER.fullmatch(path.name)
         if made is None or path.is_symlink() or not path.is_file():

@@ -61,11 +61,13 @@ class PerTensor(Generic[T]):
         known = self._known.get(id(tensor))
         if known is None or known.tensor() is not tensor or known.state is None:
             return None
+        if not _is_lasting():
+            return None
         return known.thing if known.state == _state(tensor, more) else None
 
     def remember(self, tensor: torch.Tensor, thing: T, *more: object) -> None:
         """Found again for this tensor, unless changes of it are not counted."""
-        state = _state(tensor, more)
+        state = _state(tensor, more) if _is_lasting() else None
         if state is not None:
             self._remember(tensor, state, thing)
 
@@ -101,20 +103,25 @@ class _Known(Generic[T]):
 
 
 def _state(tensor: torch.Tensor, more: tuple[object, ...]) -> tuple[object, ...] | None:
-    """Equal as long as a tensor is not written to, on one stream; None where that cannot be known."""
-    if not _is_lasting() or tensor.is_inference():
+    """Equal as long as a tensor is not written to, on one stream; None where that cannot be known. Asked in every call:
+    the caller knows that it _is_lasting."""
+    if tensor.is_inference():
         return None
-    return (*unchanged(tensor), stream_number(tensor.device), *more)
+    place = tensor.data_ptr() if type(tensor) in PLAIN else None
+    form = tensor._version, place, tensor.dtype, tensor.shape, tensor.stride()
+    return (*form, stream_number(tensor.device), *more)
 
 
 def _is_lasting() -> bool:
     """Is what is made now of use later? In a compiler's or tracer's graph it would be a constant, right or wrong, and
     what a transform of torch.func makes is its own."""
-    return not (torch.compiler.is_compiling() or torch._C._is_tracing() or in_transform())
+    return not (torch.compiler.is_compiling() or _is_tracing() or in_transform())
 
 
+_PRIVATE = getattr(torch, "_C")  # noqa: B009 it has no stub
+_is_tracing: Callable[[], bool] = _PRIVATE._is_tracing
 in_transform: Callable[[], bool] = getattr(
-    torch._C, "_are_functorch_transforms_active", lambda: True
+    _PRIVATE, "_are_functorch_transforms_active", lambda: True
 )
 
 

@@ -59,16 +59,25 @@ def explain(
     check.tensor("explain", "pos", pos)
     hint = "(call it with the number that backward is called on)"
     check.shape("explain", "loss", loss, "a scalar", loss.numel() == 1, hint)
-    pos_clip, tri, rast = _given(pos_clip, tri, rast)
+    return _explanation(Graph(loss, pos), loss, pos, _given(pos_clip, tri, rast), mask)
+
+
+def _explanation(
+    graph: Graph,
+    loss: torch.Tensor,
+    pos: torch.Tensor,
+    given: tuple[Any, ...],
+    mask: torch.Tensor | None,
+) -> Explanation:
+    """The questions, one after the other, until the answer is known."""
     answer = Explanation()
-    graph = Graph(loss, pos)
     if graph.opaque:
         answer.unknown.append(
             f"What happens inside {', '.join(graph.opaque)}: explain the code uncompiled."
         )
     calls = graph.seeing("antialias")
     if not _connected(answer, graph, loss, pos):
-        _look_at_given(answer, pos_clip, tri, rast)
+        _look_at_given(answer, *given)
         return answer
     try:
         answer.gradient, passed = gradient(loss, pos, graph.own)
@@ -76,7 +85,7 @@ def explain(
         for node in calls:
             _look_at_call(answer, node, passed, mask)
         if not calls and not _look_at_drawn(answer, graph):
-            _look_at_given(answer, pos_clip, tri, rast)
+            _look_at_given(answer, *given)
     except RuntimeError as error:
         if "second time" not in str(error):
             raise

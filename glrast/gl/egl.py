@@ -24,6 +24,11 @@ _DRAW, _READ = 0x3059, 0x305A
 # major 4, minor 5, core profile, end
 _CONTEXT_ATTRIBUTES = (*(0x3098, 4), *(0x30FB, 5), *(0x30FD, 1), 0x3038)
 
+_ENDED = (
+    "another library of this process has ended the display of the device, which all share (eglTerminate; VTK, PyVista "
+    "and pyrender do it when they close a renderer): close theirs after the last use of glrast, or before "
+    "glrast.Context"
+)
 _ERRORS = {
     0x3001: "EGL_NOT_INITIALIZED: the driver's libraries are not there (container: "
     "NVIDIA_DRIVER_CAPABILITIES must hold graphics; Mesa: install libegl-mesa0 libgl1-mesa-dri)",
@@ -31,10 +36,8 @@ _ERRORS = {
     0x3003: "EGL_BAD_ALLOC: out of memory",
     0x3004: "EGL_BAD_ATTRIBUTE: the driver has no OpenGL 4.5 core profile",
     0x3005: "EGL_BAD_CONFIG",
-    0x3006: "EGL_BAD_CONTEXT",
-    0x3008: "EGL_BAD_DISPLAY: another library of this process has ended the display of the device, which all share "
-    "(eglTerminate; PyVista and pyrender do it when they close a renderer): close theirs after the last use of glrast, "
-    "or before glrast.Context",
+    0x3006: f"EGL_BAD_CONTEXT: {_ENDED}",
+    0x3008: f"EGL_BAD_DISPLAY: {_ENDED}",
     0x3009: "EGL_BAD_MATCH: the driver has no OpenGL 4.5 core profile",
 }
 

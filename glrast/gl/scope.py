@@ -63,7 +63,7 @@ def set_apart() -> bool:
     library = triton_library() if llvm else None
     if library is None or _is_loaded(library):
         return False
-    if not Path(_file_of("malloc") or "").name.startswith("libc"):
+    if not _malloc_is_libcs():
         _log.warning("%s is global: import triton before whatever opened it, or it may crash", llvm)
         return False
     try:
@@ -87,6 +87,15 @@ def triton_library() -> Path | None:
     folders = (spec.submodule_search_locations if spec else None) or []
     found = [file for folder in folders for file in sorted(Path(folder).glob("_C/libtriton*.so"))]
     return found[0] if found else None
+
+
+def _malloc_is_libcs() -> bool:
+    from ..launch import cpu
+
+    try:
+        return bool(cpu.host_library().glrast_malloc_is_libcs())
+    except (RuntimeError, AttributeError):
+        return False
 
 
 def _file_of(symbol: str) -> str | None:

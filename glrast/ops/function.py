@@ -41,7 +41,7 @@ class Operation(torch.autograd.Function):
 def call(operation: type[Operation], given: object, *more: Any) -> Any:
     """`operation.apply` of a call, also where a transform is at work."""
     inputs = *vars(given).values(), *more
-    apply = cast(_Apply, operation.apply)  # pyright: ignore[reportUnknownMemberType] PyTorch's has no types
+    apply: _Apply = operation.apply  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType] PyTorch's has no types
     if torch.compiler.is_compiling():
         return apply(*inputs)
     if not in_transform() and getattr(forward_ad, "_current_level", -1) < 0:

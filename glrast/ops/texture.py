@@ -62,8 +62,7 @@ def texture(
 
     Note: a handle does not follow its texture: after an optimizer's step make it again. On the CPU the gradient of
         tex needs, beside itself, a few bytes for each pixel and level (up to 12 for each block of texels that a
-        group of 4 pixels touches), at most 400 MiB whatever the sizes, and 256 KiB for each thread; its bits do not
-        depend on the number of threads.
+        group of 4 pixels touches), at most 400 MiB, and 256 KiB a thread; its bits do not depend on the threads.
 
     Source: Laine et al. 2020, section 3.4; the level of detail is the exact longer axis of the footprint.
     """

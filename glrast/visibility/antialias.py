@@ -62,12 +62,25 @@ def antialias(
 
     Source: Laine et al. 2020, section 3.5.
     """
+    check.choice("antialias", "cull", cull, CULLED)
+    check.choice("antialias", "discontinuities", discontinuities, DISCONTINUITIES)
+    boost = check.number("antialias", "pos_gradient_boost", pos_gradient_boost)
+    color, rast, pos, checked = _checked(color, rast, pos, tri)
+    opposite = topology(tri, checked, topology_hash).across(cull)
+    given = Antialias(color, rast, pos, checked, opposite)
+    out = call(_Antialias, given, boost)
+    return out if discontinuities == "silhouettes" else out + inner_boundaries(given, boost)
+
+
+def _checked(
+    color: torch.Tensor, rast: torch.Tensor, pos: torch.Tensor, tri: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+    """The four as kernels take them."""
     color = check.floats("antialias", "color", color)
     device = color.device
     rast = check.floats("antialias", "rast", rast, device=device)
     check.not_swapped("antialias", pos, tri)
     pos = check.positions("antialias", pos, device=device)
-    given = check.tensor("antialias", "tri", tri, device=device)
     tri = check.triangles("antialias", tri, device=device)
     if color.ndim != 4 or tuple(rast.shape) != (*color.shape[:3], 4):
         _refuse_images(color, rast)
@@ -76,13 +89,7 @@ def antialias(
     shaped = pos.ndim == 2 or (pos.ndim == 3 and pos.shape[0] in (1, N))
     fits = shaped and pos.shape[-1] == 4
     check.shape("antialias", "pos", pos, "[N,V,4], [1,V,4] or [V,4]", fits, hint)
-    check.choice("antialias", "cull", cull, CULLED)
-    check.choice("antialias", "discontinuities", discontinuities, DISCONTINUITIES)
-    boost = check.number("antialias", "pos_gradient_boost", pos_gradient_boost)
-    opposite = topology(given, tri, topology_hash).across(cull)
-    given = Antialias(color, rast, pos, tri, opposite)
-    out = call(_Antialias, given, boost)
-    return out if discontinuities == "silhouettes" else out + inner_boundaries(given, boost)
+    return color, rast, pos, tri
 
 
 def _refuse_images(color: torch.Tensor, rast: torch.Tensor) -> None:

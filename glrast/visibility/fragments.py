@@ -74,6 +74,21 @@ def fragments(
     Source: Li et al. 2018, Differentiable Monte Carlo Ray Tracing through Edge Sampling, section 3 (the boundary
         integral), here in closed form; docs/exact.md.
     """
+    rast, pos, tri, within = _checked(rast, pos, tri, ranges)
+    check.choice("fragments", "cull", cull, CULLED)
+    check.choice("fragments", "discontinuities", discontinuities, DISCONTINUITIES)
+    with torch.no_grad():
+        shown = rast[..., 3] > 0
+    near = discontinuities == "near"
+    given = Find(rast.detach(), pos, tri, within, cull, near)
+    at, db, weight, pixel = call(_Fragments, given)
+    return Fragments(at, db, weight, pixel, shown)
+
+
+def _checked(
+    rast: torch.Tensor, pos: torch.Tensor, tri: torch.Tensor, ranges: Ranges | None
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor | None]:
+    """rast, pos and tri as kernels take them, and the ranges within tri."""
     rast = check.floats("fragments", "rast", rast)
     check.shape("fragments", "rast", rast, "[N,H,W,4]", rast.ndim == 4 and rast.shape[3] == 4)
     check.not_swapped("fragments", pos, tri)
@@ -88,14 +103,7 @@ def fragments(
         fits = pos.ndim == 2 and pos.shape[1] == 4
         check.shape("fragments", "pos", pos, "[V,4] when ranges is given", fits)
         within = _inside(checked_ranges("fragments", ranges), N, tri.shape[0])
-    check.choice("fragments", "cull", cull, CULLED)
-    check.choice("fragments", "discontinuities", discontinuities, DISCONTINUITIES)
-    with torch.no_grad():
-        shown = rast[..., 3] > 0
-    near = discontinuities == "near"
-    given = Find(rast.detach(), pos, tri, within, cull, near)
-    at, db, weight, pixel = call(_Fragments, given)
-    return Fragments(at, db, weight, pixel, shown)
+    return rast, pos, tri, within
 
 
 def _inside(ranges: torch.Tensor, N: int, T: int) -> torch.Tensor:

@@ -66,7 +66,7 @@ def shoot(tools, tmp_path_factory):
         with served(folder) as address:
             done = subprocess.run(
                 [tools[0], str(HERE / "shoot.mjs"), address, tools[1], str(out / "scenes.json"), str(out)],
-                capture_output=True, text=True, timeout=300, cwd=HERE,
+                capture_output=True, text=True, timeout=600, cwd=HERE,
             )  # fmt: skip
         assert done.returncode == 0, done.stderr
         return {name: np.asarray(Image.open(out / f"{name}.png").convert("RGB")) for name in wanted}

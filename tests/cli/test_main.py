@@ -122,6 +122,6 @@ def test_glrast_debug_lets_every_error_through(command, monkeypatch, error):
 @pytest.mark.slow
 def test_python_dash_m_glrast_is_the_command():
     done = subprocess.run(
-        [sys.executable, "-m", "glrast", "--version"], capture_output=True, text=True, timeout=60
+        [sys.executable, "-m", "glrast", "--version"], capture_output=True, text=True, timeout=600
     )
     assert (done.returncode, done.stdout.strip()) == (0, f"glrast {glrast.__version__}")

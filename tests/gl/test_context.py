@@ -176,7 +176,7 @@ def alive(gl, function, names):
 def run(script):
     """What a fresh Python prints."""
     done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, timeout=120
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=600
     )
     assert done.returncode == 0, done.stderr
     return done.stdout

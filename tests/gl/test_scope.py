@@ -145,5 +145,55 @@ def ended(order, folder: Path):
         env={**os.environ, **cache},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=600,
     )
+
+
+PROGRAM = """
+#include <dlfcn.h>
+#include <stdlib.h>
+void *(*volatile taken)(size_t) = malloc;  // a program that is not relocatable has a stub of this name then
+%s
+int main(int count, char **words) {
+    free(taken(8));
+    int (*asked)(void) = (int (*)(void))dlsym(dlopen(words[1], RTLD_NOW), "glrast_malloc_is_libcs");
+    return asked();
+}
+"""
+ANOTHER = """
+#include <stddef.h>
+static char memory[1 << 24]; static size_t used;
+void *malloc(size_t n) { used += (n + 31) & ~(size_t)15; return memory + used - ((n + 15) & ~(size_t)15); }
+void free(void *p) {}
+void *calloc(size_t n, size_t m) { return malloc(n * m); }
+void *realloc(void *p, size_t n) {
+    char *out = malloc(n);
+    for (size_t i = 0; p && i < n && (char *)p + i < memory + sizeof memory; ++i) out[i] = ((char *)p)[i];
+    return out;
+}
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="how Linux finds a function")
+@pytest.mark.parametrize("kind", ["-no-pie", "-pie"])
+def test_a_malloc_is_libcs_unless_it_is_preloaded_or_the_programs_own(kind, tmp_path):
+    """Debian's Python is not relocatable: malloc seemed to be its own, and Mesa was not kept apart."""
+    from glrast.launch import cpu
+
+    def compiled(name, text, *words):
+        (tmp_path / f"{name}.c").write_text(text)
+        command = ["cc", f"{name}.c", "-w", "-o", name, *words]
+        subprocess.run(command, cwd=tmp_path, check=True)
+        return str(tmp_path / name)
+
+    plain = compiled("plain", PROGRAM % "", kind, "-ldl", "-rdynamic")
+    its_own = compiled("its_own", PROGRAM % ANOTHER, kind, "-ldl", "-rdynamic")
+    another = compiled("another.so", ANOTHER, "-shared", "-fPIC")
+
+    def answer(program, **environment):
+        command = [program, cpu.host_library()._name]
+        return subprocess.run(command, env=os.environ | environment, timeout=600).returncode
+
+    assert answer(plain) == 1
+    assert answer(plain, LD_PRELOAD=another) == 0
+    assert answer(its_own) == 0

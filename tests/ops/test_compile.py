@@ -1,5 +1,7 @@
 """torch.compile without graph breaks, and torch.library's own checks of every operator."""
 
+import warnings
+
 import pytest
 import torch
 
@@ -140,3 +142,25 @@ def test_triangle_id_compiles(device):
     rast[0, 0, 2, 3] = encode([2**24 + 7])[0]
     compiled = torch.compile(glrast.triangle_id, fullgraph=True, backend="aot_eager")
     assert compiled(rast).tolist() == [[[-1, 4, 2**24 + 6]]]
+
+
+@pytest.mark.slow
+def test_half_precision_positions_are_warned_of_while_they_are_compiled(device):
+    context = glrast.Context(device)
+    pos, tri, _ = (t.to(device) for t in scenes.one_triangle(1))
+
+    def drawn(pos):
+        with torch.autocast(device.type, torch.bfloat16):
+            rast, _ = glrast.rasterize(context, pos.bfloat16(), tri, ODD)
+            return glrast.antialias(rast, rast, pos.bfloat16(), tri)
+
+    compiled = torch.compile(drawn, fullgraph=True, backend="aot_eager")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        first = compiled(pos)
+    said = [w for w in caught if "pos must be float32" in str(w.message)]
+    assert [str(w.message).split(":")[0] for w in said] == ["glrast.rasterize", "glrast.antialias"]
+    assert all("bfloat16" in str(w.message) and w.filename == __file__ for w in said)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert torch.equal(compiled(pos), first)  # what is compiled runs without a word
