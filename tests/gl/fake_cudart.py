@@ -25,8 +25,7 @@ class Error(int):
     name = "cudaErrorUnknown"
 
 
-class Refused(Exception):
-    """A call that this driver answers with an error."""
+class Refused(Exception): ...  # a call that this driver answers with an error
 
 
 class Event:
@@ -234,7 +233,7 @@ class Fake:
     def cudaCreateTextureObject(self, resource, reading, view):
         assert resource.resType == 0 and view is None
         assert (reading.filterMode, reading.readMode, reading.normalizedCoords) == (0, 0, 0)
-        array = resource.res.array.array
+        array = int(resource.res.array.array)
         assert self.arrays[array][2], "layers are read from a layered array"
         self.textures[array] = self.arrays[array]
         return (array,)
@@ -248,12 +247,12 @@ class Fake:
         ctypes.memmove(to, source, size)
 
     def cudaMemcpy3DAsync(self, p, stream):
-        _, array, _ = self.arrays[p.srcArray]
+        _, array, _ = self.arrays[int(p.srcArray)]
         extent = (p.extent.width, p.extent.height, p.extent.depth)
         assert extent == (array.width, array.height, array.layers)
         assert p.dstPtr.pitch == array.width * array.bytes and p.dstPtr.ysize == array.height
         size = array.width * array.height * array.layers * array.bytes
-        ctypes.memmove(p.dstPtr.ptr, array.data, size)
+        ctypes.memmove(int(p.dstPtr.ptr), array.data, size)
 
 
 def _type(argument):

@@ -172,6 +172,28 @@ def test_every_call_of_the_fake_takes_what_the_real_one_takes():
         assert found == wanted, signature
 
 
+REAL = ("cudaResourceDesc", "cudaTextureDesc", "cudaMemcpy3DParms", "cudaPitchedPtr", "cudaExtent",
+        "cudaGLDeviceList", "cudaGraphicsRegisterFlags", "cudaResourceType", "cudaTextureAddressMode",
+        "cudaTextureFilterMode", "cudaTextureReadMode", "cudaMemcpyKind")  # fmt: skip
+
+
+@pytest.mark.parametrize("flat", [1, 2])
+def test_real_structures_and_enumerations_go_the_whole_way(context, gl, scene, runtime, flat):
+    real = pytest.importorskip(
+        "cuda.bindings.runtime", reason="cuda-bindings is not installed (pip install cuda-bindings)"
+    )
+    wanted = draw(context, scene=scene)
+    for name in REAL:
+        setattr(runtime.module, name, getattr(real, name))
+    runtime.module.flat = flat
+    gl.close()
+    assert torch.equal(draw(context, scene=scene), wanted)
+    target = next(thing for key, thing in gl.objects.items() if key[0] == "target")
+    with gl.current(), gl.sharing.drawn(target, torch.zeros_like(wanted)) as texture:
+        assert bool(texture) == (flat == 1)
+    assert gl.sharing.host is None
+
+
 def test_the_real_structures_have_the_members_that_are_set():
     real = pytest.importorskip(
         "cuda.bindings.runtime", reason="cuda-bindings is not installed (pip install cuda-bindings)"
