@@ -22,6 +22,9 @@ from .function import one_by_one
 _LIBRARY: Any = torch.library.Library("glrast", "FRAGMENT")
 _library: Any = torch.library  # its functions have no types
 
+# older versions of PyTorch do not know it
+_OUTSIDE_OF_GRAPHS: Any = tuple(filter(None, [getattr(torch.Tag, "cudagraph_unsafe", None)]))
+
 # What an operator may be given without the dispatcher. Subclasses of Tensor, fake ones among them, are not here.
 _TENSOR, _PARAMETER = torch.Tensor, torch.nn.Parameter
 _PLAIN = {int, float, bool, str, type(None)}
@@ -41,9 +44,15 @@ class Call(Protocol[Results]):
         ...
 
 
-def operator(name: str, call: type[Call[Results]]) -> Callable[[Call[Results]], Results]:
-    """Define `glrast::NAME` by what a call of it is; returns a function that takes such a call."""
-    _LIBRARY.define(schema(name, call))
+def operator(
+    name: str, call: type[Call[Results]], *, in_graphs: bool = True
+) -> Callable[[Call[Results]], Results]:
+    """Define `glrast::NAME` by what a call of it is; returns a function that takes such a call.
+
+    Args:
+        in_graphs: CUDA graphs may hold it; else torch.compile cuts the graphs that it makes around it.
+    """
+    _LIBRARY.define(schema(name, call), tags=() if in_graphs else _OUTSIDE_OF_GRAPHS)
     defined = getattr(torch.ops.glrast, name).default
     many, named = len(defined._schema.returns) > 1, _named(call)
     are_plain = _are_ordinary if name.endswith("_backward") else _are_plain

@@ -186,7 +186,7 @@ class RasterizeBackward:
         )  # fmt: skip
 
 
-_forward = operator("rasterize", Rasterize)
+_forward = operator("rasterize", Rasterize, in_graphs=False)
 _backward = operator("rasterize_backward", RasterizeBackward)
 
 

@@ -109,3 +109,14 @@ def test_a_traced_render_keeps_its_operators(device):
     )
     moved = pos + 0.1
     assert torch.equal(traced(moved), glrast.rasterize(context, moved, tri, ODD)[0])
+
+
+def test_rasterize_alone_asks_to_be_left_out_of_cuda_graphs():
+    if not hasattr(torch.Tag, "cudagraph_unsafe"):
+        pytest.skip("this PyTorch has no word for it")
+    out = [
+        n
+        for n in OPERATORS
+        if torch.Tag.cudagraph_unsafe in getattr(torch.ops.glrast, n).default.tags
+    ]
+    assert out == ["rasterize"]
