@@ -2,10 +2,10 @@
 
 from .camera.camera import Camera
 from .camera.cube_map import cube_directions
+from .camera.load_cameras import Frame, load_cameras
 from .camera.planes import planes_around
 from .camera.pose import from_blender, look_at, world_to_camera_from_opencv
 from .camera.projection import from_intrinsics, orthographic, perspective
-from .camera.transforms import Frame, load_cameras
 from .mesh.material import Material
 from .mesh.mesh import Mesh
 from .mesh.mesh_file import load_mesh, save_mesh

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .camera_file import NAME, Problem, file_text, required
 from .image_file import Folder, read_head, same_aspect, turn
 from .lens import KEYS, Lens, read_lens, stated_size
+from .transforms_json import NAME, Problem, file_text, required
 
 
 @dataclass(slots=True)

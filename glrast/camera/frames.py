@@ -15,11 +15,11 @@ from torch import Tensor
 
 from ..core.check import wrong
 from .camera import Camera, checked_cameras
-from .camera_file import NAME, Problem, at_frame, poses_of, short
 from .frame_reader import Absent, FrameFiles, FrameReader
 from .lens import projections
 from .planes import guess_planes
 from .pose import from_poses
+from .transforms_json import NAME, Problem, at_frame, poses_of, short
 
 
 @dataclass(frozen=True, eq=False)

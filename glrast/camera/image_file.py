@@ -10,7 +10,7 @@ import math
 import os
 from dataclasses import dataclass
 
-from .camera_file import Problem
+from .transforms_json import Problem
 
 SUFFIXES = (".png", ".jpg", ".jpeg")  # tried in this order where file_path has none
 ASPECT_TOLERANCE = 0.01  # a downscaled image rounds its size; more than 1 % is another image

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .camera_file import Problem, number, short
+from .transforms_json import Problem, number, short
 
 PINHOLES = ("PINHOLE", "SIMPLE_PINHOLE", "OPENCV", "SIMPLE_RADIAL", "RADIAL", "PERSPECTIVE")
 DISTORTION = ("k1", "k2", "k3", "k4", "k5", "k6", "p1", "p2")

@@ -14,8 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .camera_file import NAME
 from .planes import focus_distance, spread
+from .transforms_json import NAME
 
 SPACING = 2.0**-23  # of float32, relative
 # What a coordinate may be rounded by, as a share of the scene's size: 1e-6 is a thousandth of a pixel, 1e-5

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..camera.camera_file import read_json, split_lists
 from ..camera.frames import Drafts, read_frames
+from ..camera.transforms_json import read_json, split_lists
 from .loading import load_views, mask_beside
 from .views import Views
 

@@ -11,9 +11,9 @@ import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
-from .camera_file import NAME, SPLITS, read_json, split_lists
 from .frames import Frame, read_frames
 from .origin import checked_origin, warn_of_lost_digits
+from .transforms_json import NAME, SPLITS, read_json, split_lists
 
 
 def load_cameras(

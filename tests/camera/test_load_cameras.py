@@ -1,4 +1,4 @@
-"""glrast/camera/transforms.py: NeRF-synthetic and nerfstudio camera files."""
+"""glrast/camera/load_cameras.py: NeRF-synthetic and nerfstudio camera files."""
 
 import json
 import math

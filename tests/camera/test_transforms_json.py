@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from glrast.camera.camera_file import read_json
 from glrast.camera.pose import bad_poses, pose_problem
+from glrast.camera.transforms_json import read_json
 from glrast.clip import load_cameras
 
 IDENTITY = np.eye(4).tolist()
