@@ -105,7 +105,7 @@ class _Known(Generic[T]):
 def _state(tensor: torch.Tensor, more: tuple[object, ...]) -> tuple[object, ...] | None:
     """Equal as long as a tensor is not written to, on one stream; None where that cannot be known. Asked in every call:
     the caller knows that it _is_lasting."""
-    if tensor.is_inference():
+    if tensor.is_inference() or is_capturing(tensor.device):
         return None
     place = tensor.data_ptr() if type(tensor) in PLAIN else None
     form = tensor._version, place, tensor.dtype, tensor.shape, tensor.stride()
@@ -141,3 +141,11 @@ def address(tensor: torch.Tensor) -> int | None:
 def stream_number(device: torch.device) -> int:
     """The current stream: what one stream made another must not read without waiting."""
     return torch.cuda.current_stream(device).cuda_stream if device.type == "cuda" else 0
+
+
+def is_capturing(device: torch.device) -> bool:
+    """Does the device's current stream record a CUDA graph? What is launched then runs later, any number of times."""
+    if device.type != "cuda":
+        return False
+    with torch.cuda.device(device):
+        return torch.cuda.is_current_stream_capturing()

@@ -7,7 +7,7 @@ from typing import cast
 
 import torch
 
-from ..core.per_tensor import stream_number
+from ..core.per_tensor import is_capturing, stream_number
 from . import cpu
 from .source import Argument
 
@@ -22,14 +22,6 @@ def launch(stem: str, kernel: str, device: torch.device, **arguments: Argument) 
         from . import cuda
 
         cuda.run(stem, kernel, arguments, device)
-
-
-def is_capturing(device: torch.device) -> bool:
-    """Does the device's current stream record a CUDA graph? What is launched then runs later, any number of times."""
-    if device.type != "cuda":
-        return False
-    with torch.cuda.device(device):
-        return torch.cuda.is_current_stream_capturing()
 
 
 def constant(values: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> torch.Tensor:

@@ -87,6 +87,15 @@ def test_another_stream_asks_again(made, monkeypatch):
         assert len(calls) == expected
 
 
+def test_what_a_captured_graph_makes_is_its_own(made, monkeypatch):
+    of, calls = made
+    tensor = torch.arange(3)
+    with monkeypatch.context() as patch:
+        patch.setattr(per_tensor, "is_capturing", lambda device: True)
+        of(tensor), of(tensor)
+    assert len(calls) == 2 and of.memory.found(tensor) is None
+
+
 def test_something_else_that_changed_asks_again(made):
     of, calls = made
     tensor = torch.arange(3)
