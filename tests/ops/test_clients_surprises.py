@@ -192,7 +192,7 @@ import pickle, torch, glrast
 context = pickle.loads(open({str(path)!r}, "rb").read())
 pos = torch.tensor([[[-1, -1, 0, 1], [1, -1, 0, 1], [0, 1, 0, 1.0]]], device=context.device)
 print(int((glrast.rasterize(context, pos, torch.tensor([[0, 1, 2]], device=context.device), (8, 8))[0] > 0).any()))
-from glrast.gl.context import by_handle
+from glrast.gl.registry import by_handle
 try: by_handle(99)
 except RuntimeError as error: print(error)
 """
