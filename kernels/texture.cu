@@ -13,7 +13,7 @@ GLRAST_INLINE void sample_pixels(const TextureArgs& a, const Look& look) {
     const Samples& s = look.s;
     const Grid& g = look.at;
     const int C = K::channels ? K::channels : a.C;
-    for (int l = 0; l < s.count; ++l) {
+    for (int l = 0; l < GLRAST_LANES && l < s.count; ++l) {
         float* __restrict__ out = a.out + (s.pixel + l) * C;
         if (!K::flat && a.filter == kNearest) {
             const int64 at = find_nearest(a, s, g, l);
@@ -35,7 +35,7 @@ GLRAST_INLINE void sample_pixels(const TextureArgs& a, const Look& look) {
         }
     }
     if (!any(!s.found)) return;
-    for (int l = 0; l < s.count; ++l)
+    for (int l = 0; l < GLRAST_LANES && l < s.count; ++l)
         for (int i = 0; i < C && !lane_is_set(s.found, l); ++i) a.out[(s.pixel + l) * C + i] = 0.0f;
 }
 
@@ -44,8 +44,9 @@ GLRAST_INLINE void texture_pixels(const TextureArgs& a, int64 pixel, int64 end) 
     while (pixel < end) {
         Look looks[GLRAST_GROUPS];
         int count = 0;
-        for (; count < GLRAST_GROUPS && pixel < end; pixel += GLRAST_LANES) find_look<K, true>(a, pixel, end, true, true, nullptr, &looks[count++]);
-        for (int i = 0; i < count; ++i) {
+        for (int i = 0; i < GLRAST_GROUPS && pixel < end; ++i, ++count, pixel += GLRAST_LANES)
+            find_look<K, true>(a, pixel, end, true, true, nullptr, &looks[i]);
+        for (int i = 0; i < GLRAST_GROUPS && i < count; ++i) {
             if (three_in_one<K> && looks[i].roomy) sample_pixels<K, three_in_one<K>>(a, looks[i]);
             else sample_pixels<K, false>(a, looks[i]);
         }

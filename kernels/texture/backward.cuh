@@ -118,7 +118,7 @@ GLRAST_INLINE void store_gradients(const TextureArgs& a, const Samples& s, Float
         if (a.grad_uv) store_pairs(a.grad_uv + 2 * s.pixel, s.count, Pair{u, v});
         return;
     }
-    for (int l = 0; l < s.count; ++l) {
+    for (int l = 0; l < GLRAST_LANES && l < s.count; ++l) {
         const CubePoint& point = s.point[l];
         float* grad_da = a.grad_uv_da ? a.grad_uv_da + 6 * (s.pixel + l) : nullptr;
         for (int i = 0; grad_da && i < 6; ++i) grad_da[i] = 0.0f;
@@ -201,12 +201,12 @@ template <class K, class Sink>
 GLRAST_INLINE void add_pixels(const TextureArgs& a, const Groups& groups, Sink& sink) {
     const int C = K::channels ? K::channels : a.C;
     const int64 last = a.rows * a.width - GLRAST_LANES;
-    for (int i = 0; i < groups.count; ++i) {
+    for (int i = 0; i < GLRAST_GROUPS && i < groups.count; ++i) {
         for (int k = 0; k < GLRAST_LANES * C; k += 16) prefetch(a.grad_out + groups.pixel[i] * C + k);
         prefetch(a.grad_out + (groups.pixel[i] + GLRAST_LANES) * C - 1);
         prefetch(a.uv + groups.pixel[i] * 2);
     }
-    for (int i = 0; i < groups.count; ++i) {
+    for (int i = 0; i < GLRAST_GROUPS && i < groups.count; ++i) {
         const int lanes = groups.lanes[i];
         const int64 pixel = groups.pixel[i];
         Look look;
@@ -221,13 +221,13 @@ template <class K, class Sink>
 GLRAST_INLINE void find_pixels(const TextureArgs& a, const Groups& groups, Sink& sink) {
     const int64 last = a.rows * a.width - GLRAST_LANES;
     Look looks[GLRAST_GROUPS];
-    for (int i = 0; i < groups.count; ++i) {
+    for (int i = 0; i < GLRAST_GROUPS && i < groups.count; ++i) {
         const int64 pixel = groups.pixel[i];
         find_look<K, true>(a, pixel, groups.end, true, true, nullptr, &looks[i]);
         const Samples& s = looks[i].s;
         if (float* kept = K::levels ? sink.keeps(pixel) : nullptr) store_floats(kept, s.count, s.level.held);
     }
-    for (int i = 0; i < groups.count; ++i) {
+    for (int i = 0; i < GLRAST_GROUPS && i < groups.count; ++i) {
         sink.group(i);
         if (three_in_one<K> && looks[i].roomy && groups.pixel[i] < last)
             backward_pixels<K, three_in_one<K>>(a, looks[i], groups.lanes[i], sink);

@@ -78,7 +78,7 @@ GLRAST_INLINE void find_samples(const TextureArgs& a, int64 pixel, int count, co
     if (!K::flat && a.boundary == kCube) {
         s->u = s->v = splat(0.0f);
         s->found = s->u < s->u;
-        for (int l = 0; l < count; ++l) {
+        for (int l = 0; l < GLRAST_LANES && l < count; ++l) {
             const float* d = a.uv + 3 * (pixel + l);
             set_mask(s->found, l, meet_cube(Vector{d[0], d[1], d[2]}, &s->point[l]));
         }
