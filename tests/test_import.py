@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import pytest
+import torch
 
 # Anything that would load OpenGL, EGL, CUDA or a fitting library at import fails the import.
 BLOCKED = """
@@ -104,7 +105,9 @@ try:
 except RuntimeError as error:
     print(error)
 """
-    wanted = "glrast: CUDA tensors need CuPy, which is not installed: pip install 'glrast[cuda]'"
+    built_for = torch.version.cuda  # None: a CPU build
+    extra = f"cuda{built_for.split('.')[0]}" if built_for else "cuda"
+    wanted = f"glrast: CUDA tensors need CuPy, which is not installed: pip install 'glrast[{extra}]'"
     assert run(script, {"cupy"}).startswith(wanted)
 
 
