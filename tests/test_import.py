@@ -107,7 +107,9 @@ except RuntimeError as error:
 """
     built_for = torch.version.cuda  # None: a CPU build
     extra = f"cuda{built_for.split('.')[0]}" if built_for else "cuda"
-    wanted = f"glrast: CUDA tensors need CuPy, which is not installed: pip install 'glrast[{extra}]'"
+    wanted = (
+        f"glrast: CUDA tensors need CuPy, which is not installed: pip install 'glrast[{extra}]'"
+    )
     assert run(script, {"cupy"}).startswith(wanted)
 
 
