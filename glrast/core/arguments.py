@@ -1,4 +1,4 @@
-"""What clip/ accepts: tensors, arrays and lists become checked tensors, or a message says why."""
+"""What glrast.clip accepts: tensors, arrays and lists become checked tensors, or a message says why."""
 
 from __future__ import annotations
 

@@ -103,13 +103,11 @@ class _Known(Generic[T]):
 
 
 def _state(tensor: torch.Tensor, more: tuple[object, ...]) -> tuple[object, ...] | None:
-    """Equal as long as a tensor is not written to, on one stream; None where that cannot be known. Asked in every call:
-    the caller knows that it _is_lasting."""
+    """Equal as long as a tensor is not written to, on one stream; None where that cannot be known. Its callers have
+    asked whether what they remember _is_lasting."""
     if tensor.is_inference() or is_capturing(tensor.device):
         return None
-    place = tensor.data_ptr() if type(tensor) in PLAIN else None
-    form = tensor._version, place, tensor.dtype, tensor.shape, tensor.stride()
-    return (*form, stream_number(tensor.device), *more)
+    return (*unchanged(tensor), stream_number(tensor.device), *more)
 
 
 def _is_lasting() -> bool:

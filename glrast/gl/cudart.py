@@ -13,8 +13,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from ..launch import is_capturing
-
 _TEXTURE_2D_ARRAY = 0x8C1A
 _MOST_DEVICES = 64
 _LAYERED = 0x01  # cudaArrayLayered
@@ -220,10 +218,6 @@ class Runtime:
 
     def stream(self) -> int:
         return torch.cuda.current_stream(self.device).cuda_stream
-
-    def is_capturing(self) -> bool:
-        """Does the current stream record a CUDA graph?"""
-        return is_capturing(self.device)
 
     def hold(self, tensor: torch.Tensor) -> None:
         """The tensor's memory goes to nobody else before the current stream's work so far is done: it may be another

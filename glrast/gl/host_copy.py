@@ -11,7 +11,6 @@ import moderngl
 import torch
 
 from ..core.per_tensor import PerTensor
-from ..launch import is_capturing
 
 _said: set[str] = set()
 
@@ -47,10 +46,6 @@ class HostCopy:
     def __init__(self, reason: str = ""):
         self.reason = reason  # why not shared
         self.uploaded = PerTensor[moderngl.Buffer](most=1)  # the index buffer that holds a tensor
-
-    def is_capturing(self, device: torch.device) -> bool:
-        """Does the current stream record a CUDA graph? OpenGL draws at once and cannot be part of one."""
-        return is_capturing(device)
 
     def make_room(self) -> bool:
         """Give memory of a GPU back that PyTorch keeps without using it; False: there is none."""

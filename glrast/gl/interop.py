@@ -101,9 +101,6 @@ class Registered:
             None  # the stream of the last call, and an event after its work
         )
 
-    def is_capturing(self, device: torch.device) -> bool:
-        return self.runtime.is_capturing()
-
     def make_room(self) -> bool:
         self.runtime.make_room()
         return True

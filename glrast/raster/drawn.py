@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 
+from ..core.per_tensor import is_capturing
 from ..core.rast import images_of, stride_of
 from ..gl.registry import by_handle
 from ..launch import launch
@@ -22,7 +23,7 @@ def drawn(
     context, device = by_handle(handle), pos.device
     N, T, V = images_of(pos, ranges), tri.shape[0], pos.shape[-2]
     function = "rasterize" if peeling is None else peeling.function
-    if context.sharing.is_capturing(device):
+    if is_capturing(device):
         raise RuntimeError(
             f"glrast.{function}: the call must be outside of a CUDA graph, which cannot hold what OpenGL draws; the "
             f"current stream of {device} is being captured: call it before and capture what follows it"

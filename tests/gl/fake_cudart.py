@@ -283,9 +283,6 @@ class FakeRuntime(cudart.Runtime):
     def stream(self):
         return self.current
 
-    def is_capturing(self):
-        return self.module.capturing
-
     def make_room(self):
         self.made_room += 1
 

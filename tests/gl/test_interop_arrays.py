@@ -6,6 +6,7 @@ import torch
 import glrast
 from glrast.gl import interop, targets
 from glrast.gl.host_copy import HostCopy
+from glrast.raster import drawn
 from tests.gl.drawing import draw
 from tests.gl.fake_cudart import ELSEWHERE
 from tests.scenes import ODD
@@ -166,13 +167,14 @@ def test_a_context_that_is_closed_destroys_its_texture_objects_on_their_device(
 
 @pytest.mark.parametrize("before", [False, True], ids=["at first", "later"])
 def test_a_graph_capture_is_refused_by_name_and_changes_nothing(
-    context, gl, scene, runtime, before
+    context, gl, scene, runtime, before, monkeypatch
 ):
     pos, tri, _ = scene
     peeler = glrast.DepthPeeler(context, pos, tri, ODD)
     draw(context, scene=scene) if before else None
     objects, calls = dict(gl.objects), len(runtime.module.calls)
     runtime.module.capturing = True
+    monkeypatch.setattr(drawn, "is_capturing", lambda device: runtime.module.capturing)
     with pytest.raises(
         RuntimeError, match=r"^glrast.rasterize: .* outside of a CUDA graph.* captu"
     ):
