@@ -1,5 +1,6 @@
 // antialias, discontinuities = 'all': the gradient of positions from the boundaries that inner.cuh found.
 #pragma once
+#include "visibility/antialias/edge_gradient.cuh"
 #include "visibility/antialias/inner.cuh"
 
 struct AntialiasInnerBackwardPosArgs {
@@ -31,21 +32,6 @@ GLRAST_INLINE float step_at_boundary(const AntialiasInnerBackwardPosArgs& a, int
     return D;
 }
 
-// As in antialias_backward_pos: all factors are at most 1.
-GLRAST_INLINE void add_crease(const AntialiasInnerBackwardPosArgs& a, Row row, bool vertical, const Crossing& e, float D) {
-    const float dx = e.x2 - e.x1, i = 1.0f / (e.y2 - e.y1);
-    const float xc = e.x1 - e.y1 * dx * i;
-    const float gl1 = -D * e.y2 * i, gl2 = D * e.y1 * i, gm1 = -D * (xc - e.x2) * i, gm2 = D * (xc - e.x1) * i;
-    const float half_w = 0.5f * a.width, half_h = 0.5f * a.H;
-    const float gX1 = (vertical ? gm1 : gl1) * half_w / e.w1, gY1 = (vertical ? gl1 : gm1) * half_h / e.w1;
-    const float gX2 = (vertical ? gm2 : gl2) * half_w / e.w2, gY2 = (vertical ? gl2 : gm2) * half_h / e.w2;
-    const int64 at1 = row.n * a.pos_stride + 4 * (int64)e.v1, at2 = row.n * a.pos_stride + 4 * (int64)e.v2;
-    const float *p1 = a.pos + at1, *p2 = a.pos + at2;
-    float *g1 = a.grad + at1, *g2 = a.grad + at2;
-    GLRAST_ADD(g1, gX1);  GLRAST_ADD(g1 + 1, gY1);  GLRAST_ADD(g1 + 3, -(p1[0] * gX1 + p1[1] * gY1) / e.w1);
-    GLRAST_ADD(g2, gX2);  GLRAST_ADD(g2 + 1, gY2);  GLRAST_ADD(g2 + 3, -(p2[0] * gX2 + p2[1] * gY2) / e.w2);
-}
-
 // scale is D/slope for P, -D/slope for Q.
 GLRAST_INLINE void add_plane(const AntialiasInnerBackwardPosArgs& a, Row row, const DepthPlane& plane, float scale) {
     for (int i = 0; i < 3; ++i) {
@@ -63,7 +49,7 @@ GLRAST_INLINE void antialias_inner_gradient(const AntialiasInnerBackwardPosArgs&
     if (D == 0.0f) return;
     const Inner found = find_inner(a, x, row, vertical);
     if (float_bits(found.alpha) == 0) return;
-    if (found.crease) { add_crease(a, row, vertical, found.edge, D); return; }
+    if (found.crease) { add_edge(a, row, vertical, found.edge, D); return; }
     add_plane(a, row, found.plane_p, D / found.slope);
     add_plane(a, row, found.plane_q, -D / found.slope);
 }

@@ -2,6 +2,7 @@
 #pragma once
 #include "visibility/antialias/blend.cuh"
 #include "visibility/antialias/crossing.cuh"
+#include "visibility/antialias/edge_gradient.cuh"
 
 struct AntialiasBackwardPosArgs {
     int width;              // W
@@ -53,9 +54,6 @@ GLRAST_INLINE void add_ray(const AntialiasBackwardPosArgs& a, Row row, bool vert
     GLRAST_ADD(g2 + 3, gw2);
 }
 
-// alpha = s/2 - x_c while d is inside (0, 1), so d alpha/d x_c = -1 and with D = dL/dalpha and i = 1/dy
-//   gx1 = -D y2 i, gx2 = D y1 i, gy1 = -D (x_c - x2) i, gy2 = D (x_c - x1) i  in pixels; then the viewport and
-//   x = X/w: gX = gx (W/2)/w, gw = -(X gX + Y gY)/w. All four factors are at most 1: y1, y2 differ in sign, |dx| <= |dy|.
 GLRAST_INLINE void antialias_pair_gradient(const AntialiasBackwardPosArgs& a, int x, Row row, bool vertical) {
     const float alpha = a.alpha[2 * (row.index * a.width + x) + vertical];
     if (!is_crossed(alpha) || fabsf(alpha) >= 0.5f) return;
@@ -65,17 +63,7 @@ GLRAST_INLINE void antialias_pair_gradient(const AntialiasBackwardPosArgs& a, in
     if (!is_crossed(e.alpha)) return;
     D *= a.boost;
     if (e.ray) { add_ray(a, row, vertical, e, -D); return; }
-    const float dx = e.x2 - e.x1, dy = e.y2 - e.y1;
-    const float i = 1.0f / (dy + (dy < 0.0f ? -1e-20f : 1e-20f));
-    const float xc = (e.x1 * dy - e.y1 * dx) * i;
-    const float gl1 = -D * e.y2 * i, gl2 = D * e.y1 * i, gm1 = -D * (xc - e.x2) * i, gm2 = D * (xc - e.x1) * i;
-    const float half_w = 0.5f * a.width, half_h = 0.5f * a.H;
-    const float gX1 = (vertical ? gm1 : gl1) * half_w / e.w1, gY1 = (vertical ? gl1 : gm1) * half_h / e.w1;
-    const float gX2 = (vertical ? gm2 : gl2) * half_w / e.w2, gY2 = (vertical ? gl2 : gm2) * half_h / e.w2;
-    const float *p1 = a.pos + row.n * a.pos_stride + 4 * (int64)e.v1, *p2 = a.pos + row.n * a.pos_stride + 4 * (int64)e.v2;
-    float *g1 = a.grad + row.n * a.pos_stride + 4 * (int64)e.v1, *g2 = a.grad + row.n * a.pos_stride + 4 * (int64)e.v2;
-    GLRAST_ADD(g1, gX1);  GLRAST_ADD(g1 + 1, gY1);  GLRAST_ADD(g1 + 3, -(p1[0] * gX1 + p1[1] * gY1) / e.w1);
-    GLRAST_ADD(g2, gX2);  GLRAST_ADD(g2 + 1, gY2);  GLRAST_ADD(g2 + 3, -(p2[0] * gX2 + p2[1] * gY2) / e.w2);
+    add_edge(a, row, vertical, e, D);
 }
 
 GLRAST_INLINE void span_gradient(const AntialiasBackwardPosArgs& a, int x, int count, Row row) {
