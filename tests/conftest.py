@@ -32,9 +32,9 @@ def emulate_cuda(request):
     if not request.config.getoption("--emulate-cuda"):
         yield
         return
-    from tests.launch import emulated
+    from tests.executor import fake_cupy
 
-    with emulated.instead_of_the_host_library(pytest.MonkeyPatch):
+    with fake_cupy.instead_of_the_host_library(pytest.MonkeyPatch):
         yield
 
 

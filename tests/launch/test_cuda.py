@@ -13,7 +13,7 @@ from glrast.gl import interop
 from glrast.launch import cuda, source
 from tests import scenes
 from tests.gl.fake_cudart import FakeRuntime
-from tests.launch import emulated
+from tests.executor import compile_kernels
 from tests.ops.compare import on, random, relative_error
 from tests.scenes import ODD
 from tests.visibility import discontinuities
@@ -25,7 +25,7 @@ MOST_LAUNCHES = 4
 
 pytestmark = [
     pytest.mark.slow,  # a C++ compiler runs for a second or two per kernel file
-    pytest.mark.skipif(not emulated.COMPILER, reason="no C++ compiler here"),
+    pytest.mark.skipif(not compile_kernels.COMPILER, reason="no C++ compiler here"),
 ]
 
 
@@ -133,8 +133,8 @@ def test_after_use_deterministic_algorithms_the_order_of_threads_does_not_show(
 ):
     wanted = CASES[case](context)
     runs = []
-    for reverse in (False, True):
-        with emulate(reverse) as cupy:
+    for order in ("first", "last"):
+        with emulate(order=order) as cupy:
             runs.append(CASES[case](context))
         if "gradient" not in case:
             assert "glrast_reduce" in cupy.launched
@@ -145,8 +145,8 @@ def test_after_use_deterministic_algorithms_the_order_of_threads_does_not_show(
 
 def test_otherwise_it_does_show(context, emulate):
     runs = []
-    for reverse in (False, True):
-        with emulate(reverse):
+    for order in ("first", "last"):
+        with emulate(order=order):
             runs.append(rasterized(context)[2])
     assert not torch.equal(*runs)
 

@@ -8,7 +8,7 @@ import torch
 
 from glrast.launch import cuda, source
 from tests import scenes
-from tests.launch import emulated
+from tests.executor import compile_kernels
 from tests.launch.test_cuda import CASES, antialiased
 from tests.ops.compare import on
 
@@ -18,7 +18,7 @@ MOST_LAUNCHES = 4
 
 def compiled(test):
     """A C++ compiler runs for a second or two per kernel file."""
-    missing = pytest.mark.skipif(not emulated.COMPILER, reason="no C++ compiler here")
+    missing = pytest.mark.skipif(not compile_kernels.COMPILER, reason="no C++ compiler here")
     return pytest.mark.slow(missing(test))
 
 
