@@ -31,6 +31,7 @@ class Settings:
     sanitizer: "", "address" (that and undefined behaviour; Python needs the compiler's runtime, see check.py), "watch"
         (races, memory that no argument holds, shared memory that nobody wrote).
     architecture: __CUDA_ARCH__.
+    portable: fibres by ucontext, as on a processor for which the switch is not written.
     """
 
     order: str = "first"
@@ -40,6 +41,7 @@ class Settings:
     flush: bool = False
     sanitizer: str = ""
     architecture: int = 900
+    portable: bool = False
 
 
 class CompileException(Exception):
@@ -64,7 +66,7 @@ def library(text: str, options: tuple[str, ...], settings: Settings) -> tuple[Pa
         if not made.exists():
             names = _kernels(text, defines, flags)
             whole = "\n".join(['#include "words.h"', text, "", *(f"EXECUTE({n})" for n in names)])
-            _compile(whole, [*defines, *flags], made, _core(settings.sanitizer))
+            _compile(whole, [*defines, *flags], made, _core(settings.sanitizer, settings.portable))
             made.with_suffix(".names").write_text(" ".join(names))
     return made, made.with_suffix(".names").read_text().split()
 
@@ -81,18 +83,25 @@ def where(library_path: Path, address: int) -> str:
 def _flags(settings: Settings) -> list[str]:
     flags = [f"-D__CUDA_ARCH__={settings.architecture}"]
     if settings.fused:
-        flags += ["-ffp-contract=fast", *(["-mfma"] if platform.machine() == "x86_64" else [])]
+        # GCC contracts where it is told to spend time on it
+        flags += [
+            "-ffp-contract=fast",
+            "-fexpensive-optimizations",
+            *(["-mfma"] if platform.machine() == "x86_64" else []),
+        ]
     else:
         flags += ["-ffp-contract=off"]
+    if settings.portable:
+        flags += ["-DEXECUTOR_UCONTEXT"]
     if settings.sanitizer == "address":
         flags += _ADDRESS
     if settings.sanitizer == "watch":
-        flags += ["-fsanitize=thread", "-g1"]
+        flags += ["-fsanitize=thread", "-g1", "-gdwarf-4"]
     return flags
 
 
 _ADDRESS = [
-    "-fsanitize=address,undefined,float-cast-overflow", "-fno-sanitize-recover=all", "-g1",
+    "-fsanitize=address,undefined,float-cast-overflow", "-fno-sanitize-recover=all", "-g1", "-gdwarf-4",
     "-fno-omit-frame-pointer", "-fsanitize-sections=executor_shared",
 ]  # fmt: skip
 _PLAIN = ["-std=c++17", "-O1", "-w", "-fPIC", "-fno-math-errno", f"-I{HERE}"]
@@ -103,10 +112,10 @@ def _sources() -> list[Path]:
 
 
 @cache
-def _core(sanitizer: str) -> list[Path]:
+def _core(sanitizer: str, portable: bool) -> list[Path]:
     """The executor's own objects. The watch is not watched itself."""
     flags = {"": [], "address": _ADDRESS, "watch": ["-DEXECUTOR_WATCH"]}[sanitizer]
-    flags = [*flags, *os.environ.get("GLRAST_EXECUTOR_FLAGS", "").split()]
+    flags = [*flags, *(["-DEXECUTOR_UCONTEXT"] if portable else [])]
     objects = []
     for path in HERE.glob("*.cpp"):
         if path.stem == "watch" and sanitizer != "watch":

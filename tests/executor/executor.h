@@ -1,4 +1,4 @@
-// What a kernel's text (words.h) asks of the executor (executor.cpp): who am I, meet these lanes, I touch this memory.
+// What a kernel's text (words.h) asks of the executor (exchanges.cpp): who am I, meet these lanes, I touch this memory.
 //
 // A block's threads are fibres of one processor thread: a lane runs until it has to wait for others. Warps are 32
 // consecutive threads. Nothing else is promised: which lane, warp and block goes first is a setting (Request).
@@ -35,14 +35,15 @@ struct Exchange {
 HIDDEN Bits exchange(const Exchange& mine, Place place);
 HIDDEN unsigned active_mask(Place place);
 HIDDEN unsigned barrier(unsigned predicate, Place place);  // how many gave true
-HIDDEN void touched_atomically(const void* address, size_t size, const void* caller);
+HIDDEN void before_atomic(const void* address, size_t size, const void* caller);
+HIDDEN void after_atomic();
+HIDDEN void give_way();  // another lane may go first
 HIDDEN int lane_number();
-HIDDEN void give_way();                                    // another lane may go first
 
 enum Order { kFirst, kLast, kRandom };             // of lanes, warps and blocks
 enum Schedule { kTogether, kApart, kScattered };   // who meets at __activemask
 
-struct Range { const char* begin; int64_t bytes; };
+struct Range { const char* begin; int64_t bytes; const char* name; };
 
 struct Request {
     unsigned grid[3], block[3];

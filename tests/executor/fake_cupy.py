@@ -1,4 +1,4 @@
-"""A CuPy without a GPU: `RawModule` compiles a kernel's text for the CPU (compile_kernels.py) and runs it in warps (executor.cpp).
+"""A CuPy without a GPU: `RawModule` compiles a kernel's text for the CPU (compile_kernels.py) and runs it in warps.
 
 It takes CPU tensors' addresses where CuPy takes a GPU's, and counts what is launched. `pytest --emulate-cuda` runs all
 tests of CPU tensors that way, through the launch code of a GPU.
@@ -35,7 +35,7 @@ def instead_of_the_host_library(patch, settings: Settings = Settings()):  # noqa
         cuda.run(stem, kernel, arguments, torch.device("cpu"))
 
     def packed(self, values, device=None):
-        cupy.tensors += [value for value in values.values() if isinstance(value, torch.Tensor)]
+        cupy.tensors |= {n: v for n, v in values.items() if isinstance(v, torch.Tensor)}
         return pack(self, values, device)
 
     with patch.context() as patched:
@@ -64,7 +64,7 @@ class Cupy:
         self.compiled: list[tuple] = []
         self.streams: list[int] = []
         self.entered: list[int] = []
-        self.tensors: list[torch.Tensor] = []
+        self.tensors: dict[str, torch.Tensor] = {}
         self.cuda = self.runtime = self
         self.current: int | None = None  # device; that of CPU tensors has no number
         self.turn = threading.Lock()  # the executor's grid is one for all
@@ -89,7 +89,7 @@ class Cupy:
 
 
 class _Range(ctypes.Structure):
-    _fields_ = [("begin", ctypes.c_void_p), ("bytes", ctypes.c_int64)]
+    _fields_ = [("begin", ctypes.c_void_p), ("bytes", ctypes.c_int64), ("name", ctypes.c_char_p)]
 
 
 class _Request(ctypes.Structure):
@@ -113,30 +113,34 @@ class Module:
         self.library = ctypes.CDLL(str(self.path))
 
     def get_function(self, name: str):
-        function = getattr(self.library, f"execute_{name}")
-        function.argtypes, function.restype = [ctypes.POINTER(_Request)], ctypes.c_char_p
         made_on = self.cupy.current
 
         def start(grid, block, structs, *, stream) -> None:
             assert self.cupy.current == made_on, "loaded on another device"
-            assert block == (32, 4, 1) and grid[1:] == (1, 1)
             # CuPy passes an array by value if it holds one element
             assert all(isinstance(struct, np.ndarray) and struct.size == 1 for struct in structs)
             with self.cupy.turn:
                 self.cupy.launched.append(name)
                 self.cupy.streams.append(stream.ptr)
-                tensors, self.cupy.tensors = self.cupy.tensors, []
-                error = function(request(self.cupy.settings, grid, block, structs, tensors))
-            if error:
-                raise ExecutorError(with_lines(error.decode(), self.path))
+                tensors, self.cupy.tensors = self.cupy.tensors, {}
+                self.launch(name, grid, block, structs, tensors, self.cupy.settings)
 
         return start
+
+    def launch(self, name: str, grid, block, structs, tensors, settings: Settings) -> None:
+        """Run it to its end; `tensors` by name are the memory that it may touch."""
+        assert name in self.kernels, f"{name} is none of {self.kernels}"
+        function = getattr(self.library, f"execute_{name}")
+        function.argtypes, function.restype = [ctypes.POINTER(_Request)], ctypes.c_char_p
+        error = function(request(settings, grid, block, structs, tensors))
+        if error:
+            raise ExecutorError(with_lines(error.decode(), self.path))
 
 
 def request(settings: Settings, grid, block, structs, tensors) -> _Request:
     """A launch as executor.h takes it; what it points to lives as long as it does."""
     addresses = (ctypes.c_void_p * len(structs))(*(struct.ctypes.data for struct in structs))
-    held = [(t.data_ptr(), t.numel() * t.element_size()) for t in tensors]
+    held = [(t.data_ptr(), t.numel() * t.element_size(), n.encode()) for n, t in tensors.items()]
     ranges = (_Range * len(held))(*held)
     asked = _Request(
         grid, block, compile_kernels.ORDERS.index(settings.order), compile_kernels.SCHEDULES.index(settings.schedule),

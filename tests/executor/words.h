@@ -103,9 +103,10 @@ static inline void __prof_trigger(int) {}
 // An atomic is one step: nobody comes between its read and its write. Others may come in after it.
 #define UNWATCHED __attribute__((noinline, no_sanitize("thread")))
 template <class T, class Change> static UNWATCHED T atomically(T* p, Change change) {
+    executor::before_atomic(p, sizeof(T), __builtin_return_address(0));
     const T before = *p;
     *p = change(before);
-    executor::touched_atomically(p, sizeof(T), __builtin_return_address(0));
+    executor::after_atomic();
     return before;
 }
 template <class T> struct Same { typedef T type; };

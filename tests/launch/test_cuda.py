@@ -12,8 +12,8 @@ import glrast
 from glrast.gl import interop
 from glrast.launch import cuda, source
 from tests import scenes
-from tests.gl.fake_cudart import FakeRuntime
 from tests.executor import compile_kernels
+from tests.gl.fake_cudart import FakeRuntime
 from tests.ops.compare import on, random, relative_error
 from tests.scenes import ODD
 from tests.visibility import discontinuities

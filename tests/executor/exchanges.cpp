@@ -1,0 +1,186 @@
+// Where lanes wait for each other: exchanges by mask, __activemask, __syncthreads, and atomics, where others may come in.
+//
+//   exchange (__shfl_sync, __match_any_sync, __syncwarp, ...)  goes on when every lane of the mask has come to the same
+//            word, line and mask. A lane that has returned, or that never comes, is an error.
+//   __activemask  has no promise to keep. kTogether: all who wait at that place when nobody of the warp can go on, lower
+//            places first, as a processor does that brings lanes together where it can; kApart: each lane by itself;
+//            kScattered: some of those who wait, by chance.
+//   __syncthreads  goes on when every thread that has not returned has come to the same line.
+#include "lanes.h"
+
+namespace executor {
+
+// ---- exchanges by mask --------------------------------------------------------------------------------------
+
+int lane_number() { return current & 31; }
+
+static void answer(Lane* warp, unsigned members);
+
+Bits exchange(const Exchange& part, Place place) {
+    Lane& mine = lanes[current];
+    Lane* warp = warp_of(current);
+    const int lane = lane_number();
+    if (!(part.mask >> lane & 1))
+        fail("%s:%d: %s: lane %d calls with mask 0x%08x, which does not name it", place.file, place.line, part.word, lane, part.mask);
+    for (int l = 0; l < 32 && part.kind != kSync; ++l)
+        if (part.mask >> l & 1 && (warp[l].state == kReturned || warp[l].state == kAbsent))
+            fail("%s:%d: %s: mask 0x%08x of lane %d names lane %d, which %s", place.file, place.line, part.word, part.mask,
+                 lane, l, warp[l].state == kAbsent ? "does not exist" : "has returned");
+    if (part.kind == kShuffle && !(part.mask >> part.source & 1))
+        fail("%s:%d: %s: lane %d reads from lane %d, which mask 0x%08x does not name", place.file, place.line, part.word, lane, part.source, part.mask);
+    mine.part = part;
+    mine.place = place;
+    mine.state = kExchanging;
+    try_exchange(warp, mine);
+    leave();
+    return mine.result;
+}
+
+void try_exchange(Lane* warp, const Lane& lane) {
+    unsigned wanted = lane.part.mask;
+    for (int l = 0; l < 32; ++l) {
+        if (!(wanted >> l & 1)) continue;
+        const int state = warp[l].state;
+        if (lane.part.kind == kSync && (state == kReturned || state == kAbsent)) wanted &= ~(1u << l);
+        else if (state != kExchanging || !is_same_exchange(warp[l], lane)) return;
+    }
+    answer(warp, wanted);
+#ifdef EXECUTOR_WATCH
+    if (lane.part.kind == kSync) watch::meet_lanes((int)(warp - lanes) / 32, wanted);
+#endif
+    release(warp, wanted);
+}
+
+bool is_same_exchange(const Lane& a, const Lane& b) {
+    return a.part.mask == b.part.mask && is_same_place(a, b) && !strcmp(a.part.word, b.part.word);
+}
+
+static void answer(Lane* warp, unsigned members) {
+    Bits all = 0;
+    bool first = true, alike = true;
+    Bits given = 0;
+    for (int l = 0; l < 32; ++l) {
+        if (!(members >> l & 1)) continue;
+        const Exchange& part = warp[l].part;
+        if (part.kind == kBallot && part.given) all |= 1u << l;
+        if (part.kind == kReduce) all = first ? part.given : part.fold(all, part.given);
+        if (first) given = part.given;
+        alike = alike && part.given == given;
+        first = false;
+    }
+    for (int l = 0; l < 32; ++l) {
+        if (!(members >> l & 1)) continue;
+        const Exchange& part = warp[l].part;
+        warp[l].result = all;
+        if (part.kind == kShuffle) warp[l].result = warp[part.source].part.given;
+        if (part.kind == kMatchAll) warp[l].result = alike ? members : 0;
+        if (part.kind != kMatch) continue;
+        warp[l].result = 0;
+        for (int m = 0; m < 32; ++m)
+            if (members >> m & 1 && warp[m].part.given == part.given) warp[l].result |= 1u << m;
+    }
+}
+
+// Who waits for a lane that has returned waits in vain, but in __syncwarp.
+void lane_returned(int thread) {
+    Lane* warp = warp_of(thread);
+    const int gone = thread & 31;
+    for (int l = 0; l < 32; ++l) {
+        const Lane& other = warp[l];
+        if (other.state != kExchanging || !(other.part.mask >> gone & 1)) continue;
+        if (other.part.kind == kSync) try_exchange(warp, other);
+        else
+            fail("%s:%d: %s: mask 0x%08x of lane %d names lane %d, which has returned", other.place.file, other.place.line,
+                 other.part.word, other.part.mask, l, gone);
+    }
+}
+
+// ---- __activemask -------------------------------------------------------------------------------------------
+
+__attribute__((noinline)) unsigned active_mask(Place place) {
+    Lane& mine = lanes[current];
+    if (request.schedule == kApart) return 1u << lane_number();
+    mine.site = __builtin_return_address(0);
+    mine.place = place;
+    mine.state = kAsking;
+    leave();
+    return (unsigned)mine.result;
+}
+
+// Those who wait at one __activemask go on with their mask.
+bool release_asking(Lane* warp) {
+    const unsigned asking = in_state(warp, kAsking);
+    if (!asking) return false;
+    int first = __builtin_ctz(asking);
+    for (int l = 0; l < 32; ++l)
+        if (asking >> l & 1 && warp[l].site < warp[first].site) first = l;
+    if (request.schedule == kScattered) {
+        unsigned left = asking;
+        for (int skip = (int)chance((uint64_t)__builtin_popcount(asking)); skip; --skip) left &= left - 1;
+        first = __builtin_ctz(left);
+    }
+    unsigned group = 0;
+    for (int l = 0; l < 32; ++l)
+        if (asking >> l & 1 && warp[l].site == warp[first].site)
+            if (l == first || request.schedule == kTogether || chance(2)) group |= 1u << l;
+    for (int l = 0; l < 32; ++l)
+        if (group >> l & 1) warp[l].result = group;
+    release(warp, group);
+    return true;
+}
+
+// ---- __syncthreads ------------------------------------------------------------------------------------------
+
+unsigned barrier(unsigned predicate, Place place) {
+    Lane& mine = lanes[current];
+    mine.part.given = predicate != 0;
+    mine.place = place;
+    mine.state = kAtBarrier;
+    leave();
+    return (unsigned)mine.result;
+}
+
+bool release_barrier() {
+    int waiting = 0, first = -1;
+    unsigned count = 0;
+    for (int t = 0; t < threads; ++t) {
+        if (lanes[t].state == kReturned) continue;
+        if (lanes[t].state != kAtBarrier) return false;
+        if (first < 0) first = t;
+        if (!is_same_place(lanes[t], lanes[first])) return false;
+        ++waiting;
+        count += (unsigned)lanes[t].part.given;
+    }
+    if (!waiting) return false;
+    for (int t = 0; t < threads; ++t)
+        if (lanes[t].state == kAtBarrier) lanes[t].state = kReady, lanes[t].result = count;
+#ifdef EXECUTOR_WATCH
+    watch::meet_block();
+#endif
+    return true;
+}
+
+// ---- atomics ------------------------------------------------------------------------------------------------
+
+void give_way() {
+    lanes[current].state = kReady;
+    leave();
+}
+
+void before_atomic(const void* address, size_t size, const void* caller) {
+#ifdef EXECUTOR_WATCH
+    watch::atomic(address, size, caller);
+#else
+    (void)address, (void)size, (void)caller;
+#endif
+}
+
+// One that waits for another by atomics does not wait forever, nor for one that never comes.
+void after_atomic() {
+    const bool has_spun = ++atomics_in_turn > kLongTurn;
+    if (has_spun && ++long_turns > kMostLongTurns)
+        fail("lane %d of warp %d goes round an atomic and nobody lets it go on", lane_number(), current / 32);
+    if (has_spun || (request.order == kRandom && chance(4) == 0)) give_way();
+}
+
+}  // namespace executor
