@@ -4,7 +4,8 @@
 //   void NAME_element(const Args& a, int x, int count, Row row)
 // Three kinds make it callable:
 //   GLRAST_KERNEL(NAME, Args)   each element writes what is its own
-//   GLRAST_SCATTER(NAME, Args)  elements add to one gradient, by GLRAST_ADD
+//   GLRAST_SCATTER(NAME, Args)  elements add to one gradient: what adds to the same places gets one key (sharers_of), then
+//                               sum_shared, and add_row and the like where it `adds`; or GLRAST_ADD one by one
 //   GLRAST_BINNED(NAME, Args)   the same where the gradient is too large for copies; its element is a visit (binned.cuh)
 // CUDA (NVRTC): one thread per element, so count is 1; blocks of 32 x 4 elements over a width x rows grid. A scatter kernel
 //   adds by atomics, or its adds are recorded and sorted (device.cuh); the caller zeroes the gradient.
@@ -21,6 +22,8 @@
 #ifdef __CUDACC__
 typedef long long int64;
 #define GLRAST_INLINE static __device__ __forceinline__
+// A loop that is long or seldom runs: unrolled it would take registers from the rest.
+#define GLRAST_ROLLED _Pragma("unroll 1")
 #else
 #include <cmath>
 #include <cstdint>
@@ -28,6 +31,7 @@ typedef long long int64;
 #include "host.h"
 typedef int64_t int64;
 #define GLRAST_INLINE static inline __attribute__((always_inline))
+#define GLRAST_ROLLED
 #endif
 
 // Where a scatter kernel adds (host.h): grad [slots, slot_size], of which the elements of each slot's rows add to that slot;
@@ -90,9 +94,6 @@ GLRAST_INLINE bool fetch_triangle(const int* tri, int T, int V, int t, Int3* out
 }
 
 GLRAST_INLINE Row row_of(int64 index, int H) {
-#ifdef __CUDACC__
-    if (!(index >> 32)) { const unsigned n = (unsigned)index / (unsigned)H; return Row{index, n, (int)((unsigned)index - n * H)}; }
-#endif
     const int64 n = index / H;
     return Row{index, n, (int)(index - n * H)};
 }
@@ -109,22 +110,16 @@ GLRAST_INLINE bool are_zero(const float* p, int count) {
     return any == 0;
 }
 
+// Four floats at an address of 16 bytes: one access on a GPU, whose launch sees to it that arguments lie there.
 #ifdef __CUDACC__
-// One access of 16 bytes where the address allows it, which a view of the caller's may not.
-GLRAST_INLINE bool is_aligned(const float* p) { return ((unsigned long long)p & 15) == 0; }
-GLRAST_INLINE Float4 load4(const float* p) {
-    if (!is_aligned(p)) return Float4{p[0], p[1], p[2], p[3]};
-    const float4 v = *(const float4*)p;
-    return Float4{v.x, v.y, v.z, v.w};
-}
-GLRAST_INLINE void store4(float* p, Float4 v) {
-    if (is_aligned(p)) *(float4*)p = float4{v.x, v.y, v.z, v.w};
-    else { p[0] = v.x; p[1] = v.y; p[2] = v.z; p[3] = v.w; }
-}
+GLRAST_INLINE Float4 load4(const float* p) { const float4 v = *(const float4*)p; return Float4{v.x, v.y, v.z, v.w}; }
+GLRAST_INLINE void store4(float* p, Float4 v) { *(float4*)p = float4{v.x, v.y, v.z, v.w}; }
 #else
 GLRAST_INLINE Float4 load4(const float* p) { return Float4{p[0], p[1], p[2], p[3]}; }
 GLRAST_INLINE void store4(float* p, Float4 v) { p[0] = v.x; p[1] = v.y; p[2] = v.z; p[3] = v.w; }
 #endif
+GLRAST_INLINE Float4 load_anywhere(const float* p) { return Float4{p[0], p[1], p[2], p[3]}; }
+GLRAST_INLINE void store_anywhere(float* p, Float4 v) { p[0] = v.x; p[1] = v.y; p[2] = v.z; p[3] = v.w; }
 
 #ifdef __CUDACC__
 
@@ -133,6 +128,22 @@ GLRAST_INLINE void store4(float* p, Float4 v) { p[0] = v.x; p[1] = v.y; p[2] = v
 #else
 
 #define GLRAST_ADD(p, value) (*(p) += (value))
+
+// Who adds to the same places, as device.cuh finds them among the lanes of a warp: here everyone adds for itself.
+struct Sharers { static constexpr bool adds = true; };
+template <class Key>
+GLRAST_INLINE Sharers sharers_of(Key) { return Sharers{}; }
+template <int Count>
+GLRAST_INLINE void sum_shared(Sharers, float (&)[Count]) {}
+
+GLRAST_INLINE void add(float* p, float value) { *p += value; }
+template <bool Z>
+GLRAST_INLINE void add_row(float* p, float x, float y, float z, float w) {
+    p[0] += x;
+    p[1] += y;
+    if (Z) p[2] += z;
+    p[3] += w;
+}
 
 GLRAST_INLINE void fetch_drawn(int64, bool, int, Row, int*, float*) {}  // what OpenGL drew is in memory already
 

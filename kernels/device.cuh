@@ -1,8 +1,7 @@
 // How a GPU runs a kernel: one thread per element, in blocks of 32 x 4. Only NVRTC reads this (host.h is the CPU's side).
 // Two ways to add to a gradient:
 //   default        atomics; the lanes of a warp that add to the same place are summed first, so that one of them adds.
-//   GLRAST_RECORD  nothing is added: every add is written down as (place, value). launch/cuda.py sorts them by place,
-//                  and glrast_reduce sums each place's in that order: no order of threads shows in the result.
+//   GLRAST_RECORD  nothing is added: every add is written down, sorted and summed in that order (record.cuh).
 #pragma once
 #include "common.cuh"
 
@@ -20,118 +19,121 @@ GLRAST_INLINE void fetch_drawn(int64 drawn, bool full, int x, Row row, int* id, 
 }
 
 #define GLRAST_THREADS 128
-#define GLRAST_CUDA_THREAD(a, first, last)                                                       \
-    const unsigned columns = (unsigned)(a.width + 31) / 32;                                      \
-    const int x = (int)(blockIdx.x % columns) * 32 + (int)threadIdx.x;                           \
-    const int64 index = (first) + (int64)(blockIdx.x / columns) * 4 + (int)threadIdx.y;          \
-    if (x >= a.width || index >= (last)) return;                                                 \
-    const Row row = row_of(index, a.H);
+
+// Every kernel's second argument: what its threads would all divide for. n / d is n * by >> shift, exactly, for n below 2^31
+// (Granlund and Montgomery 1994, theorem 4.2); launch/cuda.py finds `by` and `shift`.
+struct GridArgs {
+    int columns;          // blocks in a row
+    int columns_shift;
+    int64 columns_by;
+    int64 height_by;
+    int height_shift;
+};
+
+GLRAST_INLINE unsigned quotient(unsigned n, int64 by, int shift) { return (unsigned)((unsigned long long)n * (unsigned)by >> shift); }
+
+GLRAST_INLINE Row row_in(const GridArgs& g, int index, int H) {
+    const unsigned n = quotient((unsigned)index, g.height_by, g.height_shift);
+    return Row{index, n, (int)((unsigned)index - n * H)};
+}
+
+#define GLRAST_CUDA_PLACE(g, first)                                                              \
+    const unsigned line = quotient(blockIdx.x, g.columns_by, g.columns_shift);                   \
+    const int x = (int)(blockIdx.x - line * g.columns) * 32 + (int)threadIdx.x;                  \
+    const int index = (int)(first) + (int)line * 4 + (int)threadIdx.y;
 #define GLRAST_CUDA_KERNEL(name, Args, call)                                                     \
-    extern "C" __global__ void __launch_bounds__(GLRAST_THREADS) name(const Args a) {            \
-        GLRAST_CUDA_THREAD(a, 0, a.rows)                                                         \
+    extern "C" __global__ void __launch_bounds__(GLRAST_THREADS) name(const __grid_constant__ Args a, const GridArgs g) { \
+        GLRAST_CUDA_PLACE(g, 0)                                                                  \
+        if (x >= a.width || index >= a.rows) return;                                             \
+        const Row row = row_in(g, index, a.H);                                                   \
         call;                                                                                    \
     }
 #define GLRAST_KERNEL(name, Args) GLRAST_CUDA_KERNEL(name, Args, name##_element(a, x, 1, row))
 #define GLRAST_SCATTER(name, Args) GLRAST_CUDA_SCATTER(name, Args, name##_element(a, x, 1, row))
 #define GLRAST_ADD(p, value) accumulate((p), (value))
 
+// ---- sums over a warp ------------------------------------------------------------------------------------
+// Neighbouring pixels add to the same vertices. What a pixel adds to follows from its triangle (or edge): one key, so that
+// one match finds for all its values the lanes that add to the same places. These sum in pairs, neighbours first (Westphal
+// 2015, "Voting and Shuffling to Optimize Atomic Operations"): after k rounds every 2^k-th of them holds the sum of 2^k.
+
+// `active` lanes sum together; six bits of `plan` a round: from which lane this one takes, and 32 if it takes at all.
+struct WarpSharers { unsigned active, plan; int rounds; bool adds; };  // adds: of those with one key this lane adds the sums
+
+template <class Key>
+GLRAST_INLINE WarpSharers find_sharers(unsigned active, Key key) {
+    const unsigned lane = threadIdx.x & 31, below = (1u << lane) - 1, peers = __match_any_sync(active, key);
+    WarpSharers s = {active, 0, 0, !(peers & below)};
+    unsigned above = peers & (0xfffffffeu << lane), rank = __popc(peers & below);
+    for (int shift = 0; __any_sync(active, above); shift += 6, ++s.rounds) {
+        s.plan |= (above ? (unsigned)__ffs(above) - 1 + 32 : lane) << shift;
+        above &= __ballot_sync(active, !(rank & 1));  // those of odd rank have been added to the one before
+        rank >>= 1;
+    }
+    return s;
+}
+
+// `values` become their sums over the lanes with one key, in the lane that `adds`.
+template <int Count>
+GLRAST_INLINE void sum_lanes(const WarpSharers& s, float (&values)[Count]) {
+    unsigned plan = s.plan;
+#pragma unroll 1
+    for (int round = 0; round < s.rounds; ++round, plan >>= 6)
+#pragma unroll
+        for (int i = 0; i < Count; ++i) {
+            const float other = __shfl_sync(s.active, values[i], plan & 31);
+            if (plan & 32) values[i] += other;
+        }
+}
+
 #ifndef GLRAST_RECORD
 
 #define GLRAST_CUDA_SCATTER(name, Args, call) GLRAST_CUDA_KERNEL(name, Args, call)
 
-// Neighbouring pixels add to the same vertices. Lanes with the same place sum in pairs, neighbours first (Westphal 2015,
-// "Voting and Shuffling to Optimize Atomic Operations"): after k rounds every 2^k-th of them holds the sum of 2^k.
+typedef WarpSharers Sharers;
+template <class Key>
+GLRAST_INLINE Sharers sharers_of(Key key) { return find_sharers(__activemask(), key); }
+
+template <int Count>
+GLRAST_INLINE void sum_shared(const Sharers& s, float (&values)[Count]) { sum_lanes(s, values); }
+
+GLRAST_INLINE void add(float* p, float value) { atomicAdd(p, value); }
+
+// p[0 .. Count - 1] += values; four at an address of 16 bytes, or two at one of 8, are one instruction from sm_90 on.
+template <int Count>
+GLRAST_INLINE void add_aligned(float* p, const float (&values)[Count]) {
+#if __CUDA_ARCH__ >= 900
+    if constexpr (Count == 4) atomicAdd((float4*)p, float4{values[0], values[1], values[2], values[3]});
+    else if constexpr (Count == 2) atomicAdd((float2*)p, float2{values[0], values[1]});
+    else
+#endif
+    for (int i = 0; i < Count; ++i) add(p + i, values[i]);
+}
+
+// Row p += (x, y, z, w), which is at an address of 16 bytes; without Z nothing is added to z.
+template <bool Z>
+GLRAST_INLINE void add_row(float* p, float x, float y, float z, float w) {
+#if __CUDA_ARCH__ >= 900
+    const float row[4] = {x, y, Z ? z : 0.0f, w};
+    add_aligned(p, row);
+#else
+    add(p, x);
+    add(p + 1, y);
+    if (Z) add(p + 2, z);
+    add(p + 3, w);
+#endif
+}
+
+// What has no key for all its values: one match each.
 GLRAST_INLINE void accumulate(float* p, float value) {
-    const unsigned active = __activemask(), lane = threadIdx.x & 31, below = (1u << lane) - 1;
-    const unsigned peers = __match_any_sync(active, (unsigned long long)p);
-    unsigned above = peers & (0xfffffffeu << lane), rank = __popc(peers & below);
-    while (__any_sync(active, above)) {
-        const int next = __ffs(above);
-        const float other = __shfl_sync(active, value, next ? next - 1 : (int)lane);
-        if (next) value += other;
-        above &= __ballot_sync(active, !(rank & 1));  // those of odd rank have been added to the one before
-        rank >>= 1;
-    }
-    if (!(peers & below)) atomicAdd(p, value);
+    const Sharers s = sharers_of((unsigned long long)p);
+    float sum[1] = {value};
+    sum_lanes(s, sum);
+    if (s.adds) add(p, sum[0]);
 }
 
 #else
 
-// Rows [first_row, last_row) of a scatter kernel; entry i of element e is at i * elements + e, elements = rows * width.
-struct RecordArgs {
-    int64 first_row;
-    int64 last_row;
-    int64 size;           // floats of the gradient; this place means nothing was added
-    int64* places;        // [per_element, elements]
-    float* values;
-    int per_element;      // adds of one element, at most
-};
-
-struct Recorder { const float* grad; int64* place; float* value; int64 step; int left; };
-
-GLRAST_INLINE Recorder& recorder() {  // one for each thread of the block
-    __shared__ Recorder all[GLRAST_THREADS];
-    return all[threadIdx.y * 32 + threadIdx.x];
-}
-
-GLRAST_INLINE void write_down(int64 place, float value) {
-    Recorder& r = recorder();
-    if (r.left <= 0) {  // launch/cuda.py counted wrong: nobody shall miss it
-        r.value[-r.step] = __int_as_float(0x7fc00000);
-        return;
-    }
-    *r.place = place;
-    *r.value = value;
-    r.place += r.step;
-    r.value += r.step;
-    --r.left;
-}
-
-GLRAST_INLINE void accumulate(float* p, float value) { write_down(p - recorder().grad, value); }
-
-#define GLRAST_CUDA_SCATTER(name, Args, call)                                                    \
-    extern "C" __global__ void __launch_bounds__(GLRAST_THREADS) name(const Args a, const RecordArgs r) { \
-        GLRAST_CUDA_THREAD(a, r.first_row, r.last_row)                                           \
-        const int64 element = (index - r.first_row) * a.width + x;                               \
-        recorder() = Recorder{a.grad, r.places + element, r.values + element,                    \
-                              (r.last_row - r.first_row) * a.width, r.per_element};              \
-        call;                                                                                    \
-        while (recorder().left > 0) write_down(r.size, 0.0f);                                    \
-    }
-
-// One thread sums GLRAST_PIECE entries. A place whose entries all lie in the piece is added to grad; the sums of the
-// first and the last place, which may go on in the next piece, are carried to the next round. One piece carries nothing.
-#define GLRAST_PIECE 64
-
-struct ReduceArgs {
-    int64 count;              // entries
-    int64 size;               // floats of grad; entries at this place or beyond are nothing
-    const int64* places;      // [count], ascending
-    const float* values;
-    const int64* order;       // the value of entry i is values[order[i]]; null: values[i]
-    float* grad;
-    int64* carry_places;      // [2 * pieces], ascending again
-    float* carry_values;
-};
-
-extern "C" __global__ void __launch_bounds__(GLRAST_THREADS) glrast_reduce(const ReduceArgs a) {
-    const int64 piece = (int64)blockIdx.x * GLRAST_THREADS + threadIdx.y * 32 + threadIdx.x;
-    const int64 begin = piece * GLRAST_PIECE, end = begin + GLRAST_PIECE < a.count ? begin + GLRAST_PIECE : a.count;
-    if (begin >= end) return;
-    int64 carried[2] = {a.places[begin], a.places[end - 1]};
-    float sums[2] = {0.0f, 0.0f};
-    for (int64 i = begin; i < end;) {
-        const int64 place = a.places[i], from = i;
-        float sum = 0.0f;
-        for (; i < end && a.places[i] == place; ++i) sum += a.values[a.order ? a.order[i] : i];
-        if (from == begin && begin > 0 && a.places[begin - 1] == place) sums[0] = sum;
-        else if (i == end && end < a.count && a.places[end] == place) sums[1] = sum;
-        else if (place < a.size) a.grad[place] += sum;
-    }
-    for (int k = 0; k < 2 && a.carry_places; ++k) {
-        a.carry_places[2 * piece + k] = carried[k];
-        a.carry_values[2 * piece + k] = sums[k];
-    }
-}
+#include "record.cuh"
 
 #endif

@@ -191,7 +191,7 @@ GLRAST_INLINE void store_rows(float* p, int count, Rows r) {
 // Adds three rows of each lane that is `on` (x, y, w: gradients of clip positions have no z): the first of four lanes,
 // their second, their third, then those of the next four. So the order, and with it every bit of the sums, is the same
 // for any number of lanes.
-GLRAST_INLINE void add_rows(float* const p[3][GLRAST_LANES], const bool on[GLRAST_LANES], const Rows r[3]) {
+GLRAST_INLINE void add_rows(Ints, float* const p[3][GLRAST_LANES], const bool on[GLRAST_LANES], const Rows r[3]) {
     const Rows t[3] = {transpose(r[0]), transpose(r[1]), transpose(r[2])};
     for (int from = 0; from < GLRAST_LANES; from += 4)
         for (int k = 0; k < 3; ++k)
@@ -222,6 +222,15 @@ GLRAST_INLINE float sum_of(Quadruple v, int count) {
     return count == 1 ? v[0] : count == 2 ? v[0] + v[1] : count == 3 ? v[0] + v[1] + v[2] : v[0] + v[1] + v[2] + v[3];
 }
 
+// The same words where CUDA takes four channels of its one pixel, too.
+typedef Quadruple Four;
+GLRAST_INLINE Four no_four() { return Four{}; }
+GLRAST_INLINE Four load_four(const float* p, int count) { return load_channels(p, count); }
+GLRAST_INLINE void store_four(float* p, int count, Four v) { store_channels(p, count, v); }
+GLRAST_INLINE float sum_four(Four v, int count) { return sum_of(v, count); }
+template <bool Aligned>
+GLRAST_INLINE void add_four(Sharers, float* p, int count, Four v) { add_channels(p, count, v); }
+
 // For each of four pixels the sum of its channels, of which the first `count` of a register count.
 GLRAST_INLINE Quadruple sum_channels(const Quadruple v[4], int count) {
     Quadruple x = v[0], y = v[1], z = v[2], w = v[3];
@@ -247,4 +256,21 @@ GLRAST_INLINE Pair load_pairs(const float* p, int count) {
 GLRAST_INLINE void store_pairs(float* p, int count, Pair v) {
     store_floats(p, 2 * count, lanes_many<4>::shuffle<0, 4, 1, 5>(v.x, v.y));
     if (count > 2) store_floats(p + 4, 2 * count - 4, lanes_many<4>::shuffle<2, 6, 3, 7>(v.x, v.y));
+}
+
+// Texel p += weight y of C channels, how many the compiler knows or not.
+template <int>
+GLRAST_INLINE void add_texel(float* p, float weight, const float* y, int C) {
+    for (int i = 0; i < C; i += 4) add_channels(p + i, C - i, weight * load_channels(y + i, C - i));
+}
+
+// to[k] += w[k] y, the four texels of a footprint; null: none; `all`: none is. Roomy: four channels may be read where there are
+// three, and `room` of them written.
+template <int, bool Roomy>
+GLRAST_INLINE void add_texels(float* const to[4], bool all, int, const float w[4], const float* p, int C, int room) {
+    for (int i = 0; i < C; i += 4) {
+        const Quadruple y = load_channels(p + i, Roomy ? 4 : C - i);
+        if (all) for (int k = 0; k < 4; ++k) add_channels(to[k] + i, room - i, w[k] * y);
+        else for (int k = 0; k < 4; ++k) if (to[k]) add_channels(to[k] + i, room - i, w[k] * y);
+    }
 }

@@ -48,12 +48,12 @@ GLRAST_INLINE Pair load_pairs(const float* p, int) { return Pair{p[0], p[1]}; }
 GLRAST_INLINE void store_pairs(float* p, int, Pair v) { p[0] = v.x; p[1] = v.y; }
 GLRAST_INLINE Rows load_rows(const float* const p[1]) { const Float4 v = load4(p[0]); return Rows{v.x, v.y, v.z, v.w}; }
 GLRAST_INLINE void store_rows(float* p, int, Rows r) { store4(p, Float4{r.x, r.y, r.z, r.w}); }
-GLRAST_INLINE void add_rows(float* const p[3][1], const bool on[1], const Rows r[3]) {
-    for (int k = 0; k < 3 && on[0]; ++k) {
-        GLRAST_ADD(p[k][0], r[k].x);
-        GLRAST_ADD(p[k][0] + 1, r[k].y);
-        GLRAST_ADD(p[k][0] + 3, r[k].w);
-    }
+GLRAST_INLINE void add_rows(int key, float* const p[3][1], const bool on[1], const Rows r[3]) {
+    if (!on[0]) return;
+    const Sharers sharers = sharers_of(key);
+    float sums[9] = {r[0].x, r[0].y, r[0].w, r[1].x, r[1].y, r[1].w, r[2].x, r[2].y, r[2].w};
+    sum_shared(sharers, sums);
+    for (int k = 0; k < 3 && sharers.adds; ++k) add_row<false>(p[k][0], sums[3 * k], sums[3 * k + 1], 0.0f, sums[3 * k + 2]);
 }
 
 GLRAST_INLINE float load_channels(const float* p, int) { return p[0]; }
@@ -61,3 +61,69 @@ GLRAST_INLINE void store_channels(float* p, int, float v) { p[0] = v; }
 GLRAST_INLINE void add_channels(float* p, int, float v) { GLRAST_ADD(p, v); }
 GLRAST_INLINE float sum_channels(const float v[1], int) { return v[0]; }
 GLRAST_INLINE float sum_of(float v, int) { return v; }
+
+// ---- up to four channels of a pixel ----------------------------------------------------------------------
+
+struct Four { float v[4]; };
+#define CHANNELS_OF_FOUR(name, expression)                                                            \
+    GLRAST_INLINE Four name { Four out; for (int i = 0; i < 4; ++i) out.v[i] = expression; return out; }
+CHANNELS_OF_FOUR(operator+(const Four& a, const Four& b), a.v[i] + b.v[i])
+CHANNELS_OF_FOUR(operator-(const Four& a, const Four& b), a.v[i] - b.v[i])
+CHANNELS_OF_FOUR(operator*(const Four& a, const Four& b), a.v[i] * b.v[i])
+CHANNELS_OF_FOUR(operator*(float a, const Four& b), a * b.v[i])
+CHANNELS_OF_FOUR(load_four(const float* p, int count), i < count ? p[i] : 0.0f)
+CHANNELS_OF_FOUR(no_four(), 0.0f)
+#undef CHANNELS_OF_FOUR
+GLRAST_INLINE void operator+=(Four& a, const Four& b) { for (int i = 0; i < 4; ++i) a.v[i] += b.v[i]; }
+GLRAST_INLINE void store_four(float* p, int count, const Four& a) { for (int i = 0; i < 4; ++i) if (i < count) p[i] = a.v[i]; }
+GLRAST_INLINE float sum_four(const Four& a, int count) {
+    float sum = a.v[0];
+    for (int i = 1; i < 4; ++i) if (i < count) sum += a.v[i];
+    return sum;
+}
+
+// p[i] += a[i], i < count, summed over those who share first. `Aligned`: count is 4, and p at an address of 16 bytes.
+template <bool Aligned>
+GLRAST_INLINE void add_four(const Sharers& sharers, float* p, int count, const Four& a) {
+    float sums[4] = {a.v[0], a.v[1], a.v[2], a.v[3]};
+    sum_shared(sharers, sums);
+    if (!sharers.adds) return;
+    if constexpr (Aligned) {
+        add_aligned(p, sums);
+    } else {
+#pragma unroll
+        for (int i = 0; i < 4; ++i) if (i < count) add(p + i, sums[i]);
+    }
+}
+
+// Texel p += weight y of C channels, `Fixed` or any number.
+template <int Fixed>
+GLRAST_INLINE void add_texel(const Sharers& sharers, float* p, float weight, const float* y, int channels) {
+    const int C = Fixed ? Fixed : channels;
+    for (int i = 0; i < C; i += 4) add_four<Fixed == 4>(sharers, p + i, C - i, weight * load_four(y + i, C - i));
+}
+template <int Fixed>
+GLRAST_INLINE void add_texel(float* p, float weight, const float* y, int channels) {
+    add_texel<Fixed>(sharers_of((unsigned long long)p), p, weight, y, channels);
+}
+
+// The texels of a footprint, to[k] += w[k] y; null: none; `width`: texels in a row. Pixels with the same first texel have all four
+// in common where x1 is x0 or the next, and y1 likewise: one match and a vote, some 20 instructions, then stand for 4, and
+// rounds of sums follow only where somebody shares. Other footprints, at the seams of wrapped textures and of cubes, are few.
+template <int Fixed, bool>
+GLRAST_INLINE void add_texels(float* const to[4], bool all, int width, const float w[4], const float* y, int channels, int) {
+    const int C = Fixed ? Fixed : channels;
+    const int64 right = to[1] - to[0], up = to[2] - to[0];
+    if (all && (right == 0 || right == C) && (up == 0 || up == (int64)width * C) && to[3] - to[2] == right) {
+        const Sharers sharers = sharers_of((unsigned long long)to[0] | (right ? 1 : 0) | (up ? 2 : 0));
+        GLRAST_ROLLED
+        for (int k = 0; k < 4; ++k)
+            add_texel<Fixed>(sharers, to[0] + (k & 1 ? right : 0) + (k & 2 ? up : 0), k & 1 ? k & 2 ? w[3] : w[1] : k & 2 ? w[2] : w[0], y, C);
+    } else {
+        GLRAST_ROLLED
+        for (int k = 0; k < 4; ++k) {
+            float* p = k & 1 ? k & 2 ? to[3] : to[1] : k & 2 ? to[2] : to[0];
+            if (p) add_texel<Fixed>(p, k & 1 ? k & 2 ? w[3] : w[1] : k & 2 ? w[2] : w[0], y, C);
+        }
+    }
+}

@@ -125,7 +125,7 @@ GLRAST_INLINE void find_box(const PeelBoxesArgs& a, int x, Row row) {
         const float* pos = a.pos + row.n * a.pos_stride;
         p = pos + 4 * (int64)in[0];  q = pos + 4 * (int64)in[1];  r = pos + 4 * (int64)in[2];
     }
-    a.farthest[triangle] = farthest_depth(a, load4(p), load4(q), load4(r), a.boxes + 2 * triangle);
+    a.farthest[triangle] = farthest_depth(a, load_anywhere(p), load_anywhere(q), load_anywhere(r), a.boxes + 2 * triangle);
 }
 
 GLRAST_INLINE void peel_boxes_element(const PeelBoxesArgs& a, int x, int count, Row row) {

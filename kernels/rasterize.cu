@@ -66,6 +66,7 @@ struct RasterizeResolveArgs {
     int T;
     float* rast;              // [N,H,W,4]
     float* rast_db;           // [N,H,W,4] or null
+    GLRAST_RECIPROCALS_MEMBERS
 };
 
 GLRAST_INLINE void resolve_lanes(const RasterizeResolveArgs& a, int x, int count, Row row) {
@@ -94,7 +95,7 @@ GLRAST_INLINE void resolve_lanes(const RasterizeResolveArgs& a, int x, int count
     const Floats id = select(s.covered, encode_ids(s.ids), zero);
     store_rows(rast, count, Rows{select(s.covered, u, zero), select(s.covered, v, zero), select(s.covered, depth, zero), id});
     if (!a.rast_db) return;
-    const Floats kx = 2.0f / a.width * s.inverse_area, ky = 2.0f / a.H * s.inverse_area;
+    const Floats kx = 2.0f * a.per_width * s.inverse_area, ky = 2.0f * a.per_height * s.inverse_area;
     const Slopes e = slopes(s);
     const Rows d = derivatives(e, exact_u, exact_v, kx, ky);
     const Mask show = s.covered & s.valid & finite(e);
@@ -121,6 +122,7 @@ struct RasterizeBackwardArgs {
     const int* ids;           // [N,H,W] triangle id + 1
     const float* grad_rast;   // [N,H,W,4] or null: channels u, v are read
     const float* grad_db;     // [N,H,W,4] or null
+    GLRAST_RECIPROCALS_MEMBERS
 };
 
 // With incoming gu, gv of u, v and G of the four derivatives (D below), h = G dD/d(numerator):
@@ -144,7 +146,7 @@ GLRAST_INLINE void backward_lanes(const RasterizeBackwardArgs& a, int x, int cou
         const Rows G = load_pixels(a.grad_db + 4 * pixel, count);
         const Slopes e = slopes(s);
         s.valid = s.valid & finite(e);
-        const Floats kx = 2.0f / a.width * s.inverse_area, ky = 2.0f / a.H * s.inverse_area;
+        const Floats kx = 2.0f * a.per_width * s.inverse_area, ky = 2.0f * a.per_height * s.inverse_area;
         const Rows D = derivatives(e, u, v, kx, ky);
         gA = -s.inverse_area * (G.x * D.x + G.y * D.y + G.z * D.z + G.w * D.w);
         const Floats hux = G.x * kx, huy = G.y * ky, hvx = G.z * kx, hvy = G.w * ky;
@@ -176,7 +178,7 @@ GLRAST_INLINE void backward_lanes(const RasterizeBackwardArgs& a, int x, int cou
         to[2][l] = grad + 4 * (int64)s.index[l].z;
     }
     const Rows g[3] = {g0, g1, g2};
-    add_rows(to, on, g);
+    add_rows(s.ids, to, on, g);  // a pixel's triangle says where it adds
 }
 
 GLRAST_INLINE void rasterize_backward_element(const RasterizeBackwardArgs& a, int x, int count, Row row) {

@@ -151,6 +151,7 @@ def _resolve(made, rast: torch.Tensor, rast_db: torch.Tensor, repeats: int) -> f
     arguments = dict(
         width=width, rows=height, ids=ids, from_rast=0, drawn=0, pos=pos, pos_stride=0, tri=made.tri,
         V=pos.shape[1], T=len(made.tri), H=height, rast=rast, rast_db=rast_db,
+        per_width=1 / width, per_height=1 / height,
     )  # fmt: skip
     return _median(
         lambda: launch("rasterize", "rasterize_resolve", rast.device, **arguments),

@@ -9,14 +9,15 @@ import torch
 
 from ..core.per_tensor import is_capturing, stream_number
 from . import cpu
-from .source import Argument
+from .source import Argument, by_value
+from .where import on_host
 
-__all__ = ["Argument", "constant", "launch", "launch_scatter"]
+__all__ = ["Argument", "by_value", "constant", "launch", "launch_scatter", "on_host"]
 
 
 def launch(stem: str, kernel: str, device: torch.device, **arguments: Argument) -> None:
     """Run KERNEL of kernels/STEM.cu on `device`; `arguments` are the members of its Args struct by name."""
-    if device.type == "cpu":
+    if on_host(device):
         cpu.run(stem, kernel, arguments)
     else:
         from . import cuda
@@ -74,7 +75,7 @@ def launch_scatter(
     size = 1
     for extent in shape:
         size *= extent
-    if device.type != "cpu":
+    if not on_host(device):
         grad = torch.zeros(shape, dtype=torch.float32, device=device)
         slot = size // max(slots, 1)
         arguments.update(grad=grad, spare=None, slot_size=slot, slots=slots, pieces=1)

@@ -1,7 +1,7 @@
 """Kernels on a GPU: the kernel text compiled by NVRTC through CuPy, launched on PyTorch's current stream.
 
 Kernels that add to a gradient use atomics. After torch.use_deterministic_algorithms(True) they write their adds down
-instead; these are sorted by the place they go to and summed in that order (kernels/device.cuh): slower, but the bits
+instead; these are sorted by the place they go to and summed in that order (kernels/record.cuh): slower, but the bits
 depend on nothing but the inputs.
 """
 
@@ -10,13 +10,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from contextlib import nullcontext
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 
-from ..core.per_tensor import stream_number
+from ..core.per_tensor import is_capturing, stream_number
 from . import source
 
 _NOTHING = nullcontext()
@@ -40,7 +40,7 @@ ADDS: dict[str, Callable[[dict[str, Any]], int]] = {
     ),  # texels by enum Filter
 }
 _RECORD_BYTES = 128 << 20  # of adds at once; sorting takes about three times as much again
-_BYTES_PER_ADD = 8 + 4
+_INT32 = 2**31  # what fits below it: rows, and places, which are sorted in half the time
 
 
 def run(stem: str, kernel: str, arguments: dict[str, Any], device: torch.device) -> None:
@@ -48,12 +48,33 @@ def run(stem: str, kernel: str, arguments: dict[str, Any], device: torch.device)
     width, rows = arguments["width"], arguments["rows"]
     if width == 0 or rows == 0:
         return
-    in_order = torch.are_deterministic_algorithms_enabled() and arguments.get("grad") is not None
-    if kernel in ADDS and in_order:
-        _add_in_order(stem, kernel, arguments, device)
-        return
-    layout = source.kernels(stem)[kernel]
-    _start(stem, kernel, device, _blocks(width, rows), _packed(layout, arguments, device))
+    if rows >= _INT32:
+        name = source.kernels(stem)[kernel].kernel
+        raise ValueError(f"glrast: {name}: {rows} rows are beyond what kernels count to, 2^31")
+    if kernel in ADDS and torch.are_deterministic_algorithms_enabled():
+        if arguments["grad"] is not None:
+            _add_in_order(stem, kernel, arguments, device)
+            return
+    packed = _packed(source.kernels(stem)[kernel], arguments, device)
+    grid = _grid(width, arguments["H"])
+    _start(stem, kernel, device, _blocks(width, rows), packed, grid)
+
+
+@lru_cache(maxsize=256)
+def _grid(width: int, height: int) -> np.ndarray[Any, Any]:
+    """A kernel's second argument: how to find its columns and images without a division."""
+    layout, columns = source.arguments("device.cuh", "GridArgs"), -(-width // _BLOCK[0])
+    (columns_by, columns_shift), (by, shift) = reciprocal(columns), reciprocal(height)
+    values = dict(
+        columns=columns, columns_by=columns_by, columns_shift=columns_shift, height_by=by, height_shift=shift
+    )  # fmt: skip
+    return np.frombuffer(layout.pack(values), dtype=layout.dtype)
+
+
+def reciprocal(divisor: int) -> tuple[int, int]:
+    """(by, shift), by below 2^32: n // divisor is n * by >> shift for every n below 2^31. `divisor` from 1 to 2^31."""
+    shift = 31 + (divisor - 1).bit_length()
+    return -(-(1 << shift) // divisor), shift
 
 
 def _blocks(width: int, rows: int) -> int:
@@ -64,9 +85,12 @@ def _packed(
     layout: source.Arguments, arguments: dict[str, Any], device: torch.device
 ) -> np.ndarray[Any, Any]:
     """The struct as an array of one: that is what CuPy passes by value."""
-    number = (
-        device.index if device.type == "cuda" else source.CPU
-    )  # an emulated GPU has the CPU's memory
+    for name in layout.rows:  # a view of the caller's may begin anywhere
+        tensor = arguments.get(name)
+        if isinstance(tensor, torch.Tensor) and tensor.data_ptr() & 15:
+            arguments[name] = tensor.clone()
+    # an emulated GPU has the CPU's memory
+    number = device.index if device.type == "cuda" else source.CPU
     return np.frombuffer(layout.pack(arguments, number), dtype=layout.dtype)
 
 
@@ -100,21 +124,29 @@ def _add_in_order(stem: str, kernel: str, arguments: dict[str, Any], device: tor
     per_element = ADDS[kernel](arguments)
     if not grad.numel() or not per_element:
         return
-    layout, record = source.kernels(stem)[kernel], source.arguments("device.cuh", "RecordArgs")
-    step = max(1, _RECORD_BYTES // (_BYTES_PER_ADD * per_element * width))
+    layout, record = source.kernels(stem)[kernel], source.arguments("record.cuh", "RecordArgs")
+    kind = torch.int32 if grad.numel() < _INT32 else torch.int64
+    step = max(1, _RECORD_BYTES // ((kind.itemsize + 4) * per_element * width))
     for first in range(0, rows, step):
         last = min(rows, first + step)
         adds = (last - first) * width * per_element
-        places = torch.empty(adds, dtype=torch.int64, device=device)
+        places = torch.empty(adds, dtype=kind, device=device)
         values = torch.empty(adds, dtype=torch.float32, device=device)
+        narrow = kind is torch.int32
         written = dict(
-            first_row=first, last_row=last, size=grad.numel(), places=places, values=values,
-            per_element=per_element,
+            first_row=first, last_row=last, size=grad.numel(), places=places if narrow else None,
+            wide_places=None if narrow else places, values=values, per_element=per_element,
         )  # fmt: skip
-        packed = _packed(layout, arguments, device), _packed(record, written, device)
+        grid = _grid(width, arguments["H"])
+        packed = _packed(layout, arguments, device), grid, _packed(record, written, device)
         _start(stem, kernel, device, _blocks(width, last - first), *packed, option=RECORD)
+        if not is_capturing(device):  # a captured graph sorts them all
+            # Most lanes have given theirs to another. To learn how many are left waits, which sorting all would not,
+            # and would take ten times as long.
+            (left,) = torch.nonzero(places < grad.numel(), as_tuple=True)
+            places, values = places[left], values[left]
         places, order = torch.sort(places, stable=True)
-        _reduce(stem, places, values, order, grad, device)
+        _reduce(stem, places.long(), values, order, grad, device)
 
 
 def _reduce(
@@ -126,8 +158,8 @@ def _reduce(
     device: torch.device,
 ) -> None:
     """grad[place] += its values, in rounds: what a round cannot finish it carries to the next, 32 times fewer."""
-    layout = source.arguments("device.cuh", "ReduceArgs")
-    while True:
+    layout = source.arguments("record.cuh", "ReduceArgs")
+    while len(places):
         pieces = -(-len(places) // _piece())
         last = pieces == 1
         carry_places = None if last else places.new_empty(2 * pieces)
@@ -145,7 +177,7 @@ def _reduce(
 
 @cache
 def _piece() -> int:
-    text = (source.folder("kernels") / "device.cuh").read_text()
+    text = (source.folder("kernels") / "record.cuh").read_text()
     found = re.search(r"#define GLRAST_PIECE (\d+)", text)
     assert found
     return int(found[1])

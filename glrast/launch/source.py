@@ -6,9 +6,10 @@ import re
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
 from operator import itemgetter
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NoReturn, cast
 
 import numpy as np
@@ -69,8 +70,16 @@ def _paste(file_name: str, seen: set[str]) -> str:
 
 CPU = -1  # the number of its device, as Tensor.get_device() says it
 
-# What a member of an argument struct may be given as.
-Argument = torch.Tensor | float | None
+# What a member of an argument struct may be given as; bytes: an array, from `by_value`.
+Argument = torch.Tensor | float | bytes | None
+
+
+@lru_cache(maxsize=512)
+def by_value(kind: str, length: int, numbers: tuple[int, ...]) -> bytes:
+    """The member `KIND name[LENGTH]` of an argument struct: these numbers, and zeros; nothing on a device."""
+    if len(numbers) > length:
+        raise ValueError(f"glrast: {len(numbers)} numbers do not fit an array of {length}")
+    return struct.pack(f"{length}{_FORMATS[kind][0]}", *numbers, *(0,) * (length - len(numbers)))
 
 
 @dataclass(frozen=True)
@@ -80,6 +89,10 @@ class Arguments:
     fields: tuple[str, ...]
     values: itemgetter[Any]  # of the fields, from a dict
     pointers: tuple[tuple[int, torch.dtype], ...]  # which fields are addresses, and of what
+    rows: tuple[
+        str, ...
+    ]  # floats that are read, on a GPU by 16 bytes: they must begin at a multiple of that
+    arrays: tuple[tuple[int, int], ...]  # which fields are arrays, and of how many bytes
     format: struct.Struct
     dtype: np.dtype[Any]
     kernel: str = "a kernel"  # whose, as messages say it
@@ -118,6 +131,10 @@ class Arguments:
                     self._refuse_tensor(i, tensor, dtype, device)
         except AttributeError:
             self._refuse_others(values)
+        for i, size in self.arrays:
+            given = out[i]
+            if not isinstance(given, bytes) or len(given) != size:
+                self._refuse(i, f"{size} bytes (by_value)", repr(given))
         try:
             return self.format.pack(*out)
         except (struct.error, OverflowError):
@@ -158,7 +175,7 @@ class Arguments:
 
     def _refuse_numbers(self, out: list[Any]) -> NoReturn:
         """Something among the packed members is no number of its C type."""
-        addresses = {i for i, _ in self.pointers}
+        addresses = {i for i, _ in (*self.pointers, *self.arrays)}
         numbers = [i for i in range(len(out)) if i not in addresses]
         for i in numbers:
             kinds = (float, int) if self.dtype[i].kind == "f" else (int, np.integer, torch.Tensor)
@@ -175,8 +192,9 @@ def kernels(stem: str) -> dict[str, Arguments]:
     """The kernels that STEM.cu and what it includes define, with their arguments."""
     source = text(stem)
     shared = dict(re.findall(r"^#define (\w+_MEMBERS) ((?:.*\\\n)*.*)", source, re.M))
+    lengths = dict(re.findall(r"^#define (GLRAST_\w+) (\d+)\b", source, re.M))
     structs = {
-        name: _arguments(re.sub(r"\b\w+_MEMBERS\b", lambda word: shared[word[0]], body))
+        name: _arguments(re.sub(r"\b\w+_MEMBERS\b", lambda word: shared[word[0]], body), lengths)
         for name, body in re.findall(r"struct (\w+Args) \{(.*?)\n\};", source, re.S)
     }
     found: list[tuple[str, str, str]] = re.findall(KERNEL, source, re.M)
@@ -196,17 +214,34 @@ def arguments(file_name: str, struct_name: str) -> Arguments:
     return replace(_arguments(found[1]), kernel=f"{struct_name} (kernels/{file_name})")
 
 
-def _arguments(body: str) -> Arguments:
-    fields: list[tuple[str, str, str]] = re.findall(
-        r"(?:^|;)\s*(?:const\s+)?(int64|int|float|double|char)(\s*\*)?\s+(\w+)(?=;)",
+def _arguments(body: str, lengths: Mapping[str, str] = MappingProxyType({})) -> Arguments:
+    """`lengths`: of arrays, by the name of the macro that says it."""
+    fields: list[tuple[str, str, str, str, str]] = re.findall(
+        r"(?:^|;)\s*(const\s+)?(int64|int|float|double|char)(\s*\*)?\s+(\w+)(?:\[(\w+)\])?(?=;)",
         re.sub(r"//.*|\\\n", "", body),
         re.M,
     )
-    kinds = ["*" if pointer else kind for kind, pointer, _ in fields]
-    names = tuple(name for _, _, name in fields)
-    # "@" aligns each member as the C compiler does; "0P" pads the end to a pointer's alignment.
-    layout = struct.Struct("@" + "".join(_FORMATS[kind][0] for kind in kinds) + "0P")
-    dtype = np.dtype([(name, _FORMATS[kind][1]) for name, kind in zip(names, kinds)], align=True)
-    pointers = tuple((i, _POINTED[kind]) for i, (kind, star, _) in enumerate(fields) if star)
+    kinds = ["*" if pointer else kind for _, kind, pointer, _, _ in fields]
+    names = tuple(name for _, _, _, name, _ in fields)
+    counts = [int(lengths.get(count, count or 0)) for *_, count in fields]
+    # "@" aligns each member as the C compiler does; "0P" pads the end to a pointer's alignment. Arrays are bytes.
+    words = [
+        f"0{_FORMATS[kind][0]}{_size(kind, count)}s" if count else _FORMATS[kind][0]
+        for kind, count in zip(kinds, counts)
+    ]
+    layout = struct.Struct("@" + "".join(words) + "0P")
+    types = [
+        (_FORMATS[kind][1], (n,)) if n else _FORMATS[kind][1] for kind, n in zip(kinds, counts)
+    ]
+    dtype = np.dtype({"names": names, "formats": types}, align=True)
+    pointers = tuple((i, _POINTED[kind]) for i, (_, kind, star, _, _) in enumerate(fields) if star)
+    rows = tuple(
+        name for const, kind, star, name, _ in fields if const and star and kind == "float"
+    )
+    arrays = tuple((i, _size(kinds[i], count)) for i, count in enumerate(counts) if count)
     values = cast("itemgetter[Any]", itemgetter(*names))
-    return Arguments(names, values, pointers, layout, dtype)
+    return Arguments(names, values, pointers, rows, arrays, layout, dtype)
+
+
+def _size(kind: str, count: int) -> int:
+    return count * struct.calcsize(_FORMATS[kind][0])

@@ -10,10 +10,12 @@ import torch
 from torch import Tensor
 
 from ..core import check
-from ..launch import Argument, constant, launch, launch_scatter
+from ..launch import Argument, by_value, constant, launch, launch_scatter, on_host
 from .function import Operation, call, forward, once_differentiable
 from .operator import operator
 from .saved import save, saved
+
+_DIFF = 16  # as GLRAST_DIFF in kernels/interpolate.cu: so many travel with the launch itself
 
 
 def interpolate(
@@ -98,10 +100,12 @@ class Attributes:
         N, H, W = rast.shape[:3]
         V, A = attr.shape[-2:]
         stride = V * A if attr.ndim == 3 and attr.shape[0] > 1 else 0
-        numbers = constant(tuple(diff), torch.int32, rast.device) if diff else None
+        few = len(diff) <= _DIFF
+        more = None if few else constant(tuple(diff), torch.int32, rast.device)
         return dict(
             width=W, rows=N * H, attr=attr, attr_stride=stride, rast=rast, rast_db=self.rast_db, tri=self.tri,
-            diff=numbers, V=V, T=self.tri.shape[0], H=H, A=A, D=len(diff),
+            diff=by_value("int", _DIFF, tuple(diff) if few else ()), more=more, V=V, T=self.tri.shape[0],
+            H=H, A=A, D=len(diff),
         )  # fmt: skip
 
 
@@ -137,7 +141,7 @@ class InterpolateBackward(Attributes):
         grad_rast, grad_db = self._of(rast, 1), self._of(rast, 2)
         A = attr.shape[-1]
         # On the CPU three attributes are summed in rows of four: one vector instruction a corner.
-        row = 4 if A == 3 and rast.device.type == "cpu" else A
+        row = 4 if A == 3 and on_host(rast.device) else A
         members = self.members()
         members.update(
             grad_out=None if self.grad_out is None else self.grad_out.contiguous(),

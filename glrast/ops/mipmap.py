@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..core import check
-from ..launch import constant, launch
+from ..launch import by_value, launch, on_host
 from .operator import operator
 
 
@@ -23,6 +23,7 @@ class Mipmap:
 
 
 _LARGEST = 1 << 24  # texels on a side: float32 tells no more apart
+LEVELS = 26  # as GLRAST_LEVELS in kernels/texture/arguments.cuh: levels 0 to 24, and what follows the last
 
 
 def texture_construct_mip(
@@ -93,9 +94,9 @@ def _odd(function: str, sizes: list[tuple[int, int]]) -> str:
     )
 
 
-def level_offsets(shape: tuple[int, ...], last: int, device: torch.device) -> torch.Tensor:
-    """int64 [last+2]: texels before each level, tex being level 0, and in all."""
-    return constant(_offsets(shape, last), torch.int64, device)
+def level_offsets(shape: tuple[int, ...], last: int) -> bytes:
+    """As kernels take it: texels before each level, tex being level 0, and in all."""
+    return by_value("int64", LEVELS, _offsets(shape, last))
 
 
 @lru_cache(maxsize=256)
@@ -135,10 +136,21 @@ class Build:
 
     def run(self) -> Tensor:
         packed, shape, below = self.fake(), tuple(self.tex.shape), self.tex
+        step = levels_at_once(below.device)
+        if step > 1:
+            for first in range(1, self.last + 1, step):
+                _launch_tower(shape, first, min(first + step - 1, self.last), self.tex, packed)
+            return packed
         for level, above in enumerate(split_levels(packed, shape, self.last), 1):
             _launch("texture_mip_down", shape, level, below, above, width_of=level)
             below = above
         return packed
+
+
+def levels_at_once(device: torch.device) -> int:
+    """A launch of its own for each of the many small levels takes a GPU longer than their texels do; a CPU's caches are
+    best used level by level."""
+    return 1 if on_host(device) else 3
 
 
 _build = operator("texture_mip", Build)
@@ -152,6 +164,13 @@ def build(tex: Tensor, last: int) -> Tensor:
 def pull_back(grad: torch.Tensor, shape: tuple[int, ...], last: int) -> None:
     """Add the gradients of the levels to those below them, in place; grad [texels,C] of tex and the levels after it."""
     C = shape[-1]
+    if levels_at_once(grad.device) > 1:
+        H, W = shape[-3:-1]
+        launch(
+            "texture", "texture_mip_collect", grad.device, width=W * C, H=H, rows=_images(shape) * H, grad=grad,
+            levels=level_offsets(shape, last), last=last, C=C,
+        )  # fmt: skip
+        return
     base = _texels(shape) * C
     flat = grad.view(-1)
     levels = [flat[:base], *split_levels(flat[base:], shape, last)]
@@ -169,16 +188,34 @@ def split_levels(
     return tuple(part.view(s) for part, s in zip(parts, shapes))
 
 
+def _images(shape: tuple[int, ...]) -> int:
+    count = 1
+    for extent in shape[:-3]:
+        count *= extent
+    return count
+
+
+def _launch_tower(
+    shape: tuple[int, ...], first: int, last: int, tex: Tensor, packed: Tensor
+) -> None:
+    """Levels `first` to `last` from the one below."""
+    (h, w), C, offsets = level_shape(shape, first - 1)[-3:-1], shape[-1], _offsets(shape, last)
+    H, W = level_shape(shape, last)[-3:-1]
+    base = offsets[1]  # texels of tex, which is not among the packed
+    launch(
+        "texture", "texture_mip_tower", tex.device, width=W * C, H=H, rows=_images(shape) * H,
+        below=tex if first == 1 else packed[(offsets[first - 1] - base) * C :],
+        above=packed[(offsets[first] - base) * C :], w=w, h=h, C=C, levels=last - first + 1,
+    )  # fmt: skip
+
+
 def _launch(
     kernel: str, shape: tuple[int, ...], level: int, below: Tensor, above: Tensor, width_of: int
 ) -> None:
     """Between level - 1 and level, with one thread per texel of the level `width_of`."""
     fine, coarse = level_shape(shape, level - 1), level_shape(shape, level)
     H, W = level_shape(shape, width_of)[-3:-1]
-    images = 1
-    for extent in shape[:-3]:
-        images *= extent
     launch(
-        "texture", kernel, below.device, width=W, H=H, rows=images * H, below=below, above=above,
+        "texture", kernel, below.device, width=W, H=H, rows=_images(shape) * H, below=below, above=above,
         C=shape[-1], step_x=fine[-2] // coarse[-2], step_y=fine[-3] // coarse[-3],
     )  # fmt: skip

@@ -183,6 +183,7 @@ class RasterizeBackward:
             pos=pos, pos_stride=stride_of(pos), tri=tri, V=pos.shape[-2], T=tri.shape[0], H=H, ids=self.ids,
             grad_rast=None if grad_rast is None else grad_rast.contiguous(),
             grad_db=None if grad_db is None else grad_db.contiguous(),
+            per_width=1 / max(W, 1), per_height=1 / max(H, 1),
         )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..core import check
-from ..launch import Argument, launch
+from ..launch import Argument, launch, on_host
 from . import mipmap
 from .function import Operation, call, forward, once_differentiable
 from .mipmap import Mipmap
@@ -172,7 +172,7 @@ class Lookup:
         Ht, Wt, C = shape[-3:]
         return dict(
             width=W, H=H, rows=N * H, grad=None, texels=0, tex=self.tex, mip=self.mip,
-            levels=mipmap.level_offsets(shape, self.last, self.tex.device), last=self.last, many=int(shape[0] > 1),
+            levels=mipmap.level_offsets(shape, self.last), last=self.last, many=int(shape[0] > 1),
             Ht=Ht, Wt=Wt, C=C, filter=self.filter, boundary=self.boundary, uv=self.uv, uv_da=self.uv_da,
             bias=self.bias, out=None, grad_out=None, grad_uv=None, grad_uv_da=None, grad_bias=None,
         )  # fmt: skip
@@ -214,7 +214,7 @@ class TextureBackward(Lookup):
         members["grad_out"] = self.grad_out.contiguous()
         members["texels"] = grads[0].numel() // max(tex.shape[-1], 1)
         if (
-            tex.device.type != "cpu" or self.uv[..., 0].numel() == 0
+            not on_host(tex.device) or self.uv[..., 0].numel() == 0
         ):  # the host library zeroes it itself
             grads[0].zero_()
         launch("texture", "texture_backward", tex.device, **members)

@@ -50,7 +50,7 @@ def drawn(
             "rasterize", "rasterize_resolve", device, width=width, rows=(last - first) * height,
             ids=parts["ids"], rast=parts["rast"], rast_db=parts["rast_db"] if output_db else None,
             from_rast=int(made == "rast"), drawn=texture, pos=of_chunk(pos) if pos.ndim == 3 else pos,
-            pos_stride=stride_of(pos), tri=tri, V=V, T=T, H=height,
+            pos_stride=stride_of(pos), tri=tri, V=V, T=T, H=height, per_width=1 / width, per_height=1 / height,
         )  # fmt: skip
 
     if peeling is not None:

@@ -81,6 +81,7 @@ def _shown_square(context: DeviceContext, batch: Indexed, tri: torch.Tensor) -> 
             "rasterize", "rasterize_resolve", tri.device, width=SIZE, rows=(last - first) * SIZE, ids=drawn,
             from_rast=0, drawn=texture, pos=batch.pos, pos_stride=0, tri=tri,
             V=len(batch.pos), T=len(tri), H=SIZE, rast=rast[first:last], rast_db=None,
+            per_width=1 / SIZE, per_height=1 / SIZE,
         )  # fmt: skip
 
     ids = draw(context, batch, "id", SIZE, SIZE, tri.device, resolve)

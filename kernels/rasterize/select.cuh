@@ -94,9 +94,9 @@ GLRAST_INLINE void select_of_block(const RasterizeSelectArgs& a, int x, Row row)
             if (i + l >= end) break;
             float* to = corners + GLRAST_CORNERS * n;
             const float number = bits_float((int)(image[0] + i + l));
-            store4(to, load4(p0[l]));
-            store4(to + 5, load4(p1[l]));
-            store4(to + 10, load4(p2[l]));
+            store_anywhere(to, load4(p0[l]));
+            store_anywhere(to + 5, load4(p1[l]));
+            store_anywhere(to + 10, load4(p2[l]));
             to[4] = to[9] = to[14] = number;
             n += known[l] && lane_is_set(drawn, l);
         }

@@ -6,6 +6,9 @@
 // them its sign is noise. The guard scales with the triangle: small and far triangles are not biased.
 #define GLRAST_DEGENERATE 1e-6f
 
+// 1 / width and 1 / H, divided once for all pixels.
+#define GLRAST_RECIPROCALS_MEMBERS float per_width; float per_height;
+
 // What the pixels from x on see: each lane its own triangle.
 struct View {
     Int3 index[GLRAST_LANES];
@@ -48,8 +51,8 @@ GLRAST_INLINE void see_triangles(const Args& a, int x, Row row, View& v) {
     v.p0 = load_rows(p0);
     v.p1 = load_rows(p1);
     v.p2 = load_rows(p2);
-    v.fx = (2.0f * ((float)x + lane_numbers()) + 1.0f) * (1.0f / a.width) - 1.0f;
-    v.fy = (2 * row.y + 1) * (1.0f / a.H) - 1.0f;
+    v.fx = (2.0f * ((float)x + lane_numbers()) + 1.0f) * a.per_width - 1.0f;
+    v.fy = (2 * row.y + 1) * a.per_height - 1.0f;
     v.x0 = v.p0.x - v.fx * v.p0.w;  v.y0 = v.p0.y - v.fy * v.p0.w;
     v.x1 = v.p1.x - v.fx * v.p1.w;  v.y1 = v.p1.y - v.fy * v.p1.w;
     v.x2 = v.p2.x - v.fx * v.p2.w;  v.y2 = v.p2.y - v.fy * v.p2.w;

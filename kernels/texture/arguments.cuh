@@ -5,6 +5,9 @@
 enum Filter { kNearest, kLinear, kLinearMipmapNearest, kLinearMipmapLinear };
 enum Boundary { kWrap, kClamp, kZero, kMirror, kCube };
 
+// Levels 0 to 24, since a side has at most 2^24 texels, and what follows the last.
+#define GLRAST_LEVELS 26
+
 struct TextureArgs {
     int width;                // W
     int H;
@@ -13,7 +16,7 @@ struct TextureArgs {
     int64 texels;
     const float* tex;         // [B,Ht,Wt,C] or [B,6,S,S,C]
     const float* mip;         // levels 1, 2, ... one after another, each [B,(6,)h,w,C]; null where last = 0
-    const int64* levels;      // [last+2] texels before each level; level 0 has 0, level 1 all of tex; and in all
+    int64 levels[GLRAST_LEVELS];  // texels before each level: level 0 has 0, level 1 all of tex; after the last: in all
     int last;                 // the last level
     int many;                 // 1: an image has its own texture, 0: all share one
     int Ht;

@@ -48,7 +48,7 @@ GLRAST_INLINE Weighed weigh(const Sums& sum) {
 // Adds weight y to the texels that are the sink's; at a cube corner each of the three texels also takes a third of the
 // missing one's weight.
 template <class K, bool Roomy, class Sink>
-GLRAST_INLINE void scatter(const Footprint& f, int64 first, float weight, const float* grad_out, int C, Sink& sink) {
+GLRAST_INLINE void scatter(const Footprint& f, int64 first, int width, float weight, const float* grad_out, int C, Sink& sink) {
     const float gx = 1.0f - f.fx, gy = (1.0f - f.fy) * weight, fy = f.fy * weight;
     float w[4] = {gx * gy, f.fx * gy, gx * fy, f.fx * fy};
     float* to[4];
@@ -65,12 +65,7 @@ GLRAST_INLINE void scatter(const Footprint& f, int64 first, float weight, const 
         for (int k = 0; k < 4; ++k) if (f.at[k] < 0) third = w[k] * (1.0f / 3.0f);
         for (int k = 0; k < 4; ++k) w[k] += third;
     }
-    for (int i = 0; i < C; i += GLRAST_LANES) {
-        const Floats y = load_channels(grad_out + i, Roomy ? GLRAST_LANES : C - i);
-        const int count = sink.room(C - i, Roomy);
-        if (all) for (int k = 0; k < 4; ++k) add_channels(to[k] + i, count, w[k] * y);
-        else for (int k = 0; k < 4; ++k) if (to[k]) add_channels(to[k] + i, count, w[k] * y);
-    }
+    add_texels<K::channels, Roomy>(to, all, width, w, grad_out, C, sink.room(C, Roomy));
 }
 
 // The same for the four lanes of a flat grid at once: their weights in registers, and where the four texels are.
@@ -155,13 +150,13 @@ GLRAST_INLINE void backward_level(const TextureArgs& a, const Look& look, bool s
         if (!K::flat && a.filter == kNearest) {
             const int64 at = sink.takes_texels() ? find_nearest(a, s, g, l) : -1;
             float* to = at >= 0 ? sink.place(g.image[l] + at, C) : nullptr;
-            for (int i = 0; to && i < C; i += GLRAST_LANES) add_channels(to + i, C - i, load_channels(y + i, C - i));
+            if (to) add_texel<K::channels>(to, 1.0f, y, C);
             continue;
         }
         const Footprint f = find_footprint<K>(a, s, g, l);
         if (where) add_sums<K, Roomy>(g.texel[l], f, y, C, l, sum);
         if (where && !K::flat) { set_lane(sum->fx, l, f.fx); set_lane(sum->fy, l, f.fy); }
-        if (!K::flat && sink.takes_texels()) scatter<K, Roomy>(f, g.image[l], second ? fraction : 1.0f - fraction, y, C, sink);
+        if (!K::flat && sink.takes_texels()) scatter<K, Roomy>(f, g.image[l], lane(g.w, l), second ? fraction : 1.0f - fraction, y, C, sink);
     }
 }
 

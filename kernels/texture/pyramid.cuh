@@ -2,6 +2,7 @@
 // below. One thread = one texel.
 #pragma once
 #include "lanes.cuh"
+#include "texture/arguments.cuh"
 
 struct TextureMipArgs {
     int width;                // w, of the level below for texture_mip_pull
@@ -79,3 +80,78 @@ GLRAST_INLINE void texture_mip_pull_element(const TextureMipArgs& a, int x, int 
     else pull_texels<0>(a, x, end, row);
 }
 GLRAST_KERNEL(texture_mip_pull, TextureMipArgs)
+
+// ---- several levels at once ------------------------------------------------------------------------------
+// For a GPU, where a launch costs more than a small level. The sums are those of the two kernels above, to the bit. One thread =
+// one channel of one texel, so that neighbours read what lies side by side.
+
+struct TextureMipTowerArgs {
+    int width;                // C * (texels in a row of the last of these levels)
+    int H;                    // rows of texels there
+    int64 rows;               // B*H or B*6*H
+    const float* below;       // [B,(6,)h,w,C]
+    float* above;             // the levels made of it, one after another
+    int w;
+    int h;
+    int C;
+    int levels;               // 1 to 3
+};
+
+GLRAST_INLINE int halved_times(int extent, int times) { return extent >> times ? extent >> times : 1; }
+
+// Channel c of texel (x, y) of the image's level `Level`, counted from `below`; levels above 0 are made, and stored, on the way.
+template <int Level>
+GLRAST_INLINE float mip_tower(const TextureMipTowerArgs& a, int64 image, int64 images, int x, int y, int c) {
+    const int w = halved_times(a.w, Level), h = halved_times(a.h, Level);
+    if constexpr (Level == 0) {
+        return a.below[((image * h + y) * w + x) * a.C + c];
+    } else {
+        const bool halves_x = halved_times(a.w, Level - 1) > w, halves_y = halved_times(a.h, Level - 1) > h;
+        const int x0 = x << halves_x, y0 = y << halves_y, x1 = x0 + halves_x, y1 = y0 + halves_y;
+        const float k00 = mip_tower<Level - 1>(a, image, images, x0, y0, c), k10 = x1 == x0 ? k00 : mip_tower<Level - 1>(a, image, images, x1, y0, c);
+        const float k01 = y1 == y0 ? k00 : mip_tower<Level - 1>(a, image, images, x0, y1, c);
+        const float k11 = y1 == y0 ? k10 : x1 == x0 ? k01 : mip_tower<Level - 1>(a, image, images, x1, y1, c);
+        const float value = 0.25f * ((k00 + k10) + (k01 + k11));
+        int64 before = 0;  // texels of the levels made between
+        for (int l = 1; l < Level; ++l) before += images * halved_times(a.w, l) * halved_times(a.h, l);
+        a.above[(before + (image * h + y) * w + x) * a.C + c] = value;
+        return value;
+    }
+}
+
+GLRAST_INLINE void texture_mip_tower_element(const TextureMipTowerArgs& a, int x, int count, Row row) {
+    const int64 images = a.rows / a.H;
+    for (int end = x + count; x < end; ++x) {
+        const int texel = x / a.C, c = x - texel * a.C;
+        if (a.levels == 1) mip_tower<1>(a, row.n, images, texel, row.y, c);
+        else if (a.levels == 2) mip_tower<2>(a, row.n, images, texel, row.y, c);
+        else mip_tower<3>(a, row.n, images, texel, row.y, c);
+    }
+}
+GLRAST_KERNEL(texture_mip_tower, TextureMipTowerArgs)
+
+struct TextureMipCollectArgs {
+    int width;                // C * w
+    int H;                    // h
+    int64 rows;               // B*h or B*6*h
+    float* grad;              // [texels,C]: of tex and its levels
+    int64 levels[GLRAST_LEVELS];  // as in TextureArgs
+    int last;
+    int C;
+};
+
+// Texel by texel of tex: its own gradient += its share of those of all levels above it.
+GLRAST_INLINE void texture_mip_collect_element(const TextureMipCollectArgs& a, int x, int count, Row row) {
+    for (int end = x + count; x < end; ++x) {
+        const int texel = x / a.C, c = x - texel * a.C, w = a.width / a.C;
+        float sum = 0.0f;
+        for (int l = a.last; l > 0; --l) {
+            const int wl = halved_times(w, l), hl = halved_times(a.H, l);
+            const float share = (halved_times(w, l - 1) > wl ? 0.5f : 1.0f) * (halved_times(a.H, l - 1) > hl ? 0.5f : 1.0f);
+            const float own = a.grad[(a.levels[l] + (row.n * hl + (row.y >> l)) * wl + (texel >> l)) * a.C + c];
+            sum = share * (own + sum);
+        }
+        a.grad[row.index * a.width + x] += sum;
+    }
+}
+GLRAST_KERNEL(texture_mip_collect, TextureMipCollectArgs)

@@ -12,6 +12,7 @@
 #define __CUDA_ARCH__ 900
 #endif
 #define __device__
+#define __grid_constant__
 #define __host__
 #ifndef __global__
 #define __global__

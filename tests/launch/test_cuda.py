@@ -155,7 +155,7 @@ def test_adds_beyond_the_memory_for_them_are_summed_in_parts(
     context, emulate, deterministic, monkeypatch
 ):
     wanted = antialiased(context)[2]
-    monkeypatch.setattr(cuda, "_RECORD_BYTES", 12 * 12 * ODD[1] * 3)  # three rows
+    monkeypatch.setattr(cuda, "_RECORD_BYTES", 8 * 12 * ODD[1] * 3)  # three rows
     with emulate() as cupy:
         found = antialiased(context)[2]
     assert cupy.launched.count("antialias_backward_pos") == -(-2 * ODD[0] // 3)

@@ -34,7 +34,7 @@ def test_a_launch_enters_its_device_where_another_is_current(
     with emulate() as cupy:
         cupy.current = current
         for _ in range(2):
-            cuda._start("transform", "transform_points", CUDA_1, 1, nothing)
+            cuda._start("transform", "transform_points", CUDA_1, 1, nothing, cuda._grid(1, 1))
         assert cupy.current == current
     assert cupy.entered == entered and cupy.streams == [77, 77]
     assert cupy.launched == ["transform_points"] * 2
@@ -147,7 +147,7 @@ def test_a_missing_nvrtc_says_what_to_install(emulate, monkeypatch, error, versi
 
 
 def test_structs_travel_by_value_in_numpys_form():
-    layout = source.arguments("device.cuh", "ReduceArgs")
+    layout = source.arguments("record.cuh", "ReduceArgs")
     values = dict.fromkeys(layout.fields, None) | dict(count=5, size=2**40)
     packed = cuda._packed(layout, values, torch.device("cpu"))
     assert packed.shape == (1,) and packed["count"] == 5 and packed["size"] == 2**40

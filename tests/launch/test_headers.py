@@ -10,7 +10,12 @@ from tests.executor import compile_kernels
 KERNELS = source.folder("kernels")
 FILES = sorted(path.relative_to(KERNELS).as_posix() for path in KERNELS.rglob("*.cu*"))
 # Of two that say the same each is for one compiler.
-ONE_FORM = {"device.cuh": "cuda", "lanes_one.cuh": "cuda", "lanes_many.cuh": "host"}
+ONE_FORM = {
+    "device.cuh": "cuda",
+    "record.cuh": "cuda",
+    "lanes_one.cuh": "cuda",
+    "lanes_many.cuh": "host",
+}
 CASES = [(f, form) for f in FILES for form in ("host", "cuda") if ONE_FORM.get(f, form) == form]
 
 pytestmark = [

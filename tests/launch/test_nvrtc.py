@@ -14,7 +14,7 @@ from glrast.launch import cuda, source
 
 # Turing, A100, A10 and RTX 30, RTX 40 and L4, H100, B200, RTX 50.
 ARCHITECTURES = (75, 80, 86, 89, 90, 100, 120)
-# The recording form differs in device.cuh alone: the oldest and the newest will do.
+# The recording form differs in record.cuh alone: the oldest and the newest will do.
 RECORDING = (75, 120)
 STEMS = sorted(source.stems())
 # What CuPy adds (cupy/cuda/compiler.py), each under all the names that NVRTC knows.
@@ -106,7 +106,8 @@ def test_members_lie_where_python_packs_them(nvrtc, stem):
     found = re.findall(source.KERNEL, text, re.M)
     layouts = {struct: source.kernels(stem)[kernel].dtype for _, kernel, struct in found}
     for struct in ("RecordArgs", "ReduceArgs"):
-        layouts[struct] = source.arguments("device.cuh", struct).dtype
+        layouts[struct] = source.arguments("record.cuh", struct).dtype
+    layouts["GridArgs"] = source.arguments("device.cuh", "GridArgs").dtype
     checks = [placed(struct, dtype) for struct, dtype in layouts.items()]
     only_looking = cuda.RECORD, "--fdevice-syntax-only"  # the tests above generate the code
     _, log = compiled(nvrtc, "\n".join([text, *checks]), 90, *only_looking)

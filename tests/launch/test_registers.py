@@ -1,4 +1,4 @@
-"""What a kernel takes of a GPU: registers, and stack, which is slow memory. docs/gpu.md has the table, read here.
+"""What a kernel takes of a GPU: registers, and stack, which is slow memory. docs/speed.md has the table, read here.
 
 NVRTC writes both into the compiled code; another version of it may take a few registers more or fewer.
 """
@@ -14,7 +14,7 @@ from tests.launch.test_nvrtc import compiled, nvrtc
 
 __all__ = ["nvrtc"]
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "gpu.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "speed.md"
 ROW = re.compile(r"\| `(\w+)` \| (\d+) \| (\d+) \|")
 ARCHITECTURE = 90
 SLACK = 8  # registers: they come in eights

@@ -44,8 +44,12 @@ def test_the_packed_bytes_and_the_numpy_dtype_put_every_member_in_the_same_place
     values = {
         name: Address(n) if arguments.dtype[name] == "u8" else n for name, n in wanted.items()
     }
+    for i, _ in arguments.arrays:
+        name = arguments.fields[i]
+        wanted[name] = [7 + n for n in range(*arguments.dtype[name].shape)]
+        values[name] = np.array(wanted[name], arguments.dtype[name].base).tobytes()
     record = np.frombuffer(arguments.pack(values), dtype=arguments.dtype)[0]
-    assert {name: record[name] for name in arguments.fields} == wanted
+    assert {name: record[name].tolist() for name in arguments.fields} == wanted
 
 
 @pytest.mark.slow
@@ -110,6 +114,28 @@ GLRAST_SCATTER(other, OtherArgs)
     assert found["one"].fields == ("width", "a", "b", "last")
     assert found["other"].fields == ("c", "d", "e", "a", "b")
     assert [found["one"].fields[i] for i, _ in found["one"].pointers] == ["a"]
+
+
+def test_an_array_travels_by_value_and_its_length_is_a_macros():
+    body = (
+        "    int width;\n    int64 levels[GLRAST_MANY];  // so many\n    float c;\n    int diff[3];"
+    )
+    arguments = source._arguments(body, {"GLRAST_MANY": "4"})
+    given = dict(
+        width=1, levels=source.by_value("int64", 4, (5, 2**40)), c=0.5,
+        diff=source.by_value("int", 3, (7, 8, 9)),
+    )  # fmt: skip
+    record = np.frombuffer(arguments.pack(given), dtype=arguments.dtype)[0]
+    assert record["levels"].tolist() == [5, 2**40, 0, 0] and record["diff"].tolist() == [7, 8, 9]
+    assert record["c"] == 0.5 and arguments.format.size == arguments.dtype.itemsize == 56
+    with pytest.raises(
+        RuntimeError, match=r"a kernel: 'diff' must be 12 bytes \(by_value\); got 3"
+    ):
+        arguments.pack({**given, "diff": 3})
+    with pytest.raises(RuntimeError, match="'levels' must be 32 bytes"):
+        arguments.pack({**given, "levels": given["diff"]})
+    with pytest.raises(ValueError, match="4 numbers do not fit an array of 3"):
+        source.by_value("int", 3, (1, 2, 3, 4))
 
 
 def test_tensors_become_addresses_and_none_a_null_pointer():

@@ -11,6 +11,23 @@
     const float* rast; const float* pos; int64 pos_stride; const int* tri;                       \
     const char* flags; int64 flags_stride; int V; int T;
 
+// body(way) for the pair with the right neighbour, then for that with the upper one: way.vertical. The CPU's compiler knows
+// which; a GPU has one text for both, in fewer registers.
+template <bool Vertical>
+struct Way { static constexpr bool vertical = Vertical; };
+struct EitherWay { bool vertical; };
+
+template <class Body>
+GLRAST_INLINE void each_way(Body body) {
+#ifdef __CUDACC__
+    GLRAST_ROLLED
+    for (int k = 0; k < 2; ++k) body(EitherWay{k == 1});
+#else
+    body(Way<false>{});
+    body(Way<true>{});
+#endif
+}
+
 struct Crossing {
     float alpha;                    // +0: there is no crossing
     int v1, v2;                     // vertex indices of the edge

@@ -46,7 +46,6 @@ struct AntialiasInnerPairsArgs {
 
 // One triangle's z/w as an affine function of the image, and its vertices' weights where the boundary passes.
 struct DepthPlane {
-    int v[3];
     float b[3];
     float a_x, a_y, g;   // z/w = a_x fx + a_y fy + g
 };
@@ -142,13 +141,12 @@ GLRAST_INLINE DepthTriangle depth_triangle(const float* pos, Int3 t, float fx, f
 }
 
 // The plane of a triangle that covers the point `along` (fx, fy) from where it was set up; false if it does not cover it.
-GLRAST_INLINE bool depth_plane(const DepthTriangle& d, Int3 t, float fx, float fy, float along_fx, float along_fy, float z0, DepthPlane* out) {
+GLRAST_INLINE bool depth_plane(const DepthTriangle& d, float fx, float fy, float along_fx, float along_fy, float z0, DepthPlane* out) {
     bool covers = true;
     for (int i = 0; i < 3; ++i) {
         out->b[i] = (d.a[i] + along_fx * d.a_fx[i] + along_fy * d.a_fy[i]) / d.D;
         covers = covers && out->b[i] >= 0.0f;
     }
-    out->v[0] = t.x;  out->v[1] = t.y;  out->v[2] = t.z;
     out->a_x = d.z_fx;
     out->a_y = d.z_fy;
     out->g = z0 + d.z - d.z_fx * fx - d.z_fy * fy;
@@ -168,8 +166,8 @@ GLRAST_INLINE void find_intersection(const Args& a, int x, Row row, bool vertica
     const float xc = (q.z - p.z) / slope;
     if (!near_enough(xc)) return;
     const float along_fx = vertical ? 0.0f : xc * per_x, along_fy = vertical ? xc * per_y : 0.0f;
-    if (!depth_plane(p, P, fx, fy, along_fx, along_fy, z0, &found.plane_p)) return;
-    if (!depth_plane(q, Q, fx, fy, along_fx, along_fy, z0, &found.plane_q)) return;
+    if (!depth_plane(p, fx, fy, along_fx, along_fy, z0, &found.plane_p)) return;
+    if (!depth_plane(q, fx, fy, along_fx, along_fy, z0, &found.plane_q)) return;
     found.slope = slope;
     found.alpha = inner_alpha(xc);
 }

@@ -32,13 +32,18 @@ GLRAST_INLINE float step_at_boundary(const AntialiasInnerBackwardPosArgs& a, int
     return D;
 }
 
-// scale is D/slope for P, -D/slope for Q.
-GLRAST_INLINE void add_plane(const AntialiasInnerBackwardPosArgs& a, Row row, const DepthPlane& plane, float scale) {
+// scale is D/slope for P, -D/slope for Q. `id` names the triangle as rast does: pixels that show it add to the same vertices.
+GLRAST_INLINE void add_plane(const AntialiasInnerBackwardPosArgs& a, Row row, const DepthPlane& plane, float id, float scale) {
+    Int3 v;
+    if (!fetch_triangle(a.tri, a.T, a.V, decode_id(id) - 1, &v)) return;  // it was found before
+    const Sharers sharers = sharers_of(float_bits(id));
+    GLRAST_ROLLED
     for (int i = 0; i < 3; ++i) {
-        float* g = a.grad + row.n * a.pos_stride + 4 * (int64)plane.v[i];
-        const float b = scale * plane.b[i];
-        GLRAST_ADD(g, -b * plane.a_x);  GLRAST_ADD(g + 1, -b * plane.a_y);
-        GLRAST_ADD(g + 2, b);           GLRAST_ADD(g + 3, -b * plane.g);
+        const float b = scale * pick(plane.b[0], plane.b[1], plane.b[2], i);
+        float sums[4] = {-b * plane.a_x, -b * plane.a_y, b, -b * plane.g};
+        sum_shared(sharers, sums);
+        float* g = a.grad + row.n * a.pos_stride + 4 * (int64)pick(v.x, v.y, v.z, i);
+        if (sharers.adds) add_row<true>(g, sums[0], sums[1], sums[2], sums[3]);
     }
 }
 
@@ -49,16 +54,16 @@ GLRAST_INLINE void antialias_inner_gradient(const AntialiasInnerBackwardPosArgs&
     if (D == 0.0f) return;
     const Inner found = find_inner(a, x, row, vertical);
     if (float_bits(found.alpha) == 0) return;
-    if (found.crease) { add_edge(a, row, vertical, found.edge, D); return; }
-    add_plane(a, row, found.plane_p, D / found.slope);
-    add_plane(a, row, found.plane_q, -D / found.slope);
+    if (found.crease) { add_edge(a, row, found.edge.v1, found.edge.v2, edge_gradient(a, row, vertical, found.edge, D)); return; }
+    const float* id = a.rast + 4 * (row.index * a.width + x) + 3;
+    add_plane(a, row, found.plane_p, id[0], D / found.slope);
+    add_plane(a, row, found.plane_q, id[4 * (vertical ? (int64)a.width : 1)], -D / found.slope);
 }
 
 GLRAST_INLINE void inner_span_gradient(const AntialiasInnerBackwardPosArgs& a, int x, int count, Row row) {
     if (are_zero(a.alpha + 2 * (row.index * a.width + x), 2 * count)) return;
     for (int end = x + count; x < end; ++x) {
-        antialias_inner_gradient(a, x, row, false);
-        antialias_inner_gradient(a, x, row, true);
+        each_way([&](auto way) { antialias_inner_gradient(a, x, row, way.vertical); });
     }
 }
 

@@ -35,23 +35,22 @@ GLRAST_INLINE float step_of_pair(const AntialiasBackwardPosArgs& a, int x, Row r
     }
     const float* changed = c + ahead * other;
     const float* taken = c + (1 - ahead) * other;
+    GLRAST_ROLLED
     for (int i = 0; i < a.C; ++i) D += y[i] * (taken[i] - blend_all(p, all, changed + i, right, up));
     return ahead ? -D / all : D / all;
 }
 
 // d loss/d x_c of a ray's two ends; x_c = l1 - m1 dl/dm, (dl, dm) = (l2 - l1 w2, m2 - m1 w2) its direction, end 2 behind:
 //   d/dl1 = m2/dm, d/dm1 = (x_c w2 - l2)/dm; d/dl2 = -m1/dm, d/dm2 = (l1 - x_c)/dm, and d/dw2 = x_c m1/dm at fixed l2, m2
-GLRAST_INLINE void add_ray(const AntialiasBackwardPosArgs& a, Row row, bool vertical, const Crossing& e, float g) {
+GLRAST_INLINE EdgeGradient ray_gradient(const AntialiasBackwardPosArgs& a, Row row, bool vertical, const Crossing& e, float g) {
     const float dl = e.x2 - e.x1 * e.w2, dm = e.y2 - e.y1 * e.w2, i = g / dm, xc = e.x1 - e.y1 * dl / dm;
     const float gl1 = e.y2 * i, gm1 = (xc * e.w2 - e.x2) * i, gl2 = -e.y1 * i, gm2 = (e.x1 - xc) * i;
     const float gw2 = xc * e.y1 * i - e.cx * gl2 - e.cy * gm2;
     const float half_w = 0.5f * a.width, half_h = 0.5f * a.H;
     const float gX1 = (vertical ? gm1 : gl1) * half_w / e.w1, gY1 = (vertical ? gl1 : gm1) * half_h / e.w1;
     const float* p1 = a.pos + row.n * a.pos_stride + 4 * (int64)e.v1;
-    float *g1 = a.grad + row.n * a.pos_stride + 4 * (int64)e.v1, *g2 = a.grad + row.n * a.pos_stride + 4 * (int64)e.v2;
-    GLRAST_ADD(g1, gX1);  GLRAST_ADD(g1 + 1, gY1);  GLRAST_ADD(g1 + 3, -(p1[0] * gX1 + p1[1] * gY1) / e.w1);
-    GLRAST_ADD(g2, (vertical ? gm2 : gl2) * half_w);  GLRAST_ADD(g2 + 1, (vertical ? gl2 : gm2) * half_h);
-    GLRAST_ADD(g2 + 3, gw2);
+    return EdgeGradient{gX1, gY1, -(p1[0] * gX1 + p1[1] * gY1) / e.w1,
+                        (vertical ? gm2 : gl2) * half_w, (vertical ? gl2 : gm2) * half_h, gw2};
 }
 
 GLRAST_INLINE void antialias_pair_gradient(const AntialiasBackwardPosArgs& a, int x, Row row, bool vertical) {
@@ -62,15 +61,13 @@ GLRAST_INLINE void antialias_pair_gradient(const AntialiasBackwardPosArgs& a, in
     const Crossing e = find_crossing(a, x, row, vertical);
     if (!is_crossed(e.alpha)) return;
     D *= a.boost;
-    if (e.ray) { add_ray(a, row, vertical, e, -D); return; }
-    add_edge(a, row, vertical, e, D);
+    add_edge(a, row, e.v1, e.v2, e.ray ? ray_gradient(a, row, vertical, e, -D) : edge_gradient(a, row, vertical, e, D));
 }
 
 GLRAST_INLINE void span_gradient(const AntialiasBackwardPosArgs& a, int x, int count, Row row) {
     if (are_zero(a.alpha + 2 * (row.index * a.width + x), 2 * count)) return;
     for (int end = x + count; x < end; ++x) {
-        antialias_pair_gradient(a, x, row, false);
-        antialias_pair_gradient(a, x, row, true);
+        each_way([&](auto way) { antialias_pair_gradient(a, x, row, way.vertical); });
     }
 }
 
