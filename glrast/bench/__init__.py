@@ -4,8 +4,10 @@ scene       the sphere that everything is measured on
 measure     medians, copy bandwidth, peak memory
 operations  each operation: milliseconds, bytes that it must move
 peer        another renderer on the same mesh and camera, interleaved
+launches    kernels launched on a GPU and what the host takes for them, without one
 overhead    what Python and the dispatcher take, OpenGL's time apart
 texture     linear and trilinear, 2D and cube, and PyTorch's grid_sample
+replaced    a member that is another for a while
 scaling     growth with pixels and triangles
 table       the numbers as Markdown
 """

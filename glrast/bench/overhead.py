@@ -26,6 +26,7 @@ from ..gl.context import DeviceContext
 from ..launch import cpu
 from ..raster.self_test import tested
 from . import measure
+from .replaced import replaced
 
 RESOLUTION = (64, 64)
 ROWS, COLUMNS = 10, 5  # 100 triangles
@@ -114,16 +115,6 @@ def _timed_calls(context: DeviceContext, opengl: _Clock, kernels: _Clock) -> Ite
 
     with ExitStack() as stack:
         for owner, name in calls:
-            stack.enter_context(_replaced(owner, name, opengl.around(getattr(owner, name))))
-        stack.enter_context(_replaced(cpu, "kernel_function", timed_kernel))
+            stack.enter_context(replaced(owner, name, opengl.around(getattr(owner, name))))
+        stack.enter_context(replaced(cpu, "kernel_function", timed_kernel))
         yield
-
-
-@contextmanager
-def _replaced(owner: object, name: str, value: object) -> Iterator[None]:
-    before = getattr(owner, name)
-    setattr(owner, name, value)
-    try:
-        yield
-    finally:
-        setattr(owner, name, before)

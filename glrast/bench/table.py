@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from .launches import Launches
 from .operations import Row
 from .overhead import Overhead
 from .peer import Comparison
@@ -89,6 +90,27 @@ def overhead(found: Overhead) -> str:
         f"64 x 64, 100 triangles, forward + backward: {found.total_ms:.3f} ms: OpenGL {found.opengl_ms:.3f} ms, "
         f"kernels {found.kernels_ms:.3f} ms, Python and dispatch {found.overhead_ms:.3f} ms"
     )
+
+
+def launches(rows: Sequence[Launches]) -> str:
+    """Kernels and PyTorch's own fills and copies, and microseconds of the host, forward and backward."""
+    head = (
+        "operation",
+        "kernels",
+        "fills, copies",
+        "host us",
+        "kernels back",
+        "fills, copies",
+        "host us",
+    )
+    lines = [
+        (
+            row.operation, f"{row.forward}", f"{row.forward_fills}", f"{row.forward_us:.0f}",
+            f"{row.backward}", f"{row.backward_fills}", f"{row.backward_us:.0f}",
+        )
+        for row in rows
+    ]  # fmt: skip
+    return markdown(head, lines)
 
 
 def markdown(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:

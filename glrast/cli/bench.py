@@ -14,12 +14,13 @@ import torch
 
 import glrast
 
-from ..bench import measure, operations, overhead, peer, scaling, scene, table, texture
+from ..bench import launches, measure, operations, overhead, peer, scaling, scene, table, texture
 from ..core.files import replacing
 from ..raster.self_test import tested
 from .device import chosen
 
 REPEATS, SCALING_REPEATS, TEXTURE_REPEATS, OVERHEAD_REPEATS = 15, 7, 9, 500
+LAUNCHES_REPEATS = 100
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -46,6 +47,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--overhead", action="store_true", help="only what Python and dispatch take at 64 x 64"
     )
     parser.add_argument(
+        "--launches", action="store_true",
+        help="only how many kernels a GPU is given, and what the host takes for them; needs no GPU",
+    )  # fmt: skip
+    parser.add_argument(
         "--scaling", action="store_true", help="only the table from 256 to 4096 pixels and 1k to 1M triangles"
     )  # fmt: skip
     parser.add_argument(
@@ -71,13 +76,17 @@ def run(args: argparse.Namespace) -> int:
         found = overhead.measure_overhead(device, args.repeats or OVERHEAD_REPEATS)
         report["overhead"] = asdict(found)
         print(table.overhead(found))
+    if args.launches:
+        counted = launches.measure_launches(args.repeats or LAUNCHES_REPEATS)
+        report["launches"] = [asdict(row) for row in counted]
+        print(table.launches(counted))
     if args.scaling:
         rows = list(scaling.measure_scaling(device, args.repeats or SCALING_REPEATS))
         report["scaling"] = [asdict(row) for row in rows]
         print(table.scaling(rows))
     if args.texture:
         report["texture"] = _texture(args, device)
-    if not (args.overhead or args.scaling or args.texture):
+    if not (args.launches or args.overhead or args.scaling or args.texture):
         report |= _operations(args, device)
     if args.json:
         with replacing(Path(args.json)) as temporary:

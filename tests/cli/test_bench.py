@@ -9,9 +9,19 @@ import moderngl
 import pytest
 import torch
 
-from glrast.bench import measure, operations, overhead, peer, scaling, scene, table, texture
+from glrast.bench import (
+    launches,
+    measure,
+    operations,
+    overhead,
+    peer,
+    scaling,
+    scene,
+    table,
+    texture,
+)
 from glrast.cli import main as cli
-from glrast.launch import cpu
+from glrast.launch import cpu, cuda, where
 
 CPU = torch.device("cpu")
 TRIANGLES, SIZE = 80, 33
@@ -157,6 +167,22 @@ def test_nvdiffrast_missing_is_an_error_that_names_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "nvdiffrast.torch", None)
     with pytest.raises(RuntimeError, match="needs nvdiffrast, which is not installed"):
         peer.compare(scene.sphere(TRIANGLES, SIZE, CPU), 1, "nvdiffrast")
+
+
+def test_launches_are_counted_without_a_gpu_and_nothing_stays_replaced():
+    run, is_host = cuda._cupy, set(where._HOST)
+    rows = {row.operation: row for row in launches.measure_launches(repeats=2)}
+    assert cuda._cupy is run and where._HOST == is_host == {"cpu"}
+    counted = {name: (row.forward, row.backward) for name, row in rows.items()}
+    del counted["fragments"]
+    assert counted == {
+        "rasterize": (1, 1), "interpolate": (1, 1), "interpolate, derivatives": (1, 1),
+        "texture, linear": (1, 1), "texture, mipmaps": (5, 2), "antialias": (3, 2),
+    }  # fmt: skip
+    plain = rows["interpolate"]  # its gradient is filled with zeros, by PyTorch
+    assert (plain.forward_fills, plain.backward_fills) == (0, 1) and plain.forward_us > 0
+    shown = table.launches(list(rows.values())).splitlines()
+    assert len(shown) == 2 + len(rows) and shown[2].split()[1:4] == ["rasterize", "|", "1"]
 
 
 def test_overhead_is_what_neither_opengl_nor_kernels_take():
