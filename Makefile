@@ -14,7 +14,7 @@ PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 # PyTorch's idle threads would spin and take a core from llvmpipe: on a busy machine the demo took six times as long.
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: demo test quick lint types bench gpu-check container-check bare-check browser-check build clean setup
+.PHONY: demo test quick lint types bench gpu-check wheel container-check bare-check browser-check clean setup
 
 demo: $(READY)
 	$(BIN)/glrast fit demo --out out/demo
@@ -36,6 +36,12 @@ types: $(READY)
 bench: $(READY)
 	$(BIN)/pip install -q -e '.[bench]'
 	$(BIN)/glrast bench --peer deodr
+
+# The package with its kernels compiled for the CPU and for every GPU, in dist/. Needs no GPU.
+wheel: $(READY)
+	$(BIN)/python tools/cubins.py
+	$(BIN)/pip wheel -q --no-deps --wheel-dir dist .
+	ls -l dist
 
 # On a machine with an NVIDIA GPU, as it is; GPU_CHECK="--wheels DIR" takes missing packages from a folder.
 gpu-check:

@@ -7,18 +7,21 @@ depend on nothing but the inputs.
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable
 from contextlib import nullcontext
 from functools import cache
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 
 from ..core.per_tensor import stream_number
-from . import source
+from . import cubins, source
 
+_log = logging.getLogger("glrast")
 _NOTHING = nullcontext()
 _BLOCK = (32, 4, 1)  # as GLRAST_CUDA_THREAD in kernels/device.cuh counts them
 _THREADS = 128
@@ -188,9 +191,34 @@ def _function(stem: str, kernel: str, device_index: int, option: str) -> Any:
 
 @cache
 def _module(stem: str, device_index: int, option: str) -> Any:
-    """All kernels of a file, compiled once per device; CuPy keeps the result on disk, by the text with its includes."""
+    """All kernels of a file, for one device: as the package brings them, else compiled, which CuPy keeps on disk by the
+    text with its includes."""
     options = (*OPTIONS, option) if option else OPTIONS
+    file = cubins.found(stem, options, _capability(device_index))
+    if file is not None:
+        made = _loaded(file)
+        if made is not None:
+            return made
     return _cupy().RawModule(code=source.text(stem), options=options)
+
+
+def _loaded(file: Path) -> Any | None:
+    """The module of a cubin; None where the driver refuses it, as one that is older than the compiler may."""
+    made = _cupy().RawModule(path=str(file))
+    try:
+        made.compile()  # loads it: otherwise the first kernel would
+    except Exception as error:  # CuPy's CUDADriverError; whatever it is, NVRTC may do better
+        said = str(error).splitlines()[0] if str(error) else type(error).__name__
+        _log.warning("the driver does not load %s (%s): NVRTC compiles it anew", file.name, said)
+        return None
+    return made
+
+
+def _capability(device_index: int | None) -> str:
+    """As '90'; '' where no GPU is, or an emulated one."""
+    if device_index is None or not torch.cuda.is_available():
+        return ""
+    return "{}{}".format(*torch.cuda.get_device_capability(device_index))
 
 
 def _without_nvrtc(error: Exception) -> str:
