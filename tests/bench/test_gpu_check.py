@@ -1,6 +1,7 @@
 """gpu_check: runs to its end on the fakes, keeps what it has found, and believes no figure of another path."""
 
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -192,6 +193,18 @@ def test_a_test_that_falls_back_to_host_memory_fails(tmp_path):
     assert judged["says"] == "1 passed, 1 failed, 0 skipped"
 
 
+@pytest.mark.slow  # PyTorch starts
+def test_operations_whose_images_go_through_host_memory_are_not_compared(tmp_path):
+    args = SimpleNamespace(device="cpu", fake=False, tiny=True)
+    command = steps.commands(args, tmp_path)["parity"]
+    program = "from glrast.gl.host_copy import host_copy; host_copy('made up')"
+    words = [*command[: command.index("-m")], "-c", program]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True)
+    assert (
+        done.returncode == 1 and "through host memory, correct but slower: made up" in done.stderr
+    )
+
+
 @pytest.mark.parametrize("name", llvmpipe.SCENES)
 def test_what_llvmpipe_draws_is_what_the_file_holds(device, name):
     if device.type != "cpu":
@@ -248,6 +261,11 @@ def test_a_host_library_that_is_there_is_not_built_again(monkeypatch, tmp_path):
 @pytest.mark.slow  # a C++ compiler runs
 def test_the_host_library_compiled_side_by_side_loads(monkeypatch, tmp_path):
     monkeypatch.setattr(machine, "_OPTIONS", ["-O0" if o == "-O3" else o for o in machine._OPTIONS])
+    rest = shutil.ignore_patterns(
+        "rasterize.cu", "texture.cu", "peel.cu", "interpolate.cu", "visibility"
+    )
+    shutil.copytree(ROOT / "kernels", tmp_path / "kernels", ignore=rest)
+    monkeypatch.setattr(machine, "ROOT", tmp_path)
     said = []
     library = machine.build_host_library(tmp_path, time.monotonic() + 600, said.append)
     if library is None:

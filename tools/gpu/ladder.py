@@ -119,6 +119,8 @@ def _enter(gl: Any) -> None:
 def interop(setting: Setting, name: str, layers: int) -> dict[str, Any]:
     """A cleared texture of `layers` layers, registered and mapped: what each view of it shows, and what calls take."""
     gl = tested(setting.device)
+    if setting.device.type == "cpu" and not setting.fake:
+        raise Missing("CPU tensors share nothing with CUDA")
     refuse_host_copies(setting)
     runtime: cudart.Runtime = gl.sharing.runtime
     repeats, row = 3 if setting.tiny else 100, {}

@@ -19,6 +19,7 @@ from .rungs import Note, kill, watch
 
 _TAIL = 3000  # characters of a step's output that are kept
 _WARNING = r"error:glrast. OpenGL.s images reach CUDA:RuntimeWarning"  # a test on host copies proves nothing
+_OUR_WARNINGS = "error:glrast:RuntimeWarning"
 _SANITIZER = "compute-sanitizer"
 # Where the suite is cut by the time, what came first is what only a GPU can tell.
 _SUITE = ("tests/ops", "tests/visibility", "tests/gl", "tests/raster", "tests/launch")
@@ -33,7 +34,7 @@ def commands(args: argparse.Namespace, scratch: Path) -> dict[str, list[str] | s
     }
     small = ["--triangles", "80", "--resolution", "33"]
     json_file = ["--json", str(scratch / "parity.json")]
-    parity = [python, "-m", "glrast.bench.parity", *device]
+    parity = [python, "-W", _OUR_WARNINGS, "-m", "glrast.bench.parity", *device]
     found["parity"] = [*parity, *(small if args.tiny else []), *json_file]
     if args.fake:
         found["parity"] = "of fakes: the step llvmpipe compares the same kernels"
