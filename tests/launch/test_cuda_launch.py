@@ -9,7 +9,7 @@ import torch
 from glrast.launch import cuda, source
 from tests import scenes
 from tests.executor import compile_kernels
-from tests.launch.test_cuda import CASES, antialiased
+from tests.executor.operations import CASES, antialiased
 from tests.ops.compare import on
 
 CUDA_1 = torch.device("cuda", 1)
