@@ -8,7 +8,7 @@ import re
 import shutil
 import subprocess
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
 
@@ -42,6 +42,15 @@ class Settings:
     sanitizer: str = ""
     architecture: int = 900
     portable: bool = False
+
+    @classmethod
+    def of(cls, words: str) -> "Settings":
+        """order=random,seed=3,fused=1"""
+        given = dict(word.split("=") for word in words.split(",") if word)
+        kinds = {field.name: type(field.default) for field in fields(cls)}
+        return cls(
+            **{name: v if kinds[name] is str else kinds[name](int(v)) for name, v in given.items()}
+        )
 
 
 class CompileException(Exception):

@@ -136,9 +136,10 @@ KERNEL(nobody_wrote_the_shared_memory) {
 
 KERNEL(beyond_the_shared_memory) {
     __shared__ int tile[128];
-    tile[(int)threadIdx.y * 32 + LANE + a.n] = 1;
+    int* at = tile + a.n;
+    at[(int)threadIdx.y * 32 + LANE] = 1;
     __syncthreads();
-    a.out[THREAD] = tile[0];
+    a.out[THREAD] = at[0];
 }
 
 KERNEL(misaligned_vector) { a.out[THREAD] = (int)((float4*)(a.values + 1))->x; }

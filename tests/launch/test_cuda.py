@@ -1,6 +1,5 @@
-"""cuda: the kernels in their CUDA form, run by an emulator on the CPU: same results, fixed order on request.
-
-No GPU takes part. What the emulator cannot show: warps (test_warp.py), memory that is out of bounds, speed.
+"""cuda: the operations with kernels in their CUDA form, run in warps on the CPU (tests/executor): same results, fixed
+order on request. tests/executor/test_kernels.py has each kernel by itself.
 """
 
 import re

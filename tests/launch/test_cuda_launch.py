@@ -1,4 +1,5 @@
-"""cuda: how kernels are launched and compiled through CuPy, how often, and what errors say. CuPy is an emulator's."""
+"""cuda: how kernels are launched and compiled through CuPy, how often, and what errors say. CuPy is that of
+tests/executor."""
 
 import sys
 
