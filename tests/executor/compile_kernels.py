@@ -133,7 +133,7 @@ def _core(sanitizer: str, portable: bool) -> list[Path]:
         key = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]
         made = FOLDER / f"{path.stem}-{key}.o"
         if not made.exists():
-            _run([*_PLAIN, *flags, "-c", path, "-o"], made)
+            _run([*_PLAIN, "-O2", *flags, "-c", path, "-o"], made)
         objects.append(made)
     return objects
 

@@ -1,4 +1,4 @@
-// Small kernels with one mistake each: test_executor_mistakes.py says by what words each is found.
+// Small kernels with one mistake each: test_executor_mistakes.py, and check.py for sanitizers, say by what words each is found.
 struct Args { int* out; float* values; int n; };
 #define KERNEL(name) extern "C" __global__ void __launch_bounds__(128) name(const Args a)
 #define THREAD (((int)blockIdx.x * 4 + (int)threadIdx.y) * 32 + (int)threadIdx.x)

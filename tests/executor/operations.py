@@ -51,14 +51,25 @@ def intersecting(context):
     return out, pos.grad
 
 
-def textured(context, filter="linear-mipmap-linear", cube=False, C=3):
-    boundary = "cube" if cube else "wrap"
-    tex = random(1, *((6, 8, 8) if cube else (16, 8)), C).requires_grad_()
-    uv = (random(2, *ODD, 3 if cube else 2, seed=4)).requires_grad_()
-    uv_da = (0.2 * random(2, *ODD, 6 if cube else 4, seed=5)).requires_grad_()
+def textured(
+    context,
+    filter="linear-mipmap-linear",
+    boundary="wrap",
+    C=3,
+    of=("tex", "uv", "uv_da"),
+    images=1,
+):
+    """`of`: what gets a gradient."""
+    cube = boundary == "cube"
+    tex = random(images, *((6, 8, 8) if cube else (16, 8)), C)
+    uv = random(2, *ODD, 3 if cube else 2, seed=4)
+    uv_da = 0.2 * random(2, *ODD, 6 if cube else 4, seed=5)
+    given = dict(tex=tex, uv=uv, uv_da=uv_da)
+    for name in of:
+        given[name].requires_grad_()
     out = glrast.texture(tex, uv, uv_da, filter_mode=filter, boundary_mode=boundary)
     (out * random(*out.shape, seed=6)).sum().backward()
-    return tuple(t for t in (out, tex.grad, uv.grad, uv_da.grad) if t is not None)
+    return out, *(given[name].grad for name in of if given[name].grad is not None)
 
 
 def fragmented(context, crossing=False):
@@ -144,8 +155,12 @@ CASES = {
     "texture": textured,
     "texture linear 1": lambda c: textured(c, "linear", C=1),
     "texture nearest 5": lambda c: textured(c, "nearest", C=5),
-    "texture cube": lambda c: textured(c, cube=True),
-    "texture cube 1 linear": lambda c: textured(c, "linear", cube=True, C=1),
+    "texture cube": lambda c: textured(c, boundary="cube"),
+    "texture cube linear 1": lambda c: textured(c, "linear", "cube", C=1),
+    "texture clamp 4, an image each": lambda c: textured(c, boundary="clamp", C=4, images=2),
+    "texture zero": lambda c: textured(c, "linear-mipmap-nearest", "zero"),
+    "texture, the texels' gradient alone": lambda c: textured(c, of=("tex",)),
+    "texture, the coordinates' gradient alone": lambda c: textured(c, of=("uv", "uv_da")),
     "soup": pierced,
     "peel": peeled,
     "peel as on a GPU": as_on_a_gpu(peeled),

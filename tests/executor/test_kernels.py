@@ -53,12 +53,13 @@ def test_in_warps_a_kernel_does_what_it_does_on_the_host(recorded, monkeypatch, 
 
 @pytest.mark.parametrize("kernel", sorted(cuda.ADDS))
 def test_in_deterministic_mode_neither_order_nor_schedule_shows(recorded, monkeypatch, kernel):
+    summed = [launch for launch in recorded[kernel] if launch.before["grad"] is not None]
     results = []
     for settings in (Settings(), Settings(order="last"), MIXED, Settings(schedule="apart")):
         with launches.executing(monkeypatch, settings, deterministic=True) as cupy:
-            results.append([launches.replay(launch) for launch in recorded[kernel]])
+            results.append([launches.replay(launch) for launch in summed])
         assert "glrast_reduce" in cupy.launched
-    for launch, first, *others in zip(recorded[kernel], *results):
+    for launch, first, *others in zip(summed, *results):
         assert not launches.disagreements(launch, first, Settings())
         for other in others:
             assert torch.equal(launches.bits(other["grad"]), launches.bits(first["grad"]))
