@@ -14,7 +14,7 @@ PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 # PyTorch's idle threads would spin and take a core from llvmpipe: on a busy machine the demo took six times as long.
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: demo test quick lint types bench gpu-check wheel container-check bare-check browser-check clean setup
+.PHONY: demo test quick lint types executor-check bench gpu-check wheel container-check bare-check browser-check clean setup
 
 demo: $(READY)
 	$(BIN)/glrast fit demo --out out/demo
@@ -32,6 +32,10 @@ lint: $(READY)
 types: $(READY)
 	$(BIN)/pip install -q pyright
 	$(BIN)/pyright --pythonpath $(BIN)/python
+
+# Kernels as a GPU may run them, on the CPU: orders, schedules, arithmetic, races, bounds, sanitizers; needs GCC.
+executor-check: $(READY)
+	$(BIN)/python tests/executor/check.py
 
 bench: $(READY)
 	$(BIN)/pip install -q -e '.[bench]'

@@ -69,7 +69,7 @@ def _packed(
     """The struct as an array of one: that is what CuPy passes by value."""
     number = (
         device.index if device.type == "cuda" else source.CPU
-    )  # an emulated GPU has the CPU's memory
+    )  # the executor of tests/ has the CPU's memory
     return np.frombuffer(layout.pack(arguments, number), dtype=layout.dtype)
 
 
@@ -181,7 +181,7 @@ def _function(stem: str, kernel: str, device_index: int, option: str) -> Any:
     try:
         return _module(stem, device_index, option).get_function(kernel)
     except Exception as error:
-        # by name: tests put an emulator in CuPy's place
+        # by name: tests put another in CuPy's place
         if type(error).__name__ == "CompileException":
             raise RuntimeError(_explain(stem, str(error))) from None
         if type(error).__name__ == "DynamicLibNotFoundError" or "libnvrtc" in str(error):

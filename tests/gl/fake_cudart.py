@@ -1,7 +1,7 @@
 """cuda.bindings.runtime without a GPU, over a real OpenGL context: it keeps CUDA's rules and moves the real bytes.
 
 A mapped buffer is host memory that reaches OpenGL when it is unmapped; a mapped texture is host memory filled when it
-is mapped, and a texture object is what tests/launch/emulator.h reads. A broken rule is an AssertionError: the device is
+is mapped, and a texture object is what tests/executor/words.h reads. A broken rule is an AssertionError: the device is
 current at every call and the one before it afterwards, and so is the OpenGL context.
 """
 
@@ -40,7 +40,7 @@ class Event:
 
 
 class Array(ctypes.Structure):
-    """EmulatedArray of tests/launch/emulator.h, and what cudaArrayGetInfo says."""
+    """TextureArray of tests/executor/words.h, and what cudaArrayGetInfo says."""
 
     _fields_ = [(name, ctypes.c_int64) for name in ("width", "height", "layers", "bytes", "data")]
 

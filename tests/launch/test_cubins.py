@@ -13,8 +13,8 @@ import pytest
 import torch
 
 from glrast.launch import cubins, cuda, source
-from tests.launch import emulated
-from tests.launch.test_cuda import interpolated
+from tests.executor import compile_kernels, fake_cupy
+from tests.executor.operations import interpolated
 from tests.launch.test_nvrtc import nvrtc
 from tests.ops.compare import relative_error
 
@@ -145,13 +145,13 @@ class Shipping(Stub):
         assert path is not None, "compiled at the first call"
         stem = Path(path).name.split("-")[0]
         self.loaded.append(stem)
-        made = emulated.Cupy().RawModule(code=source.text(stem), options=options)
+        made = fake_cupy.Cupy().RawModule(code=source.text(stem), options=options)
         made.compile = lambda: None
         return made
 
 
 @pytest.mark.slow  # a C++ compiler runs for a second or two per kernel file
-@pytest.mark.skipif(not emulated.COMPILER, reason="no C++ compiler here")
+@pytest.mark.skipif(not compile_kernels.COMPILER, reason="no C++ compiler here")
 def test_the_first_call_of_an_operation_takes_no_compiler(context, emulate, folder, monkeypatch):
     wanted = interpolated(context)
     for stem in ("rasterize", "interpolate"):

@@ -1,4 +1,5 @@
-"""cuda: how kernels are launched and compiled through CuPy, how often, and what errors say. CuPy is an emulator's."""
+"""cuda: how kernels are launched and compiled through CuPy, how often, and what errors say. CuPy is that of
+tests/executor."""
 
 import os
 import subprocess
@@ -10,8 +11,8 @@ import torch
 
 from glrast.launch import cuda, source
 from tests import scenes
-from tests.launch import emulated
-from tests.launch.test_cuda import CASES, antialiased
+from tests.executor import compile_kernels
+from tests.executor.operations import CASES, antialiased
 from tests.ops.compare import on
 
 CUDA_1 = torch.device("cuda", 1)
@@ -20,7 +21,7 @@ MOST_LAUNCHES = 4
 
 def compiled(test):
     """A C++ compiler runs for a second or two per kernel file."""
-    missing = pytest.mark.skipif(not emulated.COMPILER, reason="no C++ compiler here")
+    missing = pytest.mark.skipif(not compile_kernels.COMPILER, reason="no C++ compiler here")
     return pytest.mark.slow(missing(test))
 
 

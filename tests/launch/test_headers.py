@@ -1,11 +1,11 @@
-"""Every kernel file and every header compiles by itself, in the host's form and in CUDA's (emulator.h)."""
+"""Every kernel file and every header compiles by itself, in the host's form and in CUDA's (tests/executor/words.h)."""
 
 import subprocess
 
 import pytest
 
 from glrast.launch import source
-from tests.launch import emulated
+from tests.executor import compile_kernels
 
 KERNELS = source.folder("kernels")
 FILES = sorted(path.relative_to(KERNELS).as_posix() for path in KERNELS.rglob("*.cu*"))
@@ -15,7 +15,7 @@ CASES = [(f, form) for f in FILES for form in ("host", "cuda") if ONE_FORM.get(f
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(not emulated.COMPILER, reason="no C++ compiler here"),
+    pytest.mark.skipif(not compile_kernels.COMPILER, reason="no C++ compiler here"),
 ]
 
 
@@ -35,9 +35,18 @@ def test_what_is_not_declared_does_not_compile():
 
 def compiled(text: str, form: str) -> str:
     """What the compiler says of it: nothing where all is well."""
-    options = ["-include", emulated.HERE / "emulator.h"] if form == "cuda" else ["-Wall", "-Wextra"]
+    options = (
+        ["-include", compile_kernels.HERE / "words.h"] if form == "cuda" else ["-Wall", "-Wextra"]
+    )
     quiet = ["-Wno-unused-function", "-Wno-psabi"]
-    command = [emulated.COMPILER, "-std=c++17", "-fsyntax-only", f"-I{KERNELS}", *options, *quiet]
+    command = [
+        compile_kernels.COMPILER,
+        "-std=c++17",
+        "-fsyntax-only",
+        f"-I{KERNELS}",
+        *options,
+        *quiet,
+    ]
     done = subprocess.run(
         [*command, "-xc++", "-"], input=text, capture_output=True, text=True, timeout=120
     )

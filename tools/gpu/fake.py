@@ -1,4 +1,4 @@
-"""A GPU that is none: kernels in the emulator of the tests, CUDA's calls a fake over llvmpipe. What it says is no
+"""A GPU that is none: kernels in the executor of the tests, CUDA's calls a fake over llvmpipe. What it says is no
 figure; that it runs to its end says that the check itself works."""
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ def installed() -> Generator[None, None, None]:
     """For a `with`, CPU tensors go the way of a GPU's."""
     import pytest
 
+    from tests.executor import fake_cupy
     from tests.gl.fake_cudart import FakeRuntime
-    from tests.launch import emulated
 
     gl, patch = tested(torch.device("cpu")), pytest.MonkeyPatch()
     gl.close()
     try:
         patch.setattr(gl, "sharing", Registered(FakeRuntime(gl)))
         patch.setattr(gl.limits, "culls_non_finite", True)
-        with emulated.instead_of_the_host_library(pytest.MonkeyPatch):
+        with fake_cupy.instead_of_the_host_library(pytest.MonkeyPatch):
             yield
     finally:
         gl.close()
