@@ -37,6 +37,7 @@ ADDS: dict[str, Callable[[dict[str, Any]], int]] = {
     "fragments_backward_runs": lambda a: 24,  # x, y, z, w of two triangles' vertices
     "dirt_backward": lambda a: 9,  # x, y, w of three vertices
     "opendr_backward": lambda a: 9,  # likewise
+    "nmr_backward": lambda a: 9,
     "texture_backward": lambda a: (
         (1, 4, 4, 8)[int(a["filter"])] * int(a["C"])
     ),  # texels by enum Filter
