@@ -38,6 +38,7 @@ ADDS: dict[str, Callable[[dict[str, Any]], int]] = {
     "dirt_backward": lambda a: 9,  # x, y, w of three vertices
     "opendr_backward": lambda a: 9,  # likewise
     "nmr_backward": lambda a: 9,
+    "edge_grad_backward": lambda a: 48,  # x, y, z, w of two triangles' vertices, for two pairs
     "texture_backward": lambda a: (
         (1, 4, 4, 8)[int(a["filter"])] * int(a["C"])
     ),  # texels by enum Filter
