@@ -2,7 +2,8 @@
 
 from .dirt import dirt
 from .edge_grad import edge_grad
+from .edge_sampling import edge_sampling
 from .nmr import nmr
 from .opendr import opendr
 
-__all__ = ["dirt", "edge_grad", "nmr", "opendr"]
+__all__ = ["dirt", "edge_grad", "edge_sampling", "nmr", "opendr"]
