@@ -5,5 +5,6 @@ from .edge_grad import edge_grad
 from .edge_sampling import edge_sampling
 from .nmr import nmr
 from .opendr import opendr
+from .rasterize_then_splat import rasterize_then_splat
 
-__all__ = ["dirt", "edge_grad", "edge_sampling", "nmr", "opendr"]
+__all__ = ["dirt", "edge_grad", "edge_sampling", "nmr", "opendr", "rasterize_then_splat"]
