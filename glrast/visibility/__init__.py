@@ -1,5 +1,6 @@
 """Every published answer to the discontinuity problem, on one rasterizer."""
 
+from .claims import CLAIMS, Claim
 from .dirt import dirt
 from .edge_grad import edge_grad
 from .edge_sampling import edge_sampling
@@ -7,4 +8,13 @@ from .nmr import nmr
 from .opendr import opendr
 from .rasterize_then_splat import rasterize_then_splat
 
-__all__ = ["dirt", "edge_grad", "edge_sampling", "nmr", "opendr", "rasterize_then_splat"]
+__all__ = [
+    "CLAIMS",
+    "Claim",
+    "dirt",
+    "edge_grad",
+    "edge_sampling",
+    "nmr",
+    "opendr",
+    "rasterize_then_splat",
+]

@@ -24,19 +24,19 @@ def dirt(color: Tensor, rast: Tensor, pos: Tensor, tri: Tensor) -> Tensor:
 
     Returns: [N,H,W,C], a copy of color.
 
-    Gradients: color, as it comes; pos x, y, w from the filter's response, in pixels; z gets 0; none to rast. A pixel gives
-        its response to the three vertices of its own triangle by its barycentrics, or to those of a nearer triangle next
-        to it along the axis of the larger response, so that an occluder owns the pixels beside its outline, those of
-        the background too.
+    Gradients: color, as it comes; pos x, y, w from the filter's response, in pixels; z gets 0; none to rast. A pixel
+        gives its response to the three vertices of its own triangle by its barycentrics, or to those of a nearer
+        triangle next to it along the axis of the larger response, so that an occluder owns the pixels beside its
+        outline, those of the background too.
 
     Raises:
         TypeError, ValueError: wrong types, shapes, devices.
 
-    Note: the slope of the image inside a triangle counts too: shade from `rast.detach()`, or what moves inside triangles
-        counts twice. As published: of the two neighbours a chessboard says which is asked first; pixels on the image's
-        border give to their own triangle only, and the nearest pixel stands for what is beyond it; neighbours across a
-        corner are not asked, so that triangles one pixel wide and corners miss a part; where the responses of both axes
-        are equal the vertical one counts.
+    Note: the slope of the image inside a triangle counts too: shade from `rast.detach()`, or what moves inside
+        triangles counts twice. As published: of the two neighbours a chessboard says which is asked first; pixels on
+        the image's border give to their own triangle only, and the nearest pixel stands for what is beyond it;
+        neighbours across a corner are not asked, so that triangles one pixel wide and corners miss a part; where the
+        responses of both axes are equal the vertical one counts.
 
     Source: Henderson and Ferrari 2018, Learning to Generate and Reconstruct 3D Meshes with only 2D Supervision, and its
         library DIRT.

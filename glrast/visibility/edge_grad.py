@@ -30,18 +30,19 @@ def edge_grad(color: Tensor, rast: Tensor, pos: Tensor, tri: Tensor, units: str 
     Returns: [N,H,W,C], a copy of color.
 
     Gradients: color, as it comes; pos x, y, w of the surface in front, by the barycentrics of its pixel, and z where
-        surfaces intersect; none to rast. Which of two neighbouring pixels shows the surface in front is told in the image
+        surfaces intersect; none to rast. Which of two neighbouring pixels shows the surface in front is told in the
+        image
         plane: the one whose triangle does not cover the other's centre. If both cover, they intersect, and the line on
         which their depths are equal moves with either.
 
     Raises:
         TypeError, ValueError: wrong types, shapes, devices.
 
-    Note: as published, triangles that share an edge get nothing, so that creases have no gradient; the loss is taken half
-        from either pixel, wherever between them the edge is. "published" further measures depth as w, between vertices,
-        not at the pixel, so that in perspective the slopes of large triangles are those of chords; it counts depth
-        at both the borders along x and those along y, the latter with the factor of y; and it divides each vertex by its
-        own w. There z/w gets no gradient and w gets that of depth.
+    Note: as published, triangles that share an edge get nothing, so that creases have no gradient; the loss is taken
+        half from either pixel, wherever between them the edge is. "published" further measures depth as w, between
+        vertices, not at the pixel, so that in perspective the slopes of large triangles are those of chords; it
+        counts depth at both the borders along x and those along y, the latter with the factor of y; and it divides
+        each vertex by its own w. There z/w gets no gradient and w gets that of depth.
 
     Source: Pidhorskyi et al. 2024, Rasterized Edge Gradients: Handling Discontinuities Differentiably, and its library.
     """

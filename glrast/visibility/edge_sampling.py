@@ -45,16 +45,17 @@ def edge_sampling(
 
     Returns: [N,H,W,C], a copy of color.
 
-    Gradients: color, as it comes; pos x, y, w of the edges' ends, by the step of colours across the edge; z gets 0 (an
-        intersection is no edge); none to rast. Its expectation is the derivative of the box-filtered image, but for the
-        colours on both sides, which are those of pixels up to 1.5 pixels away: exact where colours are flat, and nothing
-        else is between.
+    Gradients: color, as it comes; pos x, y, w of the edges' ends, by the step of colours across the edge; z gets 0
+        (an intersection is no edge); none to rast. Its expectation is the derivative of the box-filtered image, but
+        for the colours on both sides, which are those of pixels up to 1.5 pixels away: exact where colours are flat,
+        and nothing else is between.
 
     Raises:
         TypeError, ValueError: wrong types, shapes, devices.
 
-    Note: the variance falls with 1/samples (stratified: faster, where colours and loss are smooth). Triangles narrower
-        than a pixel are seen by the pixels that show them only. Points whose neighbour is beyond the image give nothing.
+    Note: the variance falls with 1/samples (stratified: faster, where colours and loss are smooth). Triangles
+        narrower than a pixel are seen by the pixels that show them only. Points whose neighbour is beyond the image
+        give nothing.
 
     Source: Li et al. 2018, Differentiable Monte Carlo Ray Tracing through Edge Sampling, section 3.
     """

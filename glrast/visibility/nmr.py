@@ -40,18 +40,18 @@ def nmr(
 
     Returns: [N,H,W,C], a copy of color; [N,H/2,W/2,C] with supersample 2.
 
-    Gradients: color, as it comes (of a mean with supersample 2); pos x, y, w from the edges of the faces that are shown; z
-        gets 0; none to rast. Of each edge, axis and scan line: where a change of a pixel d1 to the colour on the other side
-        of the edge would lower the loss by delta > 0, the edge's ends get delta/dist, dist how far they would have to
-        move for it.
+    Gradients: color, as it comes (of a mean with supersample 2); pos x, y, w from the edges of the faces that are
+        shown; z gets 0; none to rast. Of each edge, axis and scan line: where a change of a pixel d1 to the colour on
+        the other side of the edge would lower the loss by delta > 0, the edge's ends get delta/dist, dist how far
+        they would have to move for it.
 
     Raises:
         TypeError, ValueError: wrong types, shapes, devices; supersample 2 with an odd size.
 
-    Note: as published, it is the derivative of nothing: pixels any distance away pull, with 1/distance, and what would raise
-        the loss pushes nothing, so that the gradients of two losses do not add up. Its length is several times the true
-        one, more in larger images. A face that reaches behind the camera gets nothing. Only front faces count:
-        of a mesh that is wound the other way the gradient is 0.
+    Note: as published, it is the derivative of nothing: pixels any distance away pull, with 1/distance, and what
+        would raise the loss pushes nothing, so that the gradients of two losses do not add up. Its length is several
+        times the true one, more in larger images. A face that reaches behind the camera gets nothing. Only front
+        faces count: of a mesh that is wound the other way the gradient is 0.
 
     Source: Kato, Ushiku and Harada 2018, Neural 3D Mesh Renderer, section 3, and its library.
     """

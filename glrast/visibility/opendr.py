@@ -36,21 +36,21 @@ def opendr(
 
     Returns: [N,H,W,C], a copy of color.
 
-    Gradients: color, as it comes; pos x, y, w: the place of vertex k in the image, in pixels, gets
-        - b_k sum_c g grad I from each pixel that shows its triangle, b the pixel's barycentrics; z gets 0; none to rast.
-        grad I, for each axis: inside, the mean of the differences to the next and from the previous pixel, without those
-        that touch a boundary pixel; in boundary pixels, and where none is left, twice the central difference. Without
+    Gradients: color, as it comes; pos x, y, w: the place of vertex k in the image, in pixels, gets - b_k sum_c g grad
+        I from each pixel that shows its triangle, b the pixel's barycentrics; z gets 0; none to rast. grad I, for
+        each axis: inside, the mean of the differences to the next and from the previous pixel, without those that
+        touch a boundary pixel; in boundary pixels, and where none is left, twice the central difference. Without
         overdraw the central difference everywhere. At the image's border the one difference there is.
 
     Raises:
         TypeError, ValueError: wrong types, shapes, devices; a topology_hash of another tri.
 
-    Note: the slope of the image inside a triangle counts too: shade from `rast.detach()`, or what moves inside triangles
-        counts twice. Depth is a channel like any other: color = interpolate(depth[..., None], rast.detach(), tri) has its
-        own gradient along the viewing direction. As published: without overdraw silhouettes get half of the truth, and
-        only on the side of the object; barycentrics are those of the surface (perspective-correct), where those of the
-        image would be right: equal under one w; creases and intersections count as slopes, half of them on either side.
-        A silhouette edge that reaches behind the camera is no boundary.
+    Note: the slope of the image inside a triangle counts too: shade from `rast.detach()`, or what moves inside
+        triangles counts twice. Depth is a channel like any other: color = interpolate(depth[..., None],
+        rast.detach(), tri) has its own gradient along the viewing direction. As published: without overdraw
+        silhouettes get half of the truth, and only on the side of the object; barycentrics are those of the surface
+        (perspective-correct), where those of the image would be right: equal under one w; creases and intersections
+        count as slopes, half of them on either side. A silhouette edge that reaches behind the camera is no boundary.
 
     Source: Loper and Black 2014, OpenDR: An Approximate Differentiable Renderer, section 4.
     """

@@ -39,17 +39,17 @@ def rasterize_then_splat(
 
     Returns: [N,H,W,C] over the background; without one [N,H,W,C+1], colours times alpha, and alpha.
 
-    Gradients: colors, opacities (where not 0), background; pos x, y, w of every layer's points, as far as it moves them over
-        the pixels; z gets 0, none to the layers. What is drawn is the point at a pixel's centre; its derivative is that of
-        the surface's point there.
+    Gradients: colors, opacities (where not 0), background; pos x, y, w of every layer's points, as far as it moves
+        them over the pixels; z gets 0, none to the layers. What is drawn is the point at a pixel's centre; its
+        derivative is that of the surface's point there.
 
     Raises:
         TypeError, ValueError: wrong types, shapes, devices; no layer; not a colour for each layer.
 
-    Note: as published, the image is blurred, edges to about three pixels; where splats overlap by more than 1.05 they are
-        divided, and where by less, at outlines, they are not. Which accumulator a point belongs to is decided by
-        depths, without a gradient: intersections and creases move nothing but through the blur. One layer is enough before
-        a background; where surfaces hide each other two let what is hidden appear from behind.
+    Note: as published, the image is blurred, edges to about three pixels; where splats overlap by more than 1.05 they
+        are divided, and where by less, at outlines, they are not. Which accumulator a point belongs to is decided by
+        depths, without a gradient: intersections and creases move nothing but through the blur. One layer is enough
+        before a background; where surfaces hide each other two let what is hidden appear from behind.
 
     Example:
         layers = glrast.peel(ctx, pos, tri, (64, 64), cull="back", max_layers=2)
@@ -132,7 +132,7 @@ class Splat:
 
     def run(self) -> Tensor:
         out = self.fake()
-        launch(_NAME, "splat_forward", out.device, **_members(self), out=out)
+        launch(_NAME, "rasterize_then_splat_forward", out.device, **_members(self), out=out)
         return out
 
 
@@ -151,10 +151,15 @@ class SplatBackward:
         members, grad_out = _members(self), self.grad_out.contiguous()
         changes = self.color.new_empty((*self.color.shape[:3], 9))
         launch(
-            _NAME, "splat_pixels", grad_out.device, **members, grad_out=grad_out, changes=changes
+            _NAME,
+            "rasterize_then_splat_pixels",
+            grad_out.device,
+            **members,
+            grad_out=grad_out,
+            changes=changes,
         )
         launch(
-            _NAME, "splat_backward", grad_out.device, **members, grad_out=grad_out, changes=changes,
+            _NAME, "rasterize_then_splat_backward", grad_out.device, **members, grad_out=grad_out, changes=changes,
             grad_at=made.at, grad_color=made.color, grad_alpha=made.alpha,
         )  # fmt: skip
         return made
@@ -191,5 +196,6 @@ class _Splat(Operation):
     @staticmethod
     @once_differentiable("rasterize_then_splat")
     def backward(ctx: Any, grad_out: Tensor) -> tuple[Tensor | None, ...]:
-        grads = _backward(SplatBackward(*saved(ctx, _NAME), grad_out))
+        at, color, alpha = saved(ctx, _NAME)
+        grads = _backward(SplatBackward(at, color, alpha, grad_out))
         return cast("tuple[Tensor | None, ...]", tuple(grads))

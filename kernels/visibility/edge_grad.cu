@@ -49,26 +49,26 @@ GLRAST_INLINE bool covers(const Corners3& c, float fx, float fy) {
     return d > 0.0f ? a0 >= 0.0f && a1 >= 0.0f && a2 >= 0.0f : d < 0.0f && a0 <= 0.0f && a1 <= 0.0f && a2 <= 0.0f;
 }
 
-struct Slopes { float x, y; };
+struct DepthSlopes { float x, y; };
 
 // Of z/w by pixels: z/w = sum Z_k a_k / sum W_k a_k, whose denominator is constant; a_k's derivatives are those of rasterize.
-GLRAST_INLINE Slopes depth_slopes(const EdgeGradBackwardArgs& a, const Corners3& c) {
+GLRAST_INLINE DepthSlopes depth_slopes(const EdgeGradBackwardArgs& a, const Corners3& c) {
     const Float4 p = c.p0, q = c.p1, r = c.p2;
     const float ax0 = q.y * r.w - r.y * q.w, ax1 = r.y * p.w - p.y * r.w, ax2 = p.y * q.w - q.y * p.w;
     const float ay0 = r.x * q.w - q.x * r.w, ay1 = p.x * r.w - r.x * p.w, ay2 = q.x * p.w - p.x * q.w;
     const float d = p.x * ax0 + q.x * ax1 + r.x * ax2;
     const float i = d != 0.0f ? 1.0f / d : 0.0f;
-    return Slopes{(p.z * ax0 + q.z * ax1 + r.z * ax2) * i * 2.0f / a.width, (p.z * ay0 + q.z * ay1 + r.z * ay2) * i * 2.0f / a.H};
+    return DepthSlopes{(p.z * ax0 + q.z * ax1 + r.z * ax2) * i * 2.0f / a.width, (p.z * ay0 + q.z * ay1 + r.z * ay2) * i * 2.0f / a.H};
 }
 
 // Of w by pixels, along the plane through the vertices (x, y in pixels, w).
-GLRAST_INLINE Slopes chord_slopes(const EdgeGradBackwardArgs& a, const Corners3& c) {
+GLRAST_INLINE DepthSlopes chord_slopes(const EdgeGradBackwardArgs& a, const Corners3& c) {
     const float half_w = 0.5f * a.width, half_h = 0.5f * a.H;
     const float x0 = c.p0.x / c.p0.w * half_w, y0 = c.p0.y / c.p0.w * half_h;
     const float x1 = c.p1.x / c.p1.w * half_w - x0, y1 = c.p1.y / c.p1.w * half_h - y0, z1 = c.p1.w - c.p0.w;
     const float x2 = c.p2.x / c.p2.w * half_w - x0, y2 = c.p2.y / c.p2.w * half_h - y0, z2 = c.p2.w - c.p0.w;
     const float d = x1 * y2 - y1 * x2, i = d != 0.0f ? 1.0f / d : 0.0f;
-    return Slopes{(z1 * y2 - y1 * z2) * i, (x1 * z2 - z1 * x2) * i};
+    return DepthSlopes{(z1 * y2 - y1 * z2) * i, (x1 * z2 - z1 * x2) * i};
 }
 
 // Published: the weights as they are, each vertex by its own w; depth is w.
@@ -92,7 +92,7 @@ GLRAST_INLINE void add_side(const EdgeGradBackwardArgs& a, Row row, const Side& 
 }
 
 // Moving s against the fixed slopes. Planes that part by less than 16 steps of a depth buffer of 24 bits in a pixel are one.
-GLRAST_INLINE void add_intersecting(const EdgeGradBackwardArgs& a, Row row, const Side& s, bool vertical, Slopes m, Slopes f, float G) {
+GLRAST_INLINE void add_intersecting(const EdgeGradBackwardArgs& a, Row row, const Side& s, bool vertical, DepthSlopes m, DepthSlopes f, float G) {
     const float dx = m.x - f.x, dy = m.y - f.y, d = vertical ? dy : dx, square = dx * dx + dy * dy;
     if (!(fabsf(d) > (a.published ? 1e-8f : 1e-6f))) return;
     const float by_x = (vertical ? m.y : m.x) / d;
@@ -116,12 +116,14 @@ GLRAST_INLINE void edge_grad_pair(const EdgeGradBackwardArgs& a, int x, Row row,
     const float fx = (2.0f * x + 1.0f) / a.width - 1.0f, fy = (2.0f * row.y + 1.0f) / a.H - 1.0f;
     const bool A = covers(right.c, fx, fy), B = covers(left.c, vertical ? fx : fx + 2.0f / a.width, vertical ? fy + 2.0f / a.H : fy);
     if (A && B) {
-        const Slopes m = a.published ? chord_slopes(a, left.c) : depth_slopes(a, left.c);
-        const Slopes f = a.published ? chord_slopes(a, right.c) : depth_slopes(a, right.c);
+        const DepthSlopes m = a.published ? chord_slopes(a, left.c) : depth_slopes(a, left.c);
+        const DepthSlopes f = a.published ? chord_slopes(a, right.c) : depth_slopes(a, right.c);
         add_intersecting(a, row, left, vertical, m, f, G);
         add_intersecting(a, row, right, vertical, f, m, G);
-    } else if (A || B) {
-        add_side(a, row, A ? left : right, vertical, -G, 0.0f);
+    } else if (A) {
+        add_side(a, row, left, vertical, -G, 0.0f);
+    } else if (B) {
+        add_side(a, row, right, vertical, -G, 0.0f);
     }
 }
 

@@ -22,7 +22,7 @@ struct NmrBackwardArgs {
     int fill_back;          // back faces count as front faces turned over
 };
 
-struct Corner { float x, y; };
+struct FaceCorner { float x, y; };
 
 // The pixel at hand, seen along one axis: d0 and d1 of it, the size of the image along d1, and floats to the next d1.
 struct Line { float d0; int d1; int size; int64 step; };
@@ -71,7 +71,7 @@ GLRAST_INLINE Pair2 edge_share(const NmrBackwardArgs& a, const Line& line, int64
 }
 
 // d loss/d place of both ends of the edge (p0, p1): an edge to the right has its outer side below, one upwards on the right.
-GLRAST_INLINE void add_edge_shares(const NmrBackwardArgs& a, int x, Row row, int turn, Corner p0, Corner p1, Corner* g0, Corner* g1) {
+GLRAST_INLINE void add_edge_shares(const NmrBackwardArgs& a, int x, Row row, int turn, FaceCorner p0, FaceCorner p1, FaceCorner* g0, FaceCorner* g1) {
     const int64 at = (row.index * a.width + x) * a.C;
     const Line up = {(float)x, row.y, a.H, (int64)a.width * a.C}, along = {(float)row.y, x, a.width, a.C};
     const Pair2 y = edge_share(a, up, at, p0.x, p0.y, p1.x, p1.y, p0.x < p1.x ? -turn : turn);
@@ -80,12 +80,12 @@ GLRAST_INLINE void add_edge_shares(const NmrBackwardArgs& a, int x, Row row, int
     g1->x += h.second;  g1->y += y.second;
 }
 
-GLRAST_INLINE Corner corner_of(const NmrBackwardArgs& a, Float4 p) {
-    return Corner{0.5f * (p.x / p.w * a.width + a.width - 1), 0.5f * (p.y / p.w * a.H + a.H - 1)};
+GLRAST_INLINE FaceCorner corner_of(const NmrBackwardArgs& a, Float4 p) {
+    return FaceCorner{0.5f * (p.x / p.w * a.width + a.width - 1), 0.5f * (p.y / p.w * a.H + a.H - 1)};
 }
 
 // From units of which the short side has 2 to pixels.
-GLRAST_INLINE void add_corner(const NmrBackwardArgs& a, Row row, int v, Float4 p, Corner g) {
+GLRAST_INLINE void add_face_corner(const NmrBackwardArgs& a, Row row, int v, Float4 p, FaceCorner g) {
     const float unit = 2.0f / (a.width < a.H ? a.width : a.H);
     if (g.x != 0.0f || g.y != 0.0f) add_place(a, row, v, p, unit * g.x, unit * g.y);
 }
@@ -95,17 +95,17 @@ GLRAST_INLINE void nmr_pixel(const NmrBackwardArgs& a, int x, Row row) {
     Corners3 c;
     if (id <= 0 || !fetch_corners(a, row, id, &c)) return;
     if (!(c.p0.w > 0.0f && c.p1.w > 0.0f && c.p2.w > 0.0f)) return;
-    const Corner p0 = corner_of(a, c.p0), p1 = corner_of(a, c.p1), p2 = corner_of(a, c.p2);
+    const FaceCorner p0 = corner_of(a, c.p0), p1 = corner_of(a, c.p1), p2 = corner_of(a, c.p2);
     const bool back = (p2.y - p0.y) * (p1.x - p0.x) < (p1.y - p0.y) * (p2.x - p0.x);
     if (back && !a.fill_back) return;
     const int turn = back ? -1 : 1;
-    Corner g0 = {0.0f, 0.0f}, g1 = g0, g2 = g0;
+    FaceCorner g0 = {0.0f, 0.0f}, g1 = g0, g2 = g0;
     add_edge_shares(a, x, row, turn, p0, p1, &g0, &g1);
     add_edge_shares(a, x, row, turn, p1, p2, &g1, &g2);
     add_edge_shares(a, x, row, turn, p2, p0, &g2, &g0);
-    add_corner(a, row, c.v.x, c.p0, g0);
-    add_corner(a, row, c.v.y, c.p1, g1);
-    add_corner(a, row, c.v.z, c.p2, g2);
+    add_face_corner(a, row, c.v.x, c.p0, g0);
+    add_face_corner(a, row, c.v.y, c.p1, g1);
+    add_face_corner(a, row, c.v.z, c.p2, g2);
 }
 
 GLRAST_INLINE void nmr_backward_element(const NmrBackwardArgs& a, int x, int count, Row row) {

@@ -1,8 +1,8 @@
 // rasterize_then_splat: layers of surface points, each splatted over 3 x 3 pixels (Cole et al. 2021).    one thread = one pixel
 //
-//   splat_forward   the image
-//   splat_pixels    how the loss changes by what pixel q accumulates
-//   splat_backward  gradients of the points of pixel p in all layers
+//   rasterize_then_splat_forward   the image
+//   rasterize_then_splat_pixels    how the loss changes by what pixel q accumulates
+//   rasterize_then_splat_backward  gradients of the points of pixel p in all layers
 // Point l of pixel p at (x, y, z), x and y in pixels, colour c and opacity alpha, gives to the pixel q = p + (u,v), |u|,|v| <= 1:
 //   w = alpha kappa exp(-2 |o|^2),  o = floor(x,y) + 1/2 - (x,y) + (u,v),  kappa = 1.05 / sum exp(-2 (u^2+v^2))
 // into one of q's three accumulators: W += w, A += w alpha, S += w c. Which one the first surface that p and q share decides:
@@ -102,10 +102,10 @@ GLRAST_INLINE void splat_pixel(const SplatForwardArgs& a, int x, Row row) {
     });
 }
 
-GLRAST_INLINE void splat_forward_element(const SplatForwardArgs& a, int x, int count, Row row) {
+GLRAST_INLINE void rasterize_then_splat_forward_element(const SplatForwardArgs& a, int x, int count, Row row) {
     for (int end = x + count; x < end; ++x) splat_pixel(a, x, row);
 }
-GLRAST_KERNEL(splat_forward, SplatForwardArgs)
+GLRAST_KERNEL(rasterize_then_splat_forward, SplatForwardArgs)
 
 // ---- backward --------------------------------------------------------------------------------------------
 // With U_k = sum_c y_c S_kc of the colours' gradients y and y_A that of the image's alpha, s_k = normalized(W_k), t_k = 1 - s_k A_k:
@@ -148,10 +148,10 @@ GLRAST_INLINE void splat_changes(const SplatPixelsArgs& a, int x, Row row) {
     to[8] = W.back > 1.0f ? -s2 * s2 * t0 * t1 * V.back : 0.0f;
 }
 
-GLRAST_INLINE void splat_pixels_element(const SplatPixelsArgs& a, int x, int count, Row row) {
+GLRAST_INLINE void rasterize_then_splat_pixels_element(const SplatPixelsArgs& a, int x, int count, Row row) {
     for (int end = x + count; x < end; ++x) splat_changes(a, x, row);
 }
-GLRAST_KERNEL(splat_pixels, SplatPixelsArgs)
+GLRAST_KERNEL(rasterize_then_splat_pixels, SplatPixelsArgs)
 
 struct SplatBackwardArgs {
     int width;              // W
@@ -160,7 +160,7 @@ struct SplatBackwardArgs {
     static constexpr int work = 64;
     GLRAST_SPLAT_MEMBERS
     const float* grad_out;  // [N,H,W,C+1]
-    const float* changes;   // from splat_pixels
+    const float* changes;   // from rasterize_then_splat_pixels
     float* grad_at;         // [N,H,W,L,3]: x, y, 0
     float* grad_color;      // [N,H,W,L,C]
     float* grad_alpha;      // [N,H,W,L]
@@ -193,8 +193,8 @@ GLRAST_INLINE void point_gradient(const SplatBackwardArgs& a, int x, Row row, in
     a.grad_alpha[point] = g_alpha;
 }
 
-GLRAST_INLINE void splat_backward_element(const SplatBackwardArgs& a, int x, int count, Row row) {
+GLRAST_INLINE void rasterize_then_splat_backward_element(const SplatBackwardArgs& a, int x, int count, Row row) {
     for (int end = x + count; x < end; ++x)
         for (int l = 0; l < a.layers; ++l) point_gradient(a, x, row, l);
 }
-GLRAST_KERNEL(splat_backward, SplatBackwardArgs)
+GLRAST_KERNEL(rasterize_then_splat_backward, SplatBackwardArgs)

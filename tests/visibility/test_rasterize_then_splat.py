@@ -44,7 +44,7 @@ def test_an_edge_is_blurred_by_the_taps_and_its_gradient_is_that_of_the_blur(con
     row = image[0, 8, 13:18, 0]  # pixels to 14 show it; 1.05 of a whole pixel
     close(row, torch.tensor([1, 1.05 * (1 - tap), 1.05 * tap, 0, 0]), ROUNDING)
     (grad,) = torch.autograd.grad(image[0, 8, 5:].sum(), pos)  # without the border of the image
-    # dw/dx = 4 w o, o from the point to the pixel: pixel 15 gets 4 (1.05 tap) from 14, over each of which W <= 1; pixel 14
+    # dw/dx = 4 w o, o from the point to the pixel: pixel 15 gets 4 (1.05 tap) from 14; pixel 14
     # has W = 1.05 (1 - tap) < 1 from 13 and itself: 4 (1.05 tap); the rest is divided by W > 1, and stays 1
     assert moved(grad, pos.detach(), ODD, 0) == pytest.approx(3 * 8 * 1.05 * tap, rel=1e-4)
 

@@ -1,6 +1,7 @@
 """The float64 twin of glrast.visibility.edge_grad: pairs of pixels, and the place of the border between them.
 
-The place of an intersection comes from the planes themselves: where two depths, each a function of positions, are equal.
+The place of an intersection comes from the planes themselves: where two depths, each a function of positions, are
+    equal.
 """
 
 import torch
@@ -14,31 +15,36 @@ def edge_grad(color: Tensor, rast: Tensor, pos: Tensor, tri: Tensor, units: str 
     """color, with the derivative of moving each border at half of it in either of its pixels."""
     image = color.double()
     for vertical in (False, True):
-        for (l, r), move in borders(rast, pos, tri, vertical, units):
-            step = (color[l] - color[r]).detach().double() * still(move)[:, None] / 2
-            image = image.index_put(l, step, accumulate=True).index_put(r, step, accumulate=True)
+        for (left_pixel, right_pixel), move in borders(rast, pos, tri, vertical, units):
+            step = (
+                (color[left_pixel] - color[right_pixel]).detach().double()
+                * still(move)[:, None]
+                / 2
+            )
+            image = image.index_put(left_pixel, step, accumulate=True)
+            image = image.index_put(right_pixel, step, accumulate=True)
     return image
 
 
 def borders(rast, pos, tri, vertical, units):
     """((l, r) pixels, [P] where the border between them is, to first order): by what moves it."""
-    l, r = pairs(rast, vertical)
+    one, other = pairs(rast, vertical)
     size = rast.shape[1:3]
-    (left, known_l), (right, known_r) = (shown(rast, pos, tri, at) for at in (l, r))
-    A = known_l & known_r & covers(right, l, size)
-    B = known_l & known_r & covers(left, r, size)
+    (left, known_l), (right, known_r) = (shown(rast, pos, tri, at) for at in (one, other))
+    A = known_l & known_r & covers(right, one, size)
+    B = known_l & known_r & covers(left, other, size)
     place = published_place if units == "published" else Shown.place
     axis = 1 if vertical else 0
     for side, alone in (
         (left, (known_l & ~known_r) | (A & ~B)),
         (right, (known_r & ~known_l) | (B & ~A)),
     ):
-        side, at = _where(side, alone), (_at(l, alone), _at(r, alone))
+        side, at = _where(side, alone), (_at(one, alone), _at(other, alone))
         if units == "published":
             at, side = _in_front(at, side)
         yield at, place(side, size)[:, axis]
     both = A & B
-    at, left, right = (_at(l, both), _at(r, both)), _where(left, both), _where(right, both)
+    at, left, right = (_at(one, both), _at(other, both)), _where(left, both), _where(right, both)
     if units == "published":
         yield from published_intersections(at, left, right, size, axis)
         return
@@ -122,15 +128,15 @@ def fragile_pixels(rast: Tensor, pos: Tensor, tri: Tensor, by: float = 1e-4) -> 
     fragile = torch.zeros(rast.shape[:3], dtype=torch.bool)
     H, W = rast.shape[1:3]
     for vertical in (False, True):
-        l, r = pairs(rast, vertical)
-        for own, other in ((l, r), (r, l)):
+        both = pairs(rast, vertical)
+        for own, other in (both, both[::-1]):
             side, known = shown(rast, pos, tri, own)
             shifted = [
                 covers(side, (other[0], other[1] + dy, other[2] + dx), (H, W))
                 for dx, dy in _around(by)
             ]
             unsure = known & ~(torch.stack(shifted).all(0) | ~torch.stack(shifted).any(0))
-            for at in (l, r):
+            for at in both:
                 fragile[_at(at, unsure)] = True
     return fragile
 

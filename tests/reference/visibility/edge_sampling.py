@@ -1,7 +1,7 @@
 """The float64 twin of glrast.visibility.edge_sampling: the same points on edges, chosen by the same numbers.
 
-An edge's part in the image is clipped in clip space; the term that a point adds is the colour step times how far the edge
-moves there, a torch function of its ends by the distance of a point from a line.
+An edge's part in the image is clipped in clip space; the term that a point adds is the colour step times how far the
+edge moves there, a torch function of its ends by the distance of a point from a line.
 """
 
 import torch

@@ -26,12 +26,12 @@ def rasterize_then_splat(layers, colors, pos: Tensor, tri: Tensor, opacities=Non
     weights = [0.0, 0.0, 0.0]
     for u, v in TAPS:
         surface = shared(z, u, v)
-        for l, (p, color, alpha) in enumerate(zip(at, colors, alphas)):
+        for i, (p, color, alpha) in enumerate(zip(at, colors, alphas)):
             o = p[..., :2].detach().floor() + 0.5 - p[..., :2] + torch.tensor([u, v]).double()
             w = alpha * KAPPA * torch.exp(-2 * o.square().sum(-1, keepdim=True))
             rgba = shifted(w * torch.cat([color, alpha], -1), u, v)
             w = shifted(w, u, v)
-            for k, member in enumerate((surface > l, surface == l, surface < l)):
+            for k, member in enumerate((surface > i, surface == i, surface < i)):
                 sums[k] = sums[k] + rgba * member[..., None]
                 weights[k] = weights[k] + w * member[..., None]
     front, middle, back = (s / ((w - 1).clamp(min=0) + 1) for s, w in zip(sums, weights))

@@ -1,7 +1,7 @@
 """What the float64 twins of the image estimators share: the points that pixels show, as functions of positions.
 
-Estimators whose backward pass is linear in the incoming gradient are written as images: the shaded colour plus terms that
-are 0, as (place - its value) is, and whose derivative is the estimator's.
+Estimators whose backward pass is linear in the incoming gradient are written as images: the shaded colour plus terms
+that are 0, as (place - its value) is, and whose derivative is the estimator's.
 """
 
 from typing import NamedTuple
