@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor
@@ -46,8 +46,11 @@ class Looked:
     def images(self) -> tuple[Tensor, int, int]:
         """[N,3] (first triangle, number, place of the first among all images'); how many in all, and at most."""
         N, T = images_of(self.pos, self.ranges), self.tri.shape[0]
-        rows = [[0, T]] * N if self.ranges is None else self.ranges.tolist()
-        flat, total, longest = [0] * 0, 0, 0
+        rows = (
+            [[0, T]] * N if self.ranges is None else cast("list[list[int]]", self.ranges.tolist())
+        )  # pyright: ignore[reportUnknownMemberType] no types
+        flat: list[int] = []
+        total = longest = 0
         for first, count in rows:
             flat += [first, count, total]
             total, longest = total + count, max(longest, count)
@@ -104,7 +107,7 @@ class SetUp:
 @dataclass
 class Nearest(Looked):
     other: Tensor | None = None  # int32 [T]: as the kernel takes it
-    positive: bool = False
+    front: int = 0
 
     def fake(self) -> Found:
         N, new = images_of(self.pos, self.ranges), self.pos.new_empty
@@ -123,7 +126,7 @@ class Nearest(Looked):
         )
         launch(
             "nearest_faces", "nearest_faces_walk", self.pos.device, width=W, H=H, rows=rows, reach=self.reach,
-            starts=starts, listed=listed, other=self.other, positive=int(self.positive), z=found.z, **shared,
+            starts=starts, listed=listed, other=self.other, front=self.front, z=found.z, **shared,
         )  # fmt: skip
         launch(
             "nearest_faces", "nearest_faces_place", self.pos.device, width=W * K, H=H, rows=rows, columns=W,

@@ -59,6 +59,8 @@ GLRAST_INLINE void by_weights(const double* f, const Weights& w, bool perspectiv
     }
     if (!perspective) {
         for (int k = 0; k < 3; ++k) { by_b[k] += by_u[k] * f[kW + k]; out->g[k][3] += by_u[k] * w.b[k]; }
+    } else if (clip == 2) {  // what is clipped below alone does not depend on the scale
+        for (int k = 0; k < 3; ++k) by_b[k] += by_u[k] * w.scale;
     } else if (clip ? w.sum > 0.0 : w.sum != 0.0) {
         const double mean = by_u[0] * w.u[0] + by_u[1] * w.u[1] + by_u[2] * w.u[2], r = 1.0 / w.sum;
         for (int k = 0; k < 3; ++k) by_b[k] += (by_u[k] - mean) * r;

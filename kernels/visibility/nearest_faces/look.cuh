@@ -72,8 +72,8 @@ GLRAST_INLINE Nearest nearest_point(const double* f, Spot s, const double e[3], 
 
 // ---- barycentrics and depth ------------------------------------------------------------------------------
 
-// u: before clipping; c: after it; sum of b
-struct Weights { double b[3], u[3], c[3], sum, z; };
+// u: before clipping; c: after it; sum of b; what b is multiplied by for u
+struct Weights { double b[3], u[3], c[3], sum, scale, z; };
 
 GLRAST_INLINE double clipped(double u, int clip) { return clip == 1 ? minimum(maximum(u, 0.0), 1.0) : maximum(u, 0.0); }
 
@@ -86,8 +86,8 @@ GLRAST_INLINE Weights weights_at(const double* f, const double e[3], bool perspe
     // Beyond the horizon of the face's plane, where the sum is not positive, clipped weights keep the signs of b: they are
     // those of the corners on that side.
     const double positive = maximum(w.sum, 1e-30 * (fabs(w.b[0]) + fabs(w.b[1]) + fabs(w.b[2])));
-    const double r = 1.0 / (clip || w.sum == 0.0 ? positive : w.sum);
-    for (int k = 0; k < 3; ++k) w.c[k] = w.u[k] = perspective ? w.b[k] * r : w.b[k] * W[k];
+    w.scale = 1.0 / (clip || w.sum == 0.0 ? positive : w.sum);
+    for (int k = 0; k < 3; ++k) w.c[k] = w.u[k] = perspective ? w.b[k] * w.scale : w.b[k] * W[k];
     w.z = Z[0] * w.b[0] + Z[1] * w.b[1] + Z[2] * w.b[2];
     if (!clip) return w;
     for (int k = 0; k < 3; ++k) w.c[k] = clipped(w.u[k], clip);

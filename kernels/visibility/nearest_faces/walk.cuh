@@ -13,7 +13,7 @@ struct NearestFacesWalkArgs {
     const int64* starts;    // [tiles+1]: where a tile's faces begin in listed
     const int* listed;      // of all images' faces, ascending in each tile
     const int* other;       // [T]: the other half of a face that was cut in two, or -1: the nearer of both counts; or null
-    int positive;           // 1: faces whose z is not negative are left out
+    int front;              // faces left out: 1: where sum b <= 0, behind the camera; 2: where z < 0; 0: none
     int K;
     int* id;                // [N,H,W,K]: index into tri
     float* z;               // [N,H,W,K]
@@ -47,12 +47,15 @@ GLRAST_INLINE int find_other(const NearestFacesWalkArgs& a, const List& list, in
     return -1;
 }
 
-// The other half of the face is in the list at `half`: is this one nearer?
-GLRAST_INLINE bool is_nearer(const NearestFacesWalkArgs& a, const int64* image, const List& list, int half, Spot s, double distance2) {
+// The other half of the face is in the list at `half`: is this one nearer? Where they meet both are as near, and the one that
+// the pixel is inside of counts.
+GLRAST_INLINE bool is_nearer(const NearestFacesWalkArgs& a, const int64* image, const List& list, int half, Spot s, double distance2, bool inside) {
     const double* f = a.faces + GLRAST_FACE * (image[2] + (list.id[half] - image[0]));
     double e[3];
     distances_at(f, s, e);
-    return distance2 < nearest_point(f, s, e, covers(f, e, a.strict), a.width, a.H).distance2;
+    const bool has_it = covers(f, e, a.strict);
+    const double theirs = nearest_point(f, s, e, has_it, a.width, a.H).distance2, same = 1e-9 * (1.0 + theirs);
+    return distance2 < theirs - same || (inside && !has_it && distance2 < theirs + same);
 }
 
 // A face at a pixel, e the distances inside its edges, none of them below -reach.
@@ -62,10 +65,10 @@ GLRAST_INLINE void try_face(const NearestFacesWalkArgs& a, const int64* image, i
     if (!inside && !(nearest_point(f, s, e, false, a.width, a.H).distance2 < a.reach * a.reach)) return;
     const Weights w = weights_of(f, s, e, inside, a.width, a.H, a.perspective, a.clip);
     const float z = (float)w.z;
-    if (!is_finite(z) || (a.positive && !(w.sum > 0.0))) return;
+    if (!is_finite(z) || (a.front == 1 && !(w.sum > 0.0)) || (a.front == 2 && z < 0.0f)) return;
     const int id = (int)(image[0] + (face - image[2])), half = find_other(a, *list, id);
     if (half >= 0) {
-        if (!is_nearer(a, image, *list, half, s, nearest_point(f, s, e, inside, a.width, a.H).distance2)) return;
+        if (!is_nearer(a, image, *list, half, s, nearest_point(f, s, e, inside, a.width, a.H).distance2, inside)) return;
         for (int k = half; k + 1 < list->filled; ++k) { list->id[k] = list->id[k + 1]; list->z[k] = list->z[k + 1]; }
         --list->filled;
     }
