@@ -34,8 +34,8 @@ def rasterize_meshes(
 
     Args:
         meshes: has verts_packed() [V,3], faces_packed() [F,3], mesh_to_faces_packed_first_idx() [N] and
-            num_faces_per_mesh() [N]. x and y are NDC: +X left, +Y up, the shorter side of the image spans [-1,1]; z is the
-            distance along the camera's axis.
+            num_faces_per_mesh() [N]. x and y are NDC: +X left, +Y up, the shorter side of the image spans [-1,1]; z is
+            the distance along the camera's axis.
         image_size: (height, width), or one number for both.
         blur_radius: the *squared* NDC distance up to which a pixel outside a face still counts it.
         faces_per_pixel: K.
@@ -43,8 +43,8 @@ def rasterize_meshes(
         perspective_correct: z and barycentrics are those of the surface; else those of the image plane.
         clip_barycentric_coords: negative ones become 0, and all are divided by their sum.
         cull_backfaces: leave out faces whose corners appear clockwise.
-        z_clip_value: faces end at this z: one that crosses it becomes one or two. None: faces with some z < 1e-8 are left
-            out.
+        z_clip_value: faces end at this z: one that crosses it becomes one or two. None: faces with some z < 1e-8 are
+            left out.
         cull_to_frustum: leave out faces that lie beyond one side of the image with all three corners.
 
     Returns: (pix_to_face int64 [N,H,W,K], into the packed faces; zbuf [N,H,W,K]; bary_coords [N,H,W,K,3]; dists
@@ -56,9 +56,10 @@ def rasterize_meshes(
     Raises:
         TypeError, ValueError: wrong types, shapes, devices.
 
-    Note: faces with |2 area| <= 1e-8 are left out; so are a pixel's faces where their z there is negative. A face that z_clip_value
-        cuts into two has an edge where they meet, as there; of the two the nearer counts. PyTorch3D culls by [-1,1] also
-        where the image's longer side spans more, which leaves out faces that are seen: this does not.
+    Note: faces with |2 area| <= 1e-8 are left out; so are a pixel's faces where their z there is negative, or where
+        unclipped barycentrics lie beyond the horizon of the face's plane. A face that z_clip_value cuts into two has an
+        edge where they meet, as there; of the two the nearer counts. PyTorch3D culls by [-1,1] also where the image's
+        longer side spans more, which leaves out faces that are seen: this does not.
 
     Source: PyTorch3D, documentation of pytorch3d.renderer.mesh.rasterize_meshes.
     """

@@ -1,5 +1,7 @@
 """Every published answer to the discontinuity problem, on one rasterizer."""
 
+from .claims import CLAIMS, Claim
+from .dibr import dibr, dibr_mask
 from .gendr import gendr
 from .nearest_faces import NearestFaces, nearest_faces
 from .shade_faces import rast_of, shade_faces
@@ -15,4 +17,8 @@ __all__ = [
     "sigmoid_alpha",
     "hard",
     "gendr",
+    "dibr",
+    "dibr_mask",
+    "CLAIMS",
+    "Claim",
 ]

@@ -29,10 +29,10 @@ def gendr(
     zfar: float = 1.0,
     eps: float = EPS,
 ) -> torch.Tensor:
-    """D_k = F(d_k / tau) with d_k the signed distance in pixels, positive inside; alpha = D_1 v D_2 v ..., v a t-conorm.
+    """D_k = F(d_k / tau), d_k the signed distance in pixels, positive inside; alpha = D_1 v D_2 v ..., v a t-conorm.
 
     Args:
-        near, colors, background, gamma, znear, zfar, eps: as `softras` takes them; colour is its softmax of these D.
+        near, colors, background, gamma, znear, zfar, eps: as `softras` takes them; colour is its softmax of D.
         tau_pix: scale of the distribution, in pixels; with `squared` of +-d^2, in pixels squared.
         distribution: a cumulative distribution function F by name, of DISTRIBUTIONS.
         t_conorm: by name, of T_CONORMS.
@@ -45,8 +45,8 @@ def gendr(
     Raises:
         TypeError, ValueError: as `softras`.
 
-    Note: logistic, squared, probabilistic is SoftRas; uniform with "max" is the hard image blurred along its normal. The reach
-        of near.dist2 must hold where F is above 0.
+    Note: logistic, squared, probabilistic is SoftRas; uniform with "max" is the hard mask blurred across its outline.
+        Faces beyond the reach of near count as not there, also where F is still above 0.
 
     Source: Petersen et al. 2022, GenDR: A Generalized Differentiable Renderer, sections 3 and 4.
     """

@@ -62,9 +62,9 @@ def nearest_faces(
     Note: a face is what `rasterize` would draw of it: cut by the near and far plane, with its outline there; faces
         without area, with an index outside [0,V) or a non-finite vertex are nowhere. A centre exactly on an edge of two
         faces belongs to one of them. Of a face that is cut, a pixel outside gets the z and bary of the nearest point of
-        its outline. OpenGL is not used: it would draw the scene K times, and place edges within 1/256 of a pixel. Memory:
-        28 bytes for each of the N*H*W*K, 240 a face of each image, and at most 32 for each tile of 16 x 16 pixels that
-        a face may touch. A GPU is waited for once.
+        its outline. OpenGL is not used: it would draw the scene K times, and place edges within 1/256 of a pixel.
+        Memory: 24 bytes for each of the N*H*W*K, 240 a face of each image, and at most 32 for each tile of 16 x 16
+        pixels that a face may touch. A GPU is waited for once.
 
     Source: Liu et al. 2019, Soft Rasterizer, section 3; docs/visibility.md.
 

@@ -57,7 +57,7 @@ class Looked:
         table = constant(tuple(flat), torch.int64, self.pos.device).reshape(N, 3)
         return table, total, longest
 
-    def set_up(self, counts: bool) -> SetUp:
+    def set_up(self, counts: bool, box: tuple[float, float] = (0.0, 0.0)) -> SetUp:
         images, total, longest = self.images()
         device = self.pos.device
         faces = torch.empty((total, _FACE), dtype=torch.float64, device=device)
@@ -66,7 +66,7 @@ class Looked:
             "nearest_faces", "nearest_faces_set_up", device, width=longest, H=1, rows=len(images), pos=self.pos,
             pos_stride=stride_of(self.pos), tri=self.tri, images=images, V=self.pos.shape[-2], T=self.tri.shape[0],
             columns=self.width, lines=self.height, reach=self.reach, faces=faces, cull=_SIDES[self.cull],
-            cuts=int(self.cuts), counts=tiles,
+            cuts=int(self.cuts), counts=tiles, box_x=box[0], box_y=box[1],
         )  # fmt: skip
         return SetUp(images, longest, faces, tiles)
 
@@ -108,6 +108,10 @@ class SetUp:
 class Nearest(Looked):
     other: Tensor | None = None  # int32 [T]: as the kernel takes it
     front: int = 0
+    box_x: float = (
+        0.0  # pixels; more than 0: a face is its box, grown by so much, and ids decide alone
+    )
+    box_y: float = 0.0
 
     def fake(self) -> Found:
         N, new = images_of(self.pos, self.ranges), self.pos.new_empty
@@ -118,7 +122,7 @@ class Nearest(Looked):
 
     def run(self) -> Found:
         found, H, W, K = self.fake(), self.height, self.width, self.faces_per_pixel
-        up = self.set_up(counts=True)
+        up = self.set_up(counts=True, box=(self.box_x, self.box_y))
         starts, listed = up.listed(H, W, self.reach)
         rows = len(up.images) * H
         shared: dict[str, Argument] = dict(

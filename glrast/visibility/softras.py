@@ -45,11 +45,11 @@ def softras(
         near: from `nearest_faces` with reach_pix=softras_reach(...): beyond it faces weigh less than 1e-4.
         colors: [N,H,W,K,C] of those faces at near.bary; None: the silhouette alone.
         background: [C] or [N,H,W,C]; None: 0.
-        sigma_pix2: softness, in pixels squared, or sigma_ndc, that times (2 / min(H,W))^2; of the paper: sigma_ndc = 1e-5.
+        sigma_pix2: softness in pixels squared; or sigma_ndc, that times (2 / min(H,W))^2. The paper's: sigma_ndc=1e-5.
         gamma: softness in depth, in zhat.
         distance: "euclidean", or "barycentric": D_k = sigmoid(+-min(bary)^2 / sigma_ndc), sigma without a unit; near
             with clip_barycentrics=False and, as published, perspective_correct=False.
-        znear, zfar: of near.z, so that zhat is 1 and 0 there; for depth from the camera give near._replace(z=depth).
+        znear, zfar: of near.z, where zhat is 1 and 0; for depth from the camera give near._replace(z=depth).
         eps: zhat of the background.
         face_count: what "sum" divides by; None: K. The paper's implementation divides by the number of all faces.
 
@@ -60,7 +60,7 @@ def softras(
     Raises:
         TypeError, ValueError: wrong types, shapes, names; both sigmas; a sigma or gamma that is not positive.
 
-    Note: with the published constants the background's weight, exp((eps - zhat)/gamma), underflows: next to any face the
+    Note: with the published constants the background's weight, exp((eps - zhat)/gamma), underflows: near any face the
         colour is that of the face however small its D, and has practically no gradient by silhouettes (1e-6 of the
         truth). Its gradient comes from alpha. "over" has one for colour too.
 

@@ -1,4 +1,4 @@
-"""rasterize_meshes and MeshRasterizer: known by hand, PyTorch3D's rules in float64, its defaults, its dropping rules."""
+"""rasterize_meshes and MeshRasterizer: known by hand, its rules in float64, its defaults, what it drops."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""softras, its relatives and gendr: the float64 twin, finite differences of the image, what the paper's constants do."""
+"""softras, its relatives and gendr: the float64 twin, finite differences, what the paper's constants do."""
 
 import math
 

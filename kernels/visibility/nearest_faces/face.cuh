@@ -115,6 +115,8 @@ struct NearestFacesSetUpArgs {
     GLRAST_FACES_MEMBERS
     GLRAST_SCREEN_MEMBERS
     int cull;               // 1: clockwise faces, -1: counter-clockwise ones, 0: none
+    double box_x;           // more than 0: a face is its box, grown by so many pixels, at the same depth as all others
+    double box_y;
     int cuts;               // 0: no near and far plane; faces with some w <= 0 are nowhere
     int* counts;            // [M]: tiles it may touch; or null
     static constexpr int work = 16;
@@ -185,9 +187,14 @@ GLRAST_INLINE void set_up_face(const NearestFacesSetUpArgs& a, const float* pos,
     f[kCut] = a.cuts && (least(near) < 0.0 || least(far) < 0.0);
     double box[4];
     if (!find_box(a, f, box)) return;
-    const double by = a.reach + GLRAST_SLACK;
-    f[kBox] = box[0] - by;
-    f[kBox + 1] = box[1] + by;
-    f[kBox + 2] = box[2] - by;
-    f[kBox + 3] = box[3] + by;
+    const bool boxes = a.box_x > 0.0;
+    const double by_x = (boxes ? a.box_x : a.reach) + GLRAST_SLACK, by_y = (boxes ? a.box_y : a.reach) + GLRAST_SLACK;
+    f[kBox] = box[0] - by_x;
+    f[kBox + 1] = box[1] + by_x;
+    f[kBox + 2] = box[2] - by_y;
+    f[kBox + 3] = box[3] + by_y;
+    for (int k = 0; k < 3 && boxes; ++k) {
+        f[3 * k] = f[3 * k + 1] = f[kZ + k] = f[kCut] = 0.0;
+        f[3 * k + 2] = 1.0;
+    }
 }
