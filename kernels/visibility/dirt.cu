@@ -27,7 +27,7 @@ GLRAST_INLINE Scharr scharr(const float* c, int64 left, int64 right, int64 down,
 }
 
 // What a pixel shows.
-struct Shown { int id; float w; Weights b; Corners3 corners; };
+struct Shown { int id; float w; Barycentrics b; Corners3 corners; };
 
 // w is infinite where nothing is shown.
 GLRAST_INLINE Shown shown_at(const DirtBackwardArgs& a, Row row, const float* rast) {

@@ -30,7 +30,7 @@ struct EdgeGradBackwardArgs {
 };
 
 // One side of a pair.
-struct Side { int id; bool known; Corners3 c; Weights b; };
+struct Side { int id; bool known; Corners3 c; Barycentrics b; };
 
 GLRAST_INLINE Side side_at(const EdgeGradBackwardArgs& a, int64 pixel, Row row) {
     Side s;

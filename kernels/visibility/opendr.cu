@@ -101,7 +101,7 @@ GLRAST_INLINE void opendr_pixel(const OpendrBackwardArgs& a, int x, Row row) {
     if (pair) { add_boundary(a, x, row, pair, gx, gy); return; }
     Corners3 c;
     if (!fetch_corners(a, row, id, &c)) return;
-    const Weights b = weights_of(a.rast + 4 * pixel);
+    const Barycentrics b = weights_of(a.rast + 4 * pixel);
     if (!(c.p0.w > 0.0f && c.p1.w > 0.0f && c.p2.w > 0.0f)) {  // a vertex without a place: by way of the point's own
         add_moved<false>(a, row, c, b, gx, gy, 0.0f);
         return;

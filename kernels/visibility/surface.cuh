@@ -24,12 +24,12 @@ GLRAST_INLINE bool fetch_corners(const Args& a, Row row, int id, Corners3* out) 
 }
 
 // b0, b1, b2: perspective-correct weights of the vertices.
-struct Weights { float b0, b1, b2; };
+struct Barycentrics { float b0, b1, b2; };
 
-GLRAST_INLINE Weights weights_of(const float* rast) { return Weights{rast[0], rast[1], 1.0f - rast[0] - rast[1]}; }
+GLRAST_INLINE Barycentrics weights_of(const float* rast) { return Barycentrics{rast[0], rast[1], 1.0f - rast[0] - rast[1]}; }
 
 // The clip position of the point with these weights.
-GLRAST_INLINE Float4 clip_position(const Corners3& c, Weights b) {
+GLRAST_INLINE Float4 clip_position(const Corners3& c, Barycentrics b) {
     return Float4{b.b0 * c.p0.x + b.b1 * c.p1.x + b.b2 * c.p2.x, b.b0 * c.p0.y + b.b1 * c.p1.y + b.b2 * c.p2.y,
                   b.b0 * c.p0.z + b.b1 * c.p1.z + b.b2 * c.p2.z, b.b0 * c.p0.w + b.b1 * c.p1.w + b.b2 * c.p2.w};
 }
@@ -37,7 +37,7 @@ GLRAST_INLINE Float4 clip_position(const Corners3& c, Weights b) {
 // d loss/d place of the point in pixels (x, y) and in z/w, given to the vertices: the place is P/P.w with P = sum b_k V_k, so
 //   gX = gx (W/2)/w b_k, gY likewise, gZ = gz/w b_k, gW = -(x gX + y gY + z gZ) with (x, y, z) = P/P.w. `Depth`: gz is not 0.
 template <bool Depth, class Args>
-GLRAST_INLINE void add_moved(const Args& a, Row row, const Corners3& c, Weights b, float gx, float gy, float gz) {
+GLRAST_INLINE void add_moved(const Args& a, Row row, const Corners3& c, Barycentrics b, float gx, float gy, float gz) {
     const Float4 p = clip_position(c, b);
     if (!(p.w > 0.0f) || (gx == 0.0f && gy == 0.0f && gz == 0.0f)) return;
     const float i = 1.0f / p.w, kx = gx * 0.5f * a.width * i, ky = gy * 0.5f * a.H * i, kz = gz * i;

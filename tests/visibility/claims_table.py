@@ -6,7 +6,6 @@ which tests/visibility/test_fragments.py holds to the image that polygon clippin
 triangles moves counts: opendr and dirt see it in the image, the others get it through interpolate.
 """
 
-from collections.abc import Callable
 from functools import cache
 
 import torch
@@ -19,44 +18,44 @@ from tests.visibility import discontinuities as kinds
 from tests.visibility.exact import render
 
 WHOLE = ("opendr", "dirt")  # of the image's slope, inside triangles too
-SAMPLES = 256  # of each edge, so that the table shows the method, not its noise
+# Members, and their options in the table: so many samples that it shows the method, not its noise.
+MEMBERS: dict[str, dict[str, object]] = {
+    "opendr": {},
+    "dirt": {},
+    "nmr": dict(fill_back=True),
+    "edge_grad": {},
+    "edge_sampling": dict(samples_per_edge=256),
+    "rasterize_then_splat": {},
+}
 
 
-def image(context, kind: kinds.Kind, pos: Tensor, name: str) -> Tensor:
+def image(context, kind: kinds.Kind, pos: Tensor, name: str, **options) -> Tensor:
     """[1,64,64,3] by a member of the family; its forward image is whatever the method shows."""
-    tri, faces, corners = kind.tri, kinds.faces(kind), kind.corners
+    tri, faces, corners = (t.to(pos.device) for t in (kind.tri, kinds.faces(kind), kind.corners))
     ranges = [[0, len(tri)]]
     if name == "rasterize_then_splat":
         layers = glrast.peel(context, pos, tri, kinds.SIZE, ranges=ranges, max_layers=2)
         colors = [glrast.interpolate(corners, rast, faces)[0] for rast, _ in layers]
-        return visibility.rasterize_then_splat(layers, colors, pos, tri, background=torch.zeros(3))
+        black = torch.zeros(3, device=pos.device)
+        return visibility.rasterize_then_splat(layers, colors, pos, tri, background=black)
     rast, _ = glrast.rasterize(context, pos, tri, kinds.SIZE, ranges=ranges)
     shown = rast.detach() if name in WHOLE else rast
     color, _ = glrast.interpolate(corners, shown, faces)
-    return MEMBERS[name](color, rast, pos, tri)
-
-
-def _sampled(color, rast, pos, tri):
-    generator = torch.Generator().manual_seed(0)
-    return visibility.edge_sampling(
-        color, rast, pos, tri, samples_per_edge=SAMPLES, generator=generator
-    )
-
-
-MEMBERS: dict[str, Callable[..., Tensor]] = {
-    "opendr": visibility.opendr,
-    "dirt": visibility.dirt,
-    "nmr": lambda *given: visibility.nmr(*given, fill_back=True),
-    "edge_grad": visibility.edge_grad,
-    "edge_sampling": _sampled,
-    "rasterize_then_splat": visibility.rasterize_then_splat,
-}
+    return getattr(visibility, name)(color, rast, pos, tri, **options)
 
 
 def errors(context, name: str, kind: str) -> tuple[Difference, Difference]:
     """Under a smooth loss and under white noise."""
     entries = kinds.entries_of(kinds.KINDS[kind]())
-    found = gradients(lambda pos: image(context, kinds.KINDS[kind](), pos, name), kind)
+    made = kinds.KINDS[kind]()
+
+    def draw(pos: Tensor) -> Tensor:
+        options = dict(MEMBERS[name])
+        if name == "edge_sampling":
+            options["generator"] = torch.Generator().manual_seed(0)
+        return image(context, made, pos, name, **options)
+
+    found = gradients(draw, kind)
     at = tuple(torch.tensor(entries).T)
     return tuple(kinds.error(f, e[at], entries) for f, e in zip(found, exact(kind)))
 
