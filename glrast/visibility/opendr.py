@@ -49,8 +49,9 @@ def opendr(
         triangles counts twice. Depth is a channel like any other: color = interpolate(depth[..., None],
         rast.detach(), tri) has its own gradient along the viewing direction. As published: without overdraw
         silhouettes get half of the truth, and only on the side of the object; barycentrics are those of the surface
-        (perspective-correct), where those of the image would be right: equal under one w; creases and intersections
-        count as slopes, half of them on either side. A silhouette edge that reaches behind the camera is no boundary.
+        (perspective-correct), where those of the image would be right: equal under one w; a silhouette gets up to
+        twice the truth along the axis on which it is flat; creases and intersections count as slopes, half of them on
+        either side. A silhouette edge that reaches behind the camera is no boundary.
 
     Source: Loper and Black 2014, OpenDR: An Approximate Differentiable Renderer, section 4.
     """
