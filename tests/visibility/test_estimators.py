@@ -5,6 +5,7 @@ import torch
 
 import glrast
 from glrast import visibility
+from glrast.visibility.edge_sampling import edges_of
 from tests import scenes
 from tests.ops.compare import (
     SHAPES_OF_POS,
@@ -125,3 +126,32 @@ def test_under_debug_ids_that_no_triangle_has_are_an_error(context):
     color, rast, pos, tri = shade(context, scenes.one_triangle(1))
     with glrast.debug(), pytest.raises(ValueError, match=r"glrast\.nmr: rast must name triangles"):
         visibility.nmr(color, rast + torch.tensor([0, 0, 0, 7.0]).to(rast), pos, tri)
+
+
+@pytest.mark.slow
+def test_operators_pass_the_checks_of_torch_library(device):
+    context = glrast.Context(device)
+    color, rast, pos, tri = given = shade(context, scenes.closed_mesh(0))
+    y = random(*color.shape).to(color)
+    opposite = glrast.antialias_construct_topology_hash(tri).opposite
+    edges, owners = edges_of(tri, tri)
+    chosen = torch.rand(1, 64, dtype=torch.float64).to(device)
+    at, shown, alpha = (torch.rand(1, 5, 6, 2, *c).to(device) for c in ((3,), (3,), ()))
+    calls = {
+        "opendr": (*given, opposite),
+        "dirt": given,
+        "nmr": (*given, 1e-3, True),
+        "edge_grad": (*given, False),
+        "edge_sampling": (*given, edges, owners, chosen, False),
+        "rasterize_then_splat": (at, shown, alpha),
+        "opendr_backward": (*given, None, y),
+        "dirt_backward": (*given, y),
+        "nmr_backward": (*given, y, 1e-3, True),
+        "edge_grad_backward": (*given, y, False),
+        "edge_sampling_backward": (*given, y, edges, owners, chosen, False),
+        "rasterize_then_splat_backward": (at, shown, alpha, torch.rand(1, 5, 6, 4).to(device)),
+    }
+    for name, arguments in calls.items():
+        operator = getattr(torch.ops.glrast, name).default
+        checks = ("test_schema", "test_faketensor", "test_aot_dispatch_dynamic")
+        torch.library.opcheck(operator, arguments, test_utils=checks)
