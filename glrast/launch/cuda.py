@@ -38,6 +38,12 @@ ADDS: dict[str, Callable[[dict[str, Any]], int]] = {
     "antialias_inner_backward_pos": lambda a: 48,  # x, y, z, w of two triangles' vertices, likewise
     "fragments_backward_points": lambda a: 9,  # x, y, w of three vertices
     "fragments_backward_runs": lambda a: 24,  # x, y, z, w of two triangles' vertices
+    "dirt_backward": lambda a: 9,  # x, y, w of three vertices
+    "opendr_backward": lambda a: 9,  # likewise
+    "nmr_backward": lambda a: 9,
+    "edge_grad_backward": lambda a: 48,  # x, y, z, w of two triangles' vertices, for two pairs
+    "edge_sampling_backward": lambda a: 6,  # x, y, w of an edge's ends
+    "nearest_faces_backward": lambda a: 12,  # x, y, z, w of three vertices
     "texture_backward": lambda a: (
         (1, 4, 4, 8)[int(a["filter"])] * int(a["C"])
     ),  # texels by enum Filter
