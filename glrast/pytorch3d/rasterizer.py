@@ -53,8 +53,8 @@ class MeshRasterizer(nn.Module):
     keywords go to the cameras (R, T). meshes_world has verts_packed(), faces_packed(), verts_padded(),
     mesh_to_faces_packed_first_idx() and num_faces_per_mesh().
 
-    Where a setting is None: perspective_correct is cameras.is_perspective(), clip_barycentric_coords blur_radius > 0, and
-    z_clip_value is half of the near plane of perspective cameras, if they have one.
+    Where a setting is None: perspective_correct is cameras.is_perspective(), clip_barycentric_coords blur_radius > 0,
+    and z_clip_value is half of the near plane of perspective cameras, if they have one.
 
     Gradients: verts_packed and what the cameras' transforms are made of.
 

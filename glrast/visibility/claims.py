@@ -2,8 +2,8 @@
 
 A gradient is right for a kind of discontinuity where it is the derivative of the exact box-filtered image: as a vector
 over the clip positions, for a loss that varies smoothly over the image, within the relative error that is stated here.
-The kinds are the scenes of tests/visibility/discontinuities.py. What is not claimed is not right: the error there is above
-a third.
+The kinds are the scenes of tests/visibility/discontinuities.py. What is not claimed is not right: the error there is
+above a third.
 """
 
 from __future__ import annotations

@@ -41,8 +41,8 @@ def dibr(
         knum: of those the first so many by index, whatever their depth or distance.
         affine: barycentrics of the image plane, as in the first publication.
 
-    Gradients: attr; pos x, y, w from the colours within faces, and from the mask of pixels beside them. The colours know
-        nothing of silhouettes.
+    Gradients: attr; pos x, y, w from the colours within faces, and from the mask of pixels beside them. The colours
+        know nothing of silhouettes.
 
     Raises:
         TypeError, ValueError: as `nearest_faces`.

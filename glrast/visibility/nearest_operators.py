@@ -46,9 +46,9 @@ class Looked:
     def images(self) -> tuple[Tensor, int, int]:
         """[N,3] (first triangle, number, place of the first among all images'); how many in all, and at most."""
         N, T = images_of(self.pos, self.ranges), self.tri.shape[0]
-        rows = (
-            [[0, T]] * N if self.ranges is None else cast("list[list[int]]", self.ranges.tolist())
-        )  # pyright: ignore[reportUnknownMemberType] no types
+        rows = [[0, T]] * N
+        if self.ranges is not None:
+            rows = cast("list[list[int]]", self.ranges.tolist())  # pyright: ignore[reportUnknownMemberType] no types
         flat: list[int] = []
         total = longest = 0
         for first, count in rows:

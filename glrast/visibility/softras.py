@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -188,13 +189,14 @@ def positive(name: str, argument: str, given: float) -> float:
     return found
 
 
-def checked_near(name: str, near: NearestFaces) -> Tensor:
+def checked_near(name: str, near: Any) -> Tensor:
     """bool [N,H,W,K]: where there is a face."""
-    if not (isinstance(near, tuple) and len(near) == 4):
+    if not all(isinstance(getattr(near, part, None), Tensor) for part in NearestFaces._fields):
         what = "near must be what glrast.visibility.nearest_faces returns"
         raise TypeError(check.wrong(name, what, type(near).__name__))
-    check.shape(name, "near.id", near.id, "[N,H,W,K]", near.id.ndim == 4)
-    return near.id >= 0
+    id = cast(Tensor, near.id)
+    check.shape(name, "near.id", id, "[N,H,W,K]", id.ndim == 4)
+    return id >= 0
 
 
 def checked_colors(
