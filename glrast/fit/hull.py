@@ -23,7 +23,7 @@ from .silhouettes import (
     tell,
 )
 
-__all__ = ["carved", "hull_distance", "mask_distance", "settled", "visual_hull"]
+__all__ = ["carved", "hull_distance", "mask_distance", "object_box", "settled", "visual_hull"]
 
 # Voxels along the longest side of the box. The first carving only has to find the box; the second
 # is as fine as the pictures, which show the object over about a third of their longer side.
@@ -85,6 +85,14 @@ def carved(
     pos = torch.from_numpy(((vertices - 1.0) * voxel + origin).astype(np.float32))
     tri = torch.from_numpy(faces.astype(np.int32))
     return remove_small_components(pos, tri, CRUMB)[:2]
+
+
+def object_box(
+    inside: Tensor, world_to_clip: Tensor, names: list[str], known: Tensor | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """(low, high), [3] each, of a box around what lies inside every mask; arguments as of `carved`."""
+    distance, matrix = signed_distance(inside, known), world_to_clip.double()
+    return _occupied_box(distance, matrix, *_first_box(inside, matrix, names))
 
 
 def _first_box(inside: Tensor, matrix: Tensor, names: list[str]) -> tuple[Tensor, float]:
