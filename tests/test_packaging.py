@@ -105,7 +105,8 @@ def test_the_wheel_holds_kernels_shaders_library_and_licence_and_nothing_of_the_
     assert "glrast/launch/libglrast_host.so" in names
     if platform.machine() == "x86_64":
         assert "glrast/launch/libglrast_host_avx2.so" in names
-    assert "glrast/shim/names/nvdiffrast/torch.py" in names
+    assert "glrast/shim/names/nvdiffrast/torch/ops.py" in names
+    assert "glrast/shim/names/nvdiffrast-0.4.0.egg-info/PKG-INFO" in names
     assert any(name.endswith("LICENSE") for name in names)
     assert not any(name.split("/")[0] in ("tests", "examples", ".ci") for name in names)
 
