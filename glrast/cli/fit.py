@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "dataset",
         metavar="DATASET",
         help="the word demo, or a folder with RGBA pictures, or RGB pictures and masks, and "
-        "transforms_train.json (NeRF-synthetic), transforms.json (nerfstudio), a COLMAP model, or text files of K, R, t",
+        "transforms_train.json (NeRF-synthetic), transforms.json (nerfstudio), COLMAP, or text files of K, R, t",
     )
     parser.add_argument("--out", required=True, metavar="DIR", help="folder for the results")
     parser.add_argument(

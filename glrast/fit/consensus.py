@@ -125,8 +125,10 @@ def agree(
         )
         corrected = _corrected(mask, sure & seen, alone & ~hole & seen, possible)
         settled.append((*corrected, possible))
-    parts = zip(*settled, strict=True)
-    return Consensus(*(torch.from_numpy(np.stack(part)) for part in parts), known)
+    corrected, doubted, before = (
+        torch.from_numpy(np.stack(part)) for part in zip(*settled, strict=True)
+    )
+    return Consensus(corrected, doubted, before, known)
 
 
 def _possible_box(

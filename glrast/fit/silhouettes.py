@@ -66,7 +66,8 @@ def _within(mask: np.ndarray, known: np.ndarray) -> Tensor:
         return _signed_distance(mask)
     # goes on beyond the cut as it was there: the cut is no outline
     nearest = distance_transform_edt(~known, return_distances=False, return_indices=True)
-    distance = _signed_distance(mask[tuple(nearest)])
+    row, column = np.asarray(nearest)
+    distance = _signed_distance(mask[row, column])
     distance[torch.from_numpy(~known)] = torch.nan
     return distance
 

@@ -6,7 +6,7 @@ import torch
 from glrast.camera.distortion import Distortion
 
 RAYS = 4  # to a pixel, each way
-STEPS = 30
+STEPS = 12
 
 
 def unbent(

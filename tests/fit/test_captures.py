@@ -2,6 +2,7 @@
 
 import json
 import math
+from functools import cache
 
 import numpy as np
 import pytest
@@ -30,10 +31,18 @@ ROUND = ((40.0, 40.0, 25.5, 25.5), (51, 51), Distortion("fisheye", (-0.02, 0.004
 MIXED = [(WIDE, TALL, ROUND)[k % 3] for k in range(COUNT)]
 
 
-def shots(setups, views=None):
+def shots(setups):
     """(world to camera, lens, size, distortion, picture) for each."""
-    for view, (lens, size, bend) in zip(views or cameras(len(setups)), setups, strict=True):
-        yield view, lens, size, bend, photograph(ball, view, lens, size, bend)
+    return shots_once(tuple(setups))
+
+
+@cache
+def shots_once(setups):
+    views = zip(cameras(len(setups)), setups, strict=True)
+    return [
+        (view, lens, size, bend, photograph(ball, view, lens, size, bend))
+        for view, (lens, size, bend) in views
+    ]
 
 
 def write_nerfstudio(folder, setups) -> None:
@@ -87,6 +96,7 @@ def mixed(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_pictures_of_three_lenses_and_sizes_lie_on_one_canvas(mixed):
     views = load_dataset(mixed, 512).train
     assert views.resolution == (67, 61) and views.known is not None
@@ -132,6 +142,7 @@ def test_unequal_reduction_keeps_the_shares(mixed):
     assert not (grown & ~views.known).any()  # known is what is known in whole
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("write", [write_binary, write_text])
 def test_a_colmap_model_gives_the_views_of_the_json(mixed, tmp_path, write):
     write_colmap(tmp_path, MIXED, write)
@@ -151,6 +162,7 @@ def test_the_file_itself_is_as_good_as_its_folder(mixed):
     assert a.train.fingerprint() == b.train.fingerprint()
 
 
+@pytest.mark.slow
 def test_matrices_in_text_files_give_the_same_views(tmp_path):
     write_nerfstudio(tmp_path / "json", [TALL] * COUNT)
     (tmp_path / "text" / "cameras").mkdir(parents=True)

@@ -27,6 +27,7 @@ LENSES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LENSES)
 def test_a_straightened_picture_is_that_of_a_pinhole(name):
     bend = LENSES[name]
