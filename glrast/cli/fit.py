@@ -32,8 +32,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "dataset",
         metavar="DATASET",
-        help="the word demo, or a folder with transforms_train.json (NeRF-synthetic) or "
-        "transforms.json (nerfstudio) and RGBA pictures, or RGB pictures and masks",
+        help="the word demo, or a folder with RGBA pictures, or RGB pictures and masks, and "
+        "transforms_train.json (NeRF-synthetic), transforms.json (nerfstudio), COLMAP, or text files of K, R, t",
     )
     parser.add_argument("--out", required=True, metavar="DIR", help="folder for the results")
     parser.add_argument(

@@ -104,7 +104,8 @@ class Fit:
         started = time.perf_counter()
         self._settle()
         views = self.views
-        pos, tri = carved(self.consensus.inside, views.world_to_clip, views.names)
+        agreed = self.consensus
+        pos, tri = carved(agreed.inside, views.world_to_clip, views.names, agreed.known)
         self.size = float((pos.max(dim=0).values - pos.min(dim=0).values).norm())
         total = self.views.rgba.sum(dim=(0, 1, 2), dtype=torch.float64)
         color = (total[:3] / total[3].clamp_min(1)).float().expand(len(pos), 3)
@@ -113,8 +114,9 @@ class Fit:
 
     def _settle(self) -> None:
         """The vote on the masks: it follows from the views alone, so a resumed run holds it anew."""
-        alpha = self.views.rgba[..., 3].float() / 255.0
-        self.consensus = settled(alpha, self.views.world_to_clip, self.views.names)
+        views = self.views
+        alpha = views.rgba[..., 3].float() / 255.0
+        self.consensus = settled(alpha, views.world_to_clip, views.names, views.known)
 
     def _begin_stage(self, mesh: ColoredMesh) -> None:
         if self.stage.edge:
@@ -130,7 +132,7 @@ class Fit:
         self.model = model
         self.pictures = self.views.reduced(-(-max(self.views.resolution) // self.stage.shrink))
         self.doubts = [
-            self.consensus.distrusted_pixels(index, rgba[..., 3])
+            self.pictures.doubted(index, self.consensus.distrusted_pixels(index, rgba[..., 3]))
             for index, rgba in enumerate(self.pictures.rgba)
         ]
         self.move = AdamUniform([model.u], lr=0.0)
