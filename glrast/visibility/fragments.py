@@ -102,19 +102,20 @@ def _checked(
     else:
         fits = pos.ndim == 2 and pos.shape[1] == 4
         check.shape("fragments", "pos", pos, "[V,4] when ranges is given", fits)
-        within = _inside(checked_ranges("fragments", ranges), N, tri.shape[0])
+        within = ranges_of("fragments", ranges, N, tri.shape[0])
     return rast, pos, tri, within
 
 
-def _inside(ranges: torch.Tensor, N: int, T: int) -> torch.Tensor:
-    check.value(
-        "fragments", "ranges", f"[N,2] with N={N} (from rast)", len(ranges) == N, str(len(ranges))
-    )
-    first, count = ranges.unbind(1)
+def ranges_of(function: str, ranges: Ranges, N: int, T: int) -> torch.Tensor:
+    """[N,2], within the T triangles."""
+    given = checked_ranges(function, ranges)
+    expected = f"[N,2] with N={N} (from rast)"
+    check.value(function, "ranges", expected, len(given) == N, str(len(given)))
+    first, count = given.unbind(1)
     fits = bool(((first >= 0) & (count >= 0) & (first + count <= T)).all())
-    rows = cast(object, ranges.tolist())  # pyright: ignore[reportUnknownMemberType] no types
-    check.value("fragments", "ranges", f"within the {T} triangles of tri", fits, str(rows))
-    return ranges
+    rows = cast(object, given.tolist())  # pyright: ignore[reportUnknownMemberType] no types
+    check.value(function, "ranges", f"within the {T} triangles of tri", fits, str(rows))
+    return given
 
 
 class _Fragments(Operation):
