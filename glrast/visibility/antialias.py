@@ -13,7 +13,7 @@ from ..ops.function import call, forward, once_differentiable
 from ..ops.operator import operator
 from ..ops.rasterize import CULLED, Ranges
 from .continued import continued, extremes
-from .fragments import fragments, ranges_of
+from .fragments import first_layer, fragments, ranges_of
 from .inner import inner_boundaries
 from .pairs import Blended, Kernels, PairOperation, Pairs, PairsBackward, gradients
 from .resolve import resolve
@@ -62,16 +62,17 @@ def antialias(
         rast, but with "exact" to its u and v, where colours are read off that a triangle is continued by.
 
     Raises:
-        TypeError, ValueError: wrong types, shapes, devices; a topology_hash of another tri.
+        TypeError, ValueError: wrong types, shapes, devices; a topology_hash of another tri; "exact" where rast is a
+            layer of `peel` behind the first, or pos is [V,4] without ranges.
 
-    Note: coverage stays in [0,1]: a pixel gives away no more than itself, and "exact" leaves no channel's range. Of triangles that reach behind the camera the
-        part before it counts.
-        But for "exact" the gradient sees silhouettes only (or also intersections and creases, see discontinuities), nothing
-        narrower than a pixel (of fine closed meshes that is most of it, docs/accuracy.md), and no motion across the
-        image's border. Edges flatter than 45 degrees move
-        pixels vertically, steeper ones horizontally. Apply masks after, not before: a blended pixel needs both sides.
+    Note: coverage stays in [0,1]: a pixel gives away no more than itself, and "exact" leaves no channel's range. Of
+        triangles that reach behind the camera the part before it counts. But for "exact" the gradient sees silhouettes
+        only (or also intersections and creases, see discontinuities), nothing narrower than a pixel (of fine closed
+        meshes that is most of it, docs/accuracy.md), and no motion across the image's border, and edges flatter than
+        45 degrees move pixels vertically, steeper ones horizontally. Apply masks after, not before: a blended pixel
+        needs both sides.
 
-    Source: Laine et al. 2020, section 3.5.
+    Source: Laine et al. 2020, section 3.5; "exact": docs/exact.md.
     """
     check.choice("antialias", "cull", cull, CULLED)
     check.choice("antialias", "discontinuities", discontinuities, DISCONTINUITIES)
@@ -99,6 +100,7 @@ def _exact(
     ranges: Ranges | None,
 ) -> torch.Tensor:
     """What `resolve` makes of fragments in the colours of the pixels around."""
+    first_layer("antialias", rast)
     if ranges is None:
         hint = "with discontinuities='exact'; [V,4] needs the ranges that rasterize was given, or is pos[None]"
         check.shape("antialias", "pos", pos, "[N,V,4] or [1,V,4]", pos.ndim == 3, hint)
@@ -109,6 +111,8 @@ def _exact(
     if boost != 1.0:
         scaled = (torch.lerp(x.detach(), x, boost) for x in (frag.rast, frag.rast_db, frag.weight))
         frag = frag._replace(**dict(zip(("rast", "rast_db", "weight"), scaled)))
+    if not color.numel():
+        return color
     image = resolve(color, continued(color, rast, frag, pos, tri), frag)
     with (
         torch.no_grad()

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from ..core.rast import triangle_id
+from ..ops.function import untraced
 from .exact.edges import welded
 from .fragments import Fragments
 
@@ -30,6 +31,7 @@ _THINNEST = 1e-5
 _SPREAD = 1e-3
 
 
+@untraced
 def continued(color: Tensor, rast: Tensor, frag: Fragments, pos: Tensor, tri: Tensor) -> Tensor:
     """[N*F,C]: the colours of fragments from those of pixels, color [N,H,W,C], which was shaded from `rast`.
 
@@ -41,8 +43,8 @@ def continued(color: Tensor, rast: Tensor, frag: Fragments, pos: Tensor, tri: Te
     Gradients: color; u and v of frag.rast and of rast, and frag.rast_db. The least and the greatest count as fixed.
     """
     C = color.shape[3]
-    if not len(frag.pixel):
-        return color.new_zeros((0, C))
+    if not len(frag.pixel) or not C:
+        return color.new_zeros((len(frag.pixel), C))
     flat, around = color.reshape(-1, C), _around(rast, frag, pos, tri)
     shown = flat.index_select(0, around.anchor)
     if len(around.lost):

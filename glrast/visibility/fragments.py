@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ..core import check
 from ..ops.function import Operation, call, forward, once_differentiable
+from ..ops.peel import layer_of
 from ..ops.rasterize import CULLED, Ranges, checked_ranges
 from ..ops.saved import save, saved
 from .exact.operators import Find, FindBackward, Found, find, find_backward
@@ -57,7 +58,7 @@ def fragments(
         from weight; z where intersections or the near or far plane move. rast gets none; z/w and ids carry none.
 
     Raises:
-        TypeError, ValueError: wrong types, shapes, devices.
+        TypeError, ValueError: wrong types, shapes, devices; rast is a layer of `peel` behind the first.
 
     Note: vertices in one place, to the last bit, are one vertex; where they part a surface, both sides share the
         gradient. Of surfaces in one plane (within 1e-11 of z/w) the lower triangle index is in front. An edge exactly
@@ -91,6 +92,7 @@ def _checked(
     """rast, pos and tri as kernels take them, and the ranges within tri."""
     rast = check.floats("fragments", "rast", rast)
     check.shape("fragments", "rast", rast, "[N,H,W,4]", rast.ndim == 4 and rast.shape[3] == 4)
+    first_layer("fragments", rast)
     check.not_swapped("fragments", pos, tri)
     pos = check.positions("fragments", pos, device=rast.device)
     tri = check.triangles("fragments", tri, device=rast.device)
@@ -104,6 +106,17 @@ def _checked(
         check.shape("fragments", "pos", pos, "[V,4] when ranges is given", fits)
         within = ranges_of("fragments", ranges, N, tri.shape[0])
     return rast, pos, tri, within
+
+
+def first_layer(function: str, rast: torch.Tensor) -> None:
+    """Refuses layers of peeling behind the first: what a boundary parts there depends on how many surfaces lie before
+    it, and fragments asks only whether there are any."""
+    layer = layer_of(rast)
+    check.value(
+        function, "rast", "of rasterize, or the first layer of peeling", layer == 1, f"layer {layer}",
+        "exact boundaries are those of the first surface; antialias with discontinuities='silhouettes' or 'all' takes "
+        "any layer",
+    )  # fmt: skip
 
 
 def ranges_of(function: str, ranges: Ranges, N: int, T: int) -> torch.Tensor:
