@@ -40,3 +40,13 @@ def shade(rast, frag, attr, tri):
     """The image by attributes of vertices."""
     color, inner = (glrast.interpolate(attr, r, tri)[0] for r in (rast, frag.rast))
     return glrast.resolve(color, inner, frag)
+
+
+def visible_entries(context, kind, most):
+    """Entries of vertices that move something, spread evenly."""
+    pos = kind.pos.to(context.device).requires_grad_()
+    image = render(context, kind, pos)
+    (grad,) = torch.autograd.grad((image * kinds.noise_weight().to(image)).sum(), pos)
+    moving = grad.abs().amax(1).cpu() > 1e-3
+    every = [(v, axis) for v, axis in kinds.entries_of(kind) if moving[v]]
+    return every[:: -(-len(every) // most)]

@@ -12,7 +12,7 @@ from tests.reference.visibility import fragments as twin
 from tests.scenes import ODD
 from tests.visibility import crowded
 from tests.visibility import discontinuities as kinds
-from tests.visibility.exact import check_weights, find, render, shade
+from tests.visibility.exact import check_weights, find, render, shade, visible_entries
 
 ROUNDING = 2e-6  # of float32 results
 # float32 results, float64 sums: measured 2e-5, 2e-10, 3e-6 (derivatives of u, v of fragments of no size)
@@ -170,16 +170,6 @@ def test_image_and_gradient_are_exact(context, name, measured):
                 f"1 - cosine {seen.cosine:.0e}, bias {seen.bias:+.0e}"
             )
             check_difference(seen, limits)
-
-
-def visible_entries(context, kind, most):
-    """Entries of vertices that move something, spread evenly."""
-    pos = kind.pos.to(context.device).requires_grad_()
-    image = render(context, kind, pos)
-    (grad,) = torch.autograd.grad((image * kinds.noise_weight().to(image)).sum(), pos)
-    moving = grad.abs().amax(1).cpu() > 1e-3
-    every = [(v, axis) for v, axis in kinds.entries_of(kind) if moving[v]]
-    return every[:: -(-len(every) // most)]
 
 
 @pytest.mark.slow
