@@ -10,7 +10,7 @@ from tests.reference.visibility import continued as twin
 from tests.scenes import ODD
 from tests.visibility import crowded
 from tests.visibility import discontinuities as kinds
-from tests.visibility.test_fragments import hull_area
+from tests.visibility.exact import hull_area
 
 # float32 u and v, which places are read off
 ROUNDING = 3e-6
