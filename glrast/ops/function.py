@@ -17,7 +17,8 @@ from torch.autograd import forward_ad
 
 from ..core.per_tensor import in_transform
 
-P, R = ParamSpec("P"), TypeVar("R")
+P = ParamSpec("P")
+R = TypeVar("R")
 _Apply = Callable[..., Any]
 
 

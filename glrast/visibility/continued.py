@@ -110,12 +110,9 @@ def _window(pixel: Tensor, H: int, W: int) -> tuple[Tensor, Tensor, Tensor]:
 def _kin(tri: Tensor, image: Tensor, own: Tensor, shows: Tensor) -> Tensor:
     """The place in shows [F,K] of the nearest triangle that shares a corner with own [F], else of any; 0 if none.
     tri [T,3] or [N,T,3]: vertices in one place are named alike."""
-    faces = tri if tri.ndim == 2 else tri.flatten(0, 1)
-    first = 0 if tri.ndim == 2 else image * tri.shape[1]
-    mine, theirs = (
-        faces[own + first],
-        faces[shows.clamp(min=0) + (first if tri.ndim == 2 else first[:, None])],
-    )
+    faces = tri.reshape(-1, 3)
+    first = image * tri.shape[1] if tri.ndim == 3 else torch.zeros_like(image)
+    mine, theirs = faces[own + first], faces[shows.clamp(min=0) + first[:, None]]
     shares = (theirs[..., None] == mine[:, None, None]).flatten(2).any(2)
     drawn = shows >= 0
     return (drawn.to(torch.int8) + (drawn & shares)).argmax(1)
