@@ -146,7 +146,7 @@ class _Fragments(Operation):
 
     @staticmethod
     def keep(ctx: Any, given: Find, outputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        save(ctx, *outputs[4:], pos=given.pos, tri=given.tri)
+        save(ctx, *outputs[4:], pos=given.pos)
         ctx.size = list(given.rast.shape[:3])
         ctx.set_materialize_grads(False)
         return (outputs[3],)
