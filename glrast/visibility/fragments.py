@@ -165,3 +165,11 @@ class _Fragments(Operation):
             return ()
         grads = grad_rast, grad_db, grad_weight
         return None, find_backward(FindBackward(*grads, ctx.size, *saved(ctx, "fragments")))
+
+
+def shows_triangles(node: Any) -> list[bool]:
+    """Of each image of a call in the graph, whether a fragment of it shows a triangle."""
+    _, _, *state = node.saved_tensors
+    triangle: Tensor = state[Found._fields.index("triangle") - _Fragments.results]
+    N, F = node.size[0], len(triangle) // max(node.size[0], 1)
+    return [bool((triangle[n * F : (n + 1) * F] >= 0).any()) for n in range(N)]
