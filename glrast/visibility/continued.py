@@ -12,6 +12,7 @@ do. Where the pixels that show t lie on a line, g goes along it; one alone has n
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -23,6 +24,7 @@ from .exact.edges import welded
 from .fragments import Fragments
 
 REACH = 2  # pixels to each side that are looked at
+OTHERS = 4  # pixels at most, beside the anchor, that a slope is read off: the nearest
 _SIDE = 2 * REACH + 1
 _NOWHERE = -2  # what a pixel beyond the border shows: no triangle, and no background
 # Slopes are left out where J, of float32, is no guide: triangles of so little width by length, and pixels whose places
@@ -93,6 +95,7 @@ def _around(rast: Tensor, frag: Fragments, pos: Tensor, tri: Tensor) -> _Around:
         anchor = pixels.gather(1, place[:, None])[:, 0]
         others = same & (own >= 0)[:, None]
         others.scatter_(1, place[:, None], False)
+        others &= others.cumsum(1, dtype=torch.int8) <= OTHERS
         return _Around(offsets, pixels, others, place, anchor, lost)
 
 
@@ -149,18 +152,21 @@ class _Pairs(NamedTuple):
     fragment: Tensor  # int64 [P]
     pixel: Tensor  # int64 [P]
     weight: Tensor  # float64 [P]
-    offset: Tensor  # float64 [P,2]: from the anchor, in whole pixels
+    x: Tensor  # float64 [P]: from the anchor, in whole pixels
+    y: Tensor
 
 
 def _pairs(around: _Around) -> _Pairs:
     with torch.no_grad():
         fragment, place = around.others.nonzero().unbind(1)
-        at = around.offsets[place]
+        x, y = around.offsets.double().unbind(1)
+        anchor = around.place.index_select(0, fragment)
         return _Pairs(
             fragment,
             around.pixels[fragment, place],
-            1 / (1 + at.square().sum(1).double()).square(),
-            (at - around.offsets[around.place[fragment]]).double(),
+            (1 / (1 + x * x + y * y).square()).index_select(0, place),
+            x.index_select(0, place) - x.index_select(0, anchor),
+            y.index_select(0, place) - y.index_select(0, anchor),
         )
 
 
@@ -169,58 +175,73 @@ def _shares(rast: Tensor, frag: Fragments, anchor: Tensor, pairs: _Pairs) -> Ten
     where G is the sum of w (x - x_a)(x - x_a)^T, and 1 across the line where pixels lie on one."""
     F, of = len(frag.pixel), pairs.fragment
     with torch.no_grad():
-        whole = _moments(pairs.offset, torch.ones_like(pairs.weight), of, F)
+        whole = _moments(pairs.x, pairs.y, torch.ones_like(pairs.weight), of, F)
         in_line = _area(whole) == 0  # whole numbers: exactly
-        spread = _SPREAD * _area(_filled(_moments(pairs.offset, pairs.weight, of, F), in_line))
+        lattice = _moments(pairs.x, pairs.y, pairs.weight, of, F)
+        spread = _SPREAD * _area(_filled(lattice, in_line))
         sound = _are_sound(frag.rast_db.reshape(-1, 4))
-    uv, own = rast.reshape(-1, 4), frag.rast.reshape(-1, 4)[:, :2].double()
-    unit = own.new_tensor([1.0, 0.0, 0.0, 1.0])
-    slopes = torch.where(sound[:, None], frag.rast_db.reshape(-1, 4).double(), unit)
+    u, v = (rast.reshape(-1, 4)[:, k].double() for k in (0, 1))
+    own = [frag.rast.reshape(-1, 4)[:, k].double() for k in (0, 1)]
+    slopes = _or_unit(sound, frag.rast_db.reshape(-1, 4).double().unbind(1))
+    inverse = _inverse(slopes)
 
-    def place(pixel: Tensor, slopes: Tensor, own: Tensor) -> Tensor:
+    def place(pixel: Tensor, inverse: _Matrix, own: list[Tensor]) -> tuple[Tensor, Tensor]:
         """x - x_f of pixels."""
-        return _solved(slopes, uv.index_select(0, pixel)[:, :2].double() - own)
+        return _times(inverse, u.index_select(0, pixel) - own[0], v.index_select(0, pixel) - own[1])
 
-    begin = place(anchor, slopes, own)
-    apart = place(pairs.pixel, slopes.index_select(0, of), own.index_select(0, of))
-    apart = apart - begin.index_select(0, of)
-    moments = _filled(_moments(apart, pairs.weight, of, F), in_line)
-    sound = sound & (_area(moments.detach()) > spread)
-    moments = torch.where(sound[:, None], moments, unit)
-    reach = torch.where(sound[:, None], _solved(moments, -begin), 0)
-    return (pairs.weight * (apart * reach.index_select(0, of)).sum(1)).to(rast.dtype)
+    def each(columns: Sequence[Tensor]) -> list[Tensor]:
+        return [column.index_select(0, of) for column in columns]
 
-
-# Matrices [F,4] are (a, b, c, d), by rows.
-
-
-def _moments(x: Tensor, weight: Tensor, of: Tensor, F: int) -> Tensor:
-    products = x[:, [0, 0, 1, 1]] * x[:, [0, 1, 0, 1]] * weight[:, None]
-    return products.new_zeros((F, 4)).index_add(0, of, products)
+    begin = place(anchor, inverse, own)
+    a, b, c, d = each(inverse)
+    places = place(pairs.pixel, (a, b, c, d), each(own))
+    x, y = (at - start for at, start in zip(places, each(begin)))
+    moments = _filled(_moments(x, y, pairs.weight, of, F), in_line)
+    with torch.no_grad():
+        sound = sound & (_area(moments) > spread)
+    reach = _times(_inverse(_or_unit(sound, moments)), *(-start for start in begin))
+    to_x, to_y = each([torch.where(sound, r, 0) for r in reach])
+    return (pairs.weight * (x * to_x + y * to_y)).to(rast.dtype)
 
 
-def _filled(moments: Tensor, in_line: Tensor) -> Tensor:
+_Matrix = tuple[Tensor, Tensor, Tensor, Tensor]  # [F] each, by rows
+
+
+def _moments(x: Tensor, y: Tensor, weight: Tensor, of: Tensor, F: int) -> _Matrix:
+    wx, wy = weight * x, weight * y
+    xx, xy, yy = (x.new_zeros(F).index_add(0, of, m) for m in (wx * x, wx * y, wy * y))
+    return xx, xy, xy, yy
+
+
+def _filled(m: _Matrix, in_line: Tensor) -> _Matrix:
     """With 1 across the line of those that have moments along one only, and in both directions where there are none."""
-    trace = moments[:, :1] + moments[:, 3:]
-    along = moments / torch.where(trace > 0, trace, 1)
-    across = moments.new_tensor([1.0, 0.0, 0.0, 1.0]) - along
-    return moments + torch.where(in_line[:, None], across, 0)
+    xx, xy, _, yy = m
+    fill = in_line / torch.where(xx + yy > 0, xx + yy, 1)
+    one, off = torch.where(in_line, 1.0, 0.0), xy - fill * xy
+    return xx + one - fill * xx, off, off, yy + one - fill * yy
 
 
-def _area(m: Tensor) -> Tensor:
-    return m[:, 0] * m[:, 3] - m[:, 1] * m[:, 2]
+def _or_unit(sound: Tensor, m: Sequence[Tensor]) -> _Matrix:
+    a, b, c, d = m
+    where = torch.where
+    return where(sound, a, 1), where(sound, b, 0), where(sound, c, 0), where(sound, d, 1)
 
 
-def _solved(m: Tensor, x: Tensor) -> Tensor:
-    a, b, c, d = m.unbind(1)
-    return (
-        torch.stack([d * x[:, 0] - b * x[:, 1], a * x[:, 1] - c * x[:, 0]], 1) / _area(m)[:, None]
-    )
+def _area(m: _Matrix) -> Tensor:
+    return m[0] * m[3] - m[1] * m[2]
+
+
+def _inverse(m: _Matrix) -> _Matrix:
+    factor = 1 / _area(m)
+    return m[3] * factor, -m[1] * factor, -m[2] * factor, m[0] * factor
+
+
+def _times(m: _Matrix, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    return m[0] * x + m[1] * y, m[2] * x + m[3] * y
 
 
 def _are_sound(slopes: Tensor) -> Tensor:
     """Whether derivatives of u and v in float32 can be inverted: not those of the background or seen edge-on."""
-    slopes = slopes.double()
-    return torch.isfinite(slopes).all(1) & (
-        _area(slopes).abs() > _THINNEST * slopes.square().sum(1)
-    )
+    a, b, c, d = slopes.double().unbind(1)
+    area, size = a * d - b * c, a * a + b * b + c * c + d * d
+    return torch.isfinite(size) & (area.abs() > _THINNEST * size)

@@ -2,7 +2,7 @@
 
 What each pixel shows, with which area and where, is clipped (reference/visibility/fragments.py). The colour of a
 fragment begins at the nearest of the 5 x 5 pixels around that shows the same, and goes on by the slope that fits the
-colours of the others among them which do, weighted by 1 / (1 + distance^2)^2: the least squares' solution of the least
+colours of the four next among them which do, weighted by 1 / (1 + distance^2)^2: the least squares' solution of least
 norm, so that pixels on a line have a slope along it alone. Places are (u, v), carried into pixels by the derivatives of
 u and v at the fragment.
 """
@@ -49,7 +49,7 @@ def _colour(color, ids, planes, tri, pixel: int, t: int, uv: Tensor, slopes: Ten
     mine = [k for k, s in enumerate(shows) if s == t]
     if not mine:
         return _stranger(color, ids, tri, places, shows, t)
-    anchor, others = mine[0], mine[1:]
+    anchor, others = mine[0], mine[1:5]
     start = color[places[anchor][1], places[anchor][0]]
     if t < 0 or not others:
         return start
