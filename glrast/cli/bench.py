@@ -14,12 +14,13 @@ import torch
 
 import glrast
 
-from ..bench import measure, operations, overhead, peer, scaling, scene, table, texture
+from ..bench import exact, measure, operations, overhead, peer, scaling, scene, table, texture
 from ..core.files import replacing
 from ..raster.self_test import tested
 from .device import chosen
 
 REPEATS, SCALING_REPEATS, TEXTURE_REPEATS, OVERHEAD_REPEATS = 15, 7, 9, 500
+EXACT_REPEATS = 9
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,6 +46,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--overhead", action="store_true", help="only what Python and dispatch take at 64 x 64"
     )
+    parser.add_argument(
+        "--exact", action="store_true",
+        help="only fragments and resolve, near and all: against antialias in turns, and stage by stage",
+    )  # fmt: skip
     parser.add_argument(
         "--scaling", action="store_true", help="only the table from 256 to 4096 pixels and 1k to 1M triangles"
     )  # fmt: skip
@@ -77,7 +82,9 @@ def run(args: argparse.Namespace) -> int:
         print(table.scaling(rows))
     if args.texture:
         report["texture"] = _texture(args, device)
-    if not (args.overhead or args.scaling or args.texture):
+    if args.exact:
+        report["exact"] = _exact(args, device)
+    if not (args.overhead or args.scaling or args.texture or args.exact):
         report |= _operations(args, device)
     if args.json:
         with replacing(Path(args.json)) as temporary:
@@ -104,6 +111,22 @@ def _operations(args: argparse.Namespace, device: torch.device) -> dict[str, Any
         print("\nWorld positions and colours to the gradients of both, in turns with the peer:\n")
         print(table.peer(found))
     return report
+
+
+def _exact(args: argparse.Namespace, device: torch.device) -> list[dict[str, Any]]:
+    """--exact: the table for each resolution and number of triangles, and the stages of the last of them."""
+    scenes = [scene.sphere(t, r, device) for r in args.resolution for t in args.triangles]
+    rows: list[exact.Exact] = []
+    for s in scenes:
+        last = s is scenes[-1] and device.type == "cpu"
+        rows += exact.measure_exact(s, args.repeats or EXACT_REPEATS, stages=last)
+    print("forward + backward, in turns with antialias; medians\n")
+    print(table.exact(rows), flush=True)
+    for row in rows:
+        if row.stages:
+            print(f"\n{row.discontinuities}, stages of the last in milliseconds of the processor\n")
+            print(table.stages(row.stages), flush=True)
+    return [asdict(row) for row in rows]
 
 
 def _texture(args: argparse.Namespace, device: torch.device) -> list[dict[str, Any]]:

@@ -53,6 +53,7 @@ class Fit:
         seed: of the order of the views and of the backgrounds.
         device: where the images are drawn.
         texture_size: texels a side; None takes as many as the views are worth.
+        edges: "antialias" or "exact", see model.render.
     """
 
     size: float  # diagonal of the hull's box: the unit of edges and moves. Set by begin or restore
@@ -69,8 +70,10 @@ class Fit:
         seed: int,
         device: torch.device,
         texture_size: int | None = None,
+        edges: str = "antialias",
     ):
         self.views, self.stages, self.texture_size = views, stages, texture_size
+        self.edges = edges
         # Derivatives of barycentrics serve mipmaps only.
         self.ctx = glrast.Context(device, output_db=any(stage.texture for stage in stages))
         self.device = self.ctx.device
@@ -82,6 +85,7 @@ class Fit:
             "seed": seed,
             "device": self.device.type,
             "texture_size": texture_size,
+            "edges": edges,
         }
         self.generator = torch.Generator().manual_seed(seed)
         self.order = torch.empty(0, dtype=torch.int64)
@@ -176,6 +180,7 @@ class Fit:
             self.world_to_clip[index.to(self.device)],
             self.pictures.resolution,
             model.topology_hash,
+            self.edges,
         )
         trusted = self._trusted(index)
         image_loss, mask_loss = image_losses(rgba, target, background, trusted)

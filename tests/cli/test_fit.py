@@ -98,6 +98,18 @@ def test_vertex_colours_are_to_be_had_too(dataset: Path, tmp_path: Path):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("colour", ["texture", "vertex"])
+def test_exact_edges_are_to_be_had_and_resumed_with(dataset: Path, tmp_path: Path, capsys, colour):
+    more = ["--colour", colour, "--edges", "exact"]
+    assert main(words(dataset, tmp_path / "a", *more)) == 0
+    capsys.readouterr()
+    assert 0.5 < measured(tmp_path / "a")["mask_iou"] <= 1.0
+    assert "--edges was exact" in refused(
+        capsys, *words(dataset, tmp_path / "a", *more[:2], "--resume")
+    )
+
+
+@pytest.mark.slow
 def test_the_mesh_looks_in_glrast_render_as_in_the_fit(dataset: Path, tmp_path: Path):
     # Red, green and blue are x, y and z here: a texture upside down could not hide.
     assert main(words(dataset, tmp_path / "a", "--steps", "40")) == 0

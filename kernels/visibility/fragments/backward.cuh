@@ -8,6 +8,7 @@
 // D, and how fast the run moves with a vertex, are affine along the run: the mean of their product is
 // product of their middles + product of their differences / 12.
 #pragma once
+#include "visibility/fragments/edges.cuh"
 #include "visibility/fragments/place.cuh"
 
 struct FragmentsBackwardPointsArgs {
@@ -16,12 +17,11 @@ struct FragmentsBackwardPointsArgs {
     int64 rows;
     GLRAST_SCATTER_MEMBERS  // [V,4] or [N,V,4], accumulated
     int64 count;            // of fragments
-    const int* triangles;   // [count]: of all images', or -1
-    const int* numbers;     // [count]: their index in tri
-    const int* image;       // [count]
+    const int* triangle;    // [count]: chosen ones, or -1
+    const int* origin;      // [C,2]: image, and index in tri
     const double* points;   // [count,2]
     const double* weights;  // [count]
-    const int* tri;         // [T,3]
+    const int* vertices;    // [C,3]: of tri as given
     int64 pos_stride;
     const double* planes;
     int columns;
@@ -40,8 +40,9 @@ GLRAST_INLINE void add(float* p, double value) {
 GLRAST_INLINE void point_gradient(const FragmentsBackwardPointsArgs& a, int64 i) {
     double* motion = a.motion + 2 * i;
     motion[0] = motion[1] = 0.0;
-    if (a.triangles[i] == GLRAST_NOTHING) return;
-    const double *p = a.planes + GLRAST_PLANES * (int64)a.triangles[i], x = a.points[2 * i], y = a.points[2 * i + 1];
+    const int64 t = a.triangle[i];
+    if (t == GLRAST_NOTHING) return;
+    const double *p = a.planes + GLRAST_PLANES * t, x = a.points[2 * i], y = a.points[2 * i + 1];
     Shading s;
     if (!shading_at(p, x, y, &s)) return;
     double gu = 0.0, gv = 0.0, G[4] = {0.0, 0.0, 0.0, 0.0};
@@ -71,9 +72,9 @@ GLRAST_INLINE void point_gradient(const FragmentsBackwardPointsArgs& a, int64 i)
             h_y[k] += inverse[k] * g_y[j];
         }
     }
-    const int* v = a.tri + 3 * (int64)a.numbers[i];
+    const int* v = a.vertices + 3 * t;
     for (int k = 0; k < 3; ++k) {
-        float* grad = a.grad + a.image[i] * a.pos_stride + 4 * (int64)v[k];
+        float* grad = a.grad + a.origin[2 * t] * a.pos_stride + 4 * (int64)v[k];
         const double b = value_at(p, k, x, y);
         for (int axis = 0; axis < 3; ++axis) {
             const double g = -(b * h_b[axis] + p[3 * k] * h_x[axis] + p[3 * k + 1] * h_y[axis]);
@@ -97,18 +98,17 @@ struct FragmentsBackwardRunsArgs {
     int64 count;            // of runs
     const double* edges;
     const int* info;
+    const int64* order;     // [count]: the runs by pixel
     const int* run_edge;    // [count]
     const double* run_ends; // [count,2]
-    const int64* run_parts; // [count,2]: fragments on the left and on the right, or -1
+    const int64* run_parts; // [count,2] in this order: fragments on the left and on the right, or -1
     const double* points;   // [F,2]
     const float* grad_weight;  // [F] or null
     const double* motion;   // [F,2]
-    const int* tri;         // [T,3] as given
-    const int* welded;      // [T,3] or [N,T,3]: vertices in one place under one name, as in info; null: tri
-    int64 welded_stride;
-    const int64* images;
+    const int* vertices;    // [C,3]: of tri as given
+    const int* corners;     // [C,3]: vertices in one place under one name, as in info; null: vertices
     const double* planes;
-    int64 M;
+    int64 C;
     int64 pos_stride;
     int columns;
     int lines;
@@ -123,9 +123,8 @@ GLRAST_INLINE double worth(const FragmentsBackwardRunsArgs& a, int64 f, double x
 
 // A line's share for triangle t of its two: z_t = a fx + b fy + c rises with dZ - a dX - b dY - c dW of the vertices' b_k.
 GLRAST_INLINE void add_line(const FragmentsBackwardRunsArgs& a, const int* info, int64 t, double q, const Spot ends[2], double middle, double slope) {
-    if (t >= a.M) return;
-    const int64* image = a.images + 3 * (int64)info[3];
-    const int* v = a.tri + 3 * (t - image[2] + image[0]);
+    if (t >= a.C) return;
+    const int* v = a.vertices + 3 * t;
     const double *p = a.planes + GLRAST_PLANES * t, z_x = 0.5 * a.columns * p[9], z_y = 0.5 * a.lines * p[10];
     for (int k = 0; k < 3; ++k) {
         const double b0 = value_at(p, k, ends[0].x, ends[0].y), b1 = value_at(p, k, ends[1].x, ends[1].y);
@@ -140,28 +139,28 @@ GLRAST_INLINE void add_line(const FragmentsBackwardRunsArgs& a, const int* info,
 
 // An edge's end belongs to the vertices that its triangles name there, which are two where a seam parts them: half to each.
 GLRAST_INLINE void add_end(const FragmentsBackwardRunsArgs& a, const int* info, int vertex, double x, double y, double w) {
-    const double share = info[0] != GLRAST_NOTHING && info[1] != GLRAST_NOTHING && a.welded ? 0.5 : 1.0;
-    const int64* image = a.images + 3 * (int64)info[3];
+    const double share = info[0] != GLRAST_NOTHING && info[1] != GLRAST_NOTHING && a.corners ? 0.5 : 1.0;
     for (int side = 0; side < 2; ++side) {
         if (info[side] == GLRAST_NOTHING) continue;
         int to = vertex;
-        if (a.welded) {
-            const int64 number = 3 * (info[side] - image[2] + image[0]);
-            const int* v = a.welded + info[3] * a.welded_stride + number;
-            to = a.tri[number + (v[0] == vertex ? 0 : v[1] == vertex ? 1 : 2)];
+        if (a.corners) {
+            const int64 first = 3 * (int64)info[side];
+            const int* v = a.corners + first;
+            to = a.vertices[first + (v[0] == vertex ? 0 : v[1] == vertex ? 1 : 2)];
         }
         float* grad = a.grad + info[3] * a.pos_stride + 4 * (int64)to;
         add(grad, share * x);
         add(grad + 1, share * y);
         add(grad + 3, share * w);
-        if (!a.welded) return;
+        if (!a.corners) return;
     }
 }
 
 GLRAST_INLINE void run_gradient(const FragmentsBackwardRunsArgs& a, int64 i) {
-    const double* edge = a.edges + GLRAST_EDGE * (int64)a.run_edge[i];
-    const int* info = a.info + GLRAST_EDGE_INFO * (int64)a.run_edge[i];
-    const double s0 = a.run_ends[2 * i], s1 = a.run_ends[2 * i + 1], dx = edge[2] - edge[0], dy = edge[3] - edge[1];
+    const int64 r = a.order[i];
+    const double* edge = a.edges + GLRAST_EDGE * (int64)a.run_edge[r];
+    const int* info = a.info + GLRAST_EDGE_INFO * (int64)a.run_edge[r];
+    const double s0 = a.run_ends[2 * r], s1 = a.run_ends[2 * r + 1], dx = edge[2] - edge[0], dy = edge[3] - edge[1];
     const Spot ends[2] = {{edge[0] + s0 * dx, edge[1] + s0 * dy}, {edge[0] + s1 * dx, edge[1] + s1 * dy}};
     double D[2];
     for (int k = 0; k < 2; ++k) {
@@ -173,7 +172,7 @@ GLRAST_INLINE void run_gradient(const FragmentsBackwardRunsArgs& a, int64 i) {
         const int64 t = -1 - (int64)info[4], other = -1 - (int64)info[5];
         const double* p = a.planes + GLRAST_PLANES * t;
         double gx = p[9], gy = p[10];
-        if (other < a.M) { gx -= a.planes[GLRAST_PLANES * other + 9]; gy -= a.planes[GLRAST_PLANES * other + 10]; }
+        if (other < a.C) { gx -= a.planes[GLRAST_PLANES * other + 9]; gy -= a.planes[GLRAST_PLANES * other + 10]; }
         const double q = -l * sqrt((dx * dx + dy * dy) / (gx * gx + gy * gy));
         add_line(a, info, t, q, ends, middle, slope);
         add_line(a, info, other, -q, ends, middle, slope);

@@ -27,12 +27,13 @@ struct Piece {
     int owner;              // the lowest of the triangles it belongs to
     const int* triangles;   // of its pixel
     int count;
-    const int* tri;         // of triangle t of all images': tri + 3 * (t + shift)
-    int64 shift;
+    const int* corners;
     const double* planes;
+    Spot from, to;          // where it begins and ends
+    double z_from, z_to;
 };
 
-GLRAST_INLINE const int* vertices_of(const Piece& p, int t) { return p.tri + 3 * (t + p.shift); }
+GLRAST_INLINE const int* vertices_of(const Piece& p, int t) { return p.corners + 3 * (int64)t; }
 GLRAST_INLINE bool has(const int* v, int vertex) { return v[0] == vertex || v[1] == vertex || v[2] == vertex; }
 
 // Is the boundary this triangle's own?
@@ -70,11 +71,21 @@ GLRAST_INLINE Span covered(const double* planes, const Track& l, Span s, const i
 // The bits of the vertices that are not this one.
 GLRAST_INLINE int others(const int* v, int vertex) { return (v[0] != vertex ? 1 : 0) | (v[1] != vertex ? 2 : 0) | (v[2] != vertex ? 4 : 0); }
 
+// Is it plain that a triangle hides nothing of a piece? It lies behind both its ends, or both are beyond one of its edges.
+GLRAST_INLINE bool hides_nothing(const Piece& p, const double* planes) {
+    if (value_at(planes, 3, p.from.x, p.from.y) > p.z_from + GLRAST_TIE && value_at(planes, 3, p.to.x, p.to.y) > p.z_to + GLRAST_TIE) return true;
+    for (int k = 0; k < 3; ++k) {
+        const double beyond = -2.0 * GLRAST_BORDER * (fabs(planes[3 * k]) + fabs(planes[3 * k + 1]));
+        if (value_at(planes, k, p.from.x, p.from.y) < beyond && value_at(planes, k, p.to.x, p.to.y) < beyond) return true;
+    }
+    return false;
+}
+
 // The part of a piece that triangle t hides; empty: hi <= lo.
 GLRAST_INLINE Span hidden(const Piece& p, int t) {
     Span s = {p.lo, p.hi, false};
     const Span nothing = {1.0, 0.0, false};
-    if (is_own(p, t)) return nothing;
+    if (hides_nothing(p, p.planes + GLRAST_PLANES * (int64)t) || is_own(p, t)) return nothing;
     const int* v = vertices_of(p, t);
     const bool first = p.v1 >= 0 && has(v, p.v1), second = p.v1 >= 0 && has(v, p.v2);
     const int zero[2] = {first && p.begins ? others(v, p.v1) : 0, second && p.ends ? others(v, p.v2) : 0};
@@ -94,7 +105,6 @@ template <class Args>
 GLRAST_INLINE Piece piece_of(const Args& a, int e, int f, const double* ends) {
     const double* edge = a.edges + GLRAST_EDGE * (int64)e;
     const int* info = a.info + GLRAST_EDGE_INFO * (int64)e;
-    const int64* image = a.images + 3 * (int64)info[3];
     const int left = info[0], right = info[1];
     Piece p;
     p.track = Track{edge[0], edge[1], edge[2] - edge[0], edge[3] - edge[1], edge[4], edge[5]};
@@ -109,8 +119,11 @@ GLRAST_INLINE Piece piece_of(const Args& a, int e, int f, const double* ends) {
     p.owner = left == GLRAST_NOTHING || (right != GLRAST_NOTHING && right < left) ? right : left;
     p.triangles = a.triangles + a.starts[f];
     p.count = (int)(a.starts[f + 1] - a.starts[f]);
-    p.tri = a.tri + (int64)info[3] * a.tri_stride;
-    p.shift = image[0] - image[2];
+    p.corners = a.corners;
     p.planes = a.planes;
+    p.from = Spot{p.track.x + p.lo * p.track.dx, p.track.y + p.lo * p.track.dy};
+    p.to = Spot{p.track.x + p.hi * p.track.dx, p.track.y + p.hi * p.track.dy};
+    p.z_from = p.track.z0 + p.lo * (p.track.z1 - p.track.z0);
+    p.z_to = p.track.z0 + p.hi * (p.track.z1 - p.track.z0);
     return p;
 }

@@ -17,7 +17,7 @@ struct FragmentsRunsArgs {
     int* first_sides;       // [count,2]
     char* crosses;          // [count]: the piece goes through a triangle
     int* run_edge;          // [R]
-    int* run_pixel;         // [R]: number of the crossed pixel
+    int64* run_pixel;       // [R], counted over all images
     double* run_ends;       // [R,2]
     int* run_sides;         // [R,2]: triangle on the left and on the right, or -1
 };
@@ -137,9 +137,9 @@ GLRAST_INLINE void for_each_run(const Piece& p, const Spans& spans, Emit emit) {
     }
 }
 
-GLRAST_INLINE void write_run(const FragmentsRunsArgs& a, int64 out, int e, int f, double from, double to, int left, int right) {
+GLRAST_INLINE void write_run(const FragmentsRunsArgs& a, int64 out, int e, int64 pixel, double from, double to, int left, int right) {
     a.run_edge[out] = e;
-    a.run_pixel[out] = f;
+    a.run_pixel[out] = pixel;
     a.run_ends[2 * out] = from;
     a.run_ends[2 * out + 1] = to;
     a.run_sides[2 * out] = left;
@@ -147,20 +147,21 @@ GLRAST_INLINE void write_run(const FragmentsRunsArgs& a, int64 out, int e, int f
 }
 
 GLRAST_INLINE void find_piece_runs(const FragmentsRunsArgs& a, int64 i) {
-    const int e = a.piece_edge[i], f = a.crossed[a.piece_pixel[i]];
+    const int e = a.piece_edge[i];
+    const int64 pixel = a.piece_pixel[i];
     double* first_ends = a.first_ends + 2 * i;
     int* first_sides = a.first_sides + 2 * i;
     if (a.places && a.counts[i] == 0) return;
     if (a.places && a.counts[i] == 1) {
-        write_run(a, a.places[i], e, f, first_ends[0], first_ends[1], first_sides[0], first_sides[1]);
+        write_run(a, a.places[i], e, pixel, first_ends[0], first_ends[1], first_sides[0], first_sides[1]);
         return;
     }
-    const Piece p = piece_of(a, e, f, a.piece_ends + 2 * i);
+    const Piece p = piece_of(a, e, a.crossed[pixel], a.piece_ends + 2 * i);
     const Spans spans = find_spans(p);
     if (!a.places) a.crosses[i] = spans.crosses;
     int n = 0;
     for_each_run(p, spans, [&](double from, double to, int on_left, int on_right) {
-        if (a.places) write_run(a, a.places[i] + n, e, f, from, to, on_left, on_right);
+        if (a.places) write_run(a, a.places[i] + n, e, pixel, from, to, on_left, on_right);
         else if (n == 0) {
             first_ends[0] = from;
             first_ends[1] = to;
