@@ -37,6 +37,8 @@ def meeting(mesh: Mesh, rast: torch.Tensor, tiles: Tiles | None) -> torch.Tensor
         regions=mesh.edges.regions, neighbours=mesh.edges.neighbours, meets=meets, **bounds, **mesh.members,
     )  # fmt: skip
     meets = meets.reshape(-1)
+    if not bool(meets.view(torch.bool).any()):
+        return torch.empty((0, 3), dtype=torch.int64, device=rast.device)
     some = meets.nonzero()[:, 0]
     found: list[torch.Tensor] = []
     for bit, stride in ((1, 1), (2, W)):
@@ -51,6 +53,8 @@ def meeting(mesh: Mesh, rast: torch.Tensor, tiles: Tiles | None) -> torch.Tensor
 def cut(mesh: Mesh) -> torch.Tensor:
     """int64 [P,3]: image, triangle and M or M + 1 for those that the near or the far plane cuts."""
     M, places = len(mesh.state), mesh.images[:, 2].contiguous()
+    if not bool((mesh.state & 6).any()):
+        return torch.empty((0, 3), dtype=torch.int64, device=mesh.device)
     found: list[torch.Tensor] = []
     for plane, bit in ((M, 2), (M + 1, 4)):
         t = (mesh.state & bit).nonzero()[:, 0]

@@ -99,7 +99,7 @@ GLRAST_INLINE bool clip_segment(Clip4 p, Clip4 q, double wide, double high, doub
 GLRAST_INLINE double rise_to_the_left(const FragmentsEdgesArgs& a, int64 n, int64 number, double dx, double dy) {
     double planes[GLRAST_PLANES];
     const int* v = a.tri + n * a.tri_stride + 3 * number;
-    find_planes(a.pos + n * a.pos_stride, Int3{v[0], v[1], v[2]}, a.columns, a.lines, 0, planes);
+    find_planes(a.pos + n * a.pos_stride, Int3{v[0], v[1], v[2]}, a.columns, a.lines, planes);
     return planes[10] * dx - planes[9] * dy;
 }
 

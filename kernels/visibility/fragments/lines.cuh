@@ -99,9 +99,9 @@ GLRAST_INLINE bool do_meet(const FragmentsMeetArgs& a, float id_p, float id_q, i
     const float* pos = a.pos + n * a.pos_stride;
     const Int3 of_p = {v[0], v[1], v[2]}, of_q = {w[0], w[1], w[2]};
     double planes_p[GLRAST_PLANES], planes_q[GLRAST_PLANES], edge[GLRAST_EDGE];
-    find_planes(pos, of_p, a.width, a.H, 0, planes_p);
+    find_planes(pos, of_p, a.width, a.H, planes_p);
     if (!is_pierced(a, planes_p, of_q, pos)) return false;
-    find_planes(pos, of_q, a.width, a.H, 0, planes_q);
+    find_planes(pos, of_q, a.width, a.H, planes_q);
     return is_pierced(a, planes_q, of_p, pos) && line_between(planes_p, planes_q, false, a.width, a.H, edge);
 }
 
@@ -109,7 +109,15 @@ GLRAST_INLINE bool is_settled(const FragmentsMeetArgs& a, int64 n, int x, int y)
     return a.bound && a.bound[(n * a.down + (y >> a.shift)) * a.across + (x >> a.shift)] < GLRAST_FAR_OFF;
 }
 
-GLRAST_INLINE void find_meeting(const FragmentsMeetArgs& a, int x, Row row) {
+// The last pair that was looked at: along a row it comes again.
+struct Asked { float p, q; bool meet; };
+
+GLRAST_INLINE bool ask(const FragmentsMeetArgs& a, float id_p, float id_q, int64 n, Asked* last) {
+    if (id_p != last->p || id_q != last->q) *last = Asked{id_p, id_q, do_meet(a, id_p, id_q, n)};
+    return last->meet;
+}
+
+GLRAST_INLINE void find_meeting(const FragmentsMeetArgs& a, int x, Row row, Asked* above) {
     const int64 pixel = row.index * a.width + x;
     const float* id = a.rast + 4 * pixel + 3;
     const bool right = x + 1 < a.width && id[0] != id[4], up = row.y + 1 < a.H && id[0] != id[4 * (int64)a.width];
@@ -117,13 +125,14 @@ GLRAST_INLINE void find_meeting(const FragmentsMeetArgs& a, int x, Row row) {
     if (right || up) {
         const bool settled = is_settled(a, row.n, x, row.y);
         if (right && !(settled && is_settled(a, row.n, x + 1, row.y)) && do_meet(a, id[0], id[4], row.n)) found |= 1;
-        if (up && !(settled && is_settled(a, row.n, x, row.y + 1)) && do_meet(a, id[0], id[4 * (int64)a.width], row.n)) found |= 2;
+        if (up && !(settled && is_settled(a, row.n, x, row.y + 1)) && ask(a, id[0], id[4 * (int64)a.width], row.n, above)) found |= 2;
     }
     a.meets[pixel] = (char)found;
 }
 
 GLRAST_INLINE void fragments_meet_element(const FragmentsMeetArgs& a, int x, int count, Row row) {
-    for (int end = x + count; x < end; ++x) find_meeting(a, x, row);
+    Asked above = {0.0f, 0.0f, false};
+    for (int end = x + count; x < end; ++x) find_meeting(a, x, row, &above);
 }
 GLRAST_KERNEL(fragments_meet, FragmentsMeetArgs)
 
@@ -145,7 +154,7 @@ struct FragmentsLinesArgs {
 GLRAST_INLINE void planes_of(const FragmentsLinesArgs& a, int64 n, int64 t, double* planes) {
     const int64* image = a.images + 3 * n;
     const int* v = a.tri + n * a.tri_stride + 3 * (t - image[2] + image[0]);
-    find_planes(a.pos + n * a.pos_stride, Int3{v[0], v[1], v[2]}, a.columns, a.lines, 0, planes);
+    find_planes(a.pos + n * a.pos_stride, Int3{v[0], v[1], v[2]}, a.columns, a.lines, planes);
 }
 
 GLRAST_INLINE void find_line(const FragmentsLinesArgs& a, int64 i) {

@@ -25,7 +25,7 @@ struct FragmentsPlaceArgs {
     float* weight;          // [F]
     float* rast;            // [F,4]
     float* rast_db;         // [F,4]
-    int64* run_parts;       // [R,2] in the order of `order`: fragments on the left and on the right, or -1
+    int64* run_parts;       // [R,2]: fragments on the left and on the right of each run, or -1
 };
 
 // u, v and their slopes at a point of a triangle; false where it is seen edge-on.
@@ -82,9 +82,9 @@ GLRAST_INLINE void place_pixel(const FragmentsPlaceArgs& a, int64 i) {
         place_fragment(a, triangles[k], at_x, at_y, a.rast + 4 * out, a.rast_db + 4 * out);
     }
     for (int64 k = a.runs_at[i]; k < a.runs_at[i + 1]; ++k) {
-        const int* sides = a.run_sides + 2 * a.order[k];
-        a.run_parts[2 * k] = find_part(triangles, count, sides[0], place);
-        a.run_parts[2 * k + 1] = find_part(triangles, count, sides[1], place);
+        const int64 r = a.order[k];
+        a.run_parts[2 * r] = find_part(triangles, count, a.run_sides[2 * r], place);
+        a.run_parts[2 * r + 1] = find_part(triangles, count, a.run_sides[2 * r + 1], place);
     }
 }
 

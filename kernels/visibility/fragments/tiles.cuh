@@ -231,7 +231,7 @@ GLRAST_INLINE void look_at_layers(const FragmentsLayersArgs& a, int x, Row row) 
             if (nearest > bound || bound >= GLRAST_FAR_OFF) continue;
             if (!known) {
                 across = look_across(a, row.n, x);
-                find_planes(a.pos + row.n * a.pos_stride, Int3{v[0], v[1], v[2]}, a.columns, a.lines, 0, planes);
+                find_planes(a.pos + row.n * a.pos_stride, Int3{v[0], v[1], v[2]}, a.columns, a.lines, planes);
                 known = true;
             }
             const double left = i * size, low = j * size, slack = GLRAST_SLACK, point = left + GLRAST_POINT_X * size;
