@@ -166,9 +166,10 @@ def _creases(
     mesh: Mesh, chosen: Chosen, classes: torch.Tensor, lists: Lists, runs: _Found
 ) -> tuple[Lines, Pieces]:
     """The creases that pass pixels with a run, and their pieces in these."""
-    shows = torch.zeros_like(lists.crossed, dtype=torch.bool).index_fill_(0, runs[1], True)
-    crossed = torch.where(shows, lists.crossed, -1)
-    near = shows.index_select(0, lists.pixels).index_select(0, lists.numbers)
+    shows = torch.zeros(len(lists.pixels), dtype=torch.bool, device=mesh.device)
+    shows[lists.crossed.index_select(0, runs[1]).long()] = True
+    crossed = lists.crossed.clone().index_fill_(0, lists.pixels[~shows], -1)
+    near = shows.index_select(0, lists.numbers)
     triangles = torch.zeros(len(chosen.of), dtype=torch.bool, device=mesh.device)
     triangles[lists.triangles[near].long()] = True
     origin = chosen.origin[triangles].long()

@@ -41,9 +41,9 @@ GLRAST_INLINE void add(float* p, double value) {
 GLRAST_INLINE void add_point(const FragmentsBackwardPointsArgs& a, int64 t, const double* p, double x, double y, double gu, double gv, const Shading& s) {
     const double r = 1.0 / s.sum, all = -(gu * s.u + gv * s.v);
     const double g[3] = {(gu + all) * r, (gv + all) * r, all * r};
-    const double first = p[0] * g[0] + p[3] * g[1] + p[6] * g[2], second = p[1] * g[0] + p[4] * g[1] + p[7] * g[2];
+    const double first = p[0] * g[0] + p[1] * g[1] + p[2] * g[2], second = p[4] * g[0] + p[5] * g[1] + p[6] * g[2];
     const double h_x = 0.5 * a.columns * first, h_y = 0.5 * a.lines * second;
-    const double h_w = p[2] * g[0] + p[5] * g[1] + p[8] * g[2] + h_x + h_y;
+    const double h_w = p[8] * g[0] + p[9] * g[1] + p[10] * g[2] + h_x + h_y;
     for (int k = 0; k < 3; ++k) {
         float* grad = a.grad + a.origin[2 * t] * a.pos_stride + 4 * (int64)a.vertices[3 * t + k];
         const double b = value_at(p, k, x, y);
@@ -86,8 +86,8 @@ GLRAST_INLINE void point_gradient(const FragmentsBackwardPointsArgs& a, int64 i)
     const double g_y[3] = {(G[1] + all_y) * r, (G[3] + all_y) * r, all_y * r};
     double h_b[3] = {0.0, 0.0, 0.0}, h_x[3] = {0.0, 0.0, 0.0}, h_y[3] = {0.0, 0.0, 0.0};
     for (int j = 0; j < 3; ++j) {
-        const double first = 0.5 * a.columns * p[3 * j], second = 0.5 * a.lines * p[3 * j + 1];
-        const double inverse[3] = {first, second, p[3 * j + 2] + first + second};  // column j of M^-1
+        const double first = 0.5 * a.columns * p[j], second = 0.5 * a.lines * p[4 + j];
+        const double inverse[3] = {first, second, p[8 + j] + first + second};  // column j of M^-1
         for (int k = 0; k < 3; ++k) {
             h_b[k] += inverse[k] * g_b[j];
             h_x[k] += inverse[k] * g_x[j];
@@ -99,7 +99,7 @@ GLRAST_INLINE void point_gradient(const FragmentsBackwardPointsArgs& a, int64 i)
         float* grad = a.grad + a.origin[2 * t] * a.pos_stride + 4 * (int64)v[k];
         const double b = value_at(p, k, x, y);
         for (int axis = 0; axis < 3; ++axis) {
-            const double g = -(b * h_b[axis] + p[3 * k] * h_x[axis] + p[3 * k + 1] * h_y[axis]);
+            const double g = -(b * h_b[axis] + p[k] * h_x[axis] + p[4 + k] * h_y[axis]);
             add(grad + (axis < 2 ? axis : 3), g);
         }
     }
@@ -111,8 +111,6 @@ GLRAST_INLINE void fragments_backward_points_element(const FragmentsBackwardPoin
 GLRAST_SCATTER(fragments_backward_points, FragmentsBackwardPointsArgs)
 
 // ---- runs ------------------------------------------------------------------------------------------------
-
-#define GLRAST_SOON 8                // runs: what they need is asked for before it is used
 
 struct FragmentsBackwardRunsArgs {
     int width;              // runs in a row
@@ -144,7 +142,7 @@ GLRAST_INLINE double worth(const FragmentsBackwardRunsArgs& a, int64 f, double x
 GLRAST_INLINE void add_line(const FragmentsBackwardRunsArgs& a, const int* info, int64 t, double q, const Spot ends[2], double middle, double slope) {
     if (t >= a.C) return;
     const int* v = a.vertices + 3 * t;
-    const double *p = a.planes + GLRAST_PLANES * t, z_x = 0.5 * a.columns * p[9], z_y = 0.5 * a.lines * p[10];
+    const double *p = a.planes + GLRAST_PLANES * t, z_x = 0.5 * a.columns * p[3], z_y = 0.5 * a.lines * p[7];
     for (int k = 0; k < 3; ++k) {
         const double b0 = value_at(p, k, ends[0].x, ends[0].y), b1 = value_at(p, k, ends[1].x, ends[1].y);
         const double g = q * (middle * 0.5 * (b0 + b1) + slope * (b1 - b0) / 12.0);
@@ -189,8 +187,8 @@ GLRAST_INLINE void run_gradient(const FragmentsBackwardRunsArgs& a, int64 i) {
     if (info[4] < 0) {
         const int64 t = -1 - (int64)info[4], other = -1 - (int64)info[5];
         const double* p = a.planes + GLRAST_PLANES * t;
-        double gx = p[9], gy = p[10];
-        if (other < a.C) { gx -= a.planes[GLRAST_PLANES * other + 9]; gy -= a.planes[GLRAST_PLANES * other + 10]; }
+        double gx = p[3], gy = p[7];
+        if (other < a.C) { gx -= a.planes[GLRAST_PLANES * other + 3]; gy -= a.planes[GLRAST_PLANES * other + 7]; }
         const double q = -l * sqrt((dx * dx + dy * dy) / (gx * gx + gy * gy));
         add_line(a, info, t, q, ends, middle, slope);
         add_line(a, info, other, -q, ends, middle, slope);

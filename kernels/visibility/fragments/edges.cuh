@@ -100,7 +100,7 @@ GLRAST_INLINE double rise_to_the_left(const FragmentsEdgesArgs& a, int64 n, int6
     double planes[GLRAST_PLANES];
     const int* v = a.tri + n * a.tri_stride + 3 * number;
     find_planes(a.pos + n * a.pos_stride, Int3{v[0], v[1], v[2]}, a.columns, a.lines, planes);
-    return planes[10] * dx - planes[9] * dy;
+    return planes[7] * dx - planes[3] * dy;
 }
 
 // What is front-most on either side of an edge that runs along (dx, dy): the triangle whose z/w grows least inwards.

@@ -50,8 +50,8 @@ GLRAST_INLINE int64 first_from(const int64* pixels, int64 lo, int64 hi, int64 pi
 // Is some corner of the square of `size` from (i, j) on on the inner side of each edge?
 GLRAST_INLINE bool touches(const double* planes, double i, double j, double size) {
     for (int k = 0; k < 3; ++k) {
-        const double* b = planes + 3 * k;
-        if (b[0] * (i + (b[0] > 0.0 ? size : 0.0)) + b[1] * (j + (b[1] > 0.0 ? size : 0.0)) + b[2] < GLRAST_TOUCHES) return false;
+        const double A = planes[k], B = planes[4 + k];
+        if (A * (i + (A > 0.0 ? size : 0.0)) + B * (j + (B > 0.0 ? size : 0.0)) + planes[8 + k] < GLRAST_TOUCHES) return false;
     }
     return true;
 }

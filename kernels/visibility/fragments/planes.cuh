@@ -6,7 +6,7 @@
 #pragma once
 #include "visibility/fragments/members.cuh"
 
-#define GLRAST_PLANES 12             // of a triangle: A, B, C of b_0, b_1, b_2 and z/w = A x + B y + C
+#define GLRAST_PLANES 12             // of a triangle: A of b_0, b_1, b_2 and z/w, then B of these, then C: A x + B y + C
 #define GLRAST_NOTHING -1            // no triangle
 #define GLRAST_SHOWN 1               // state of a triangle: drawn
 #define GLRAST_CUTS_NEAR 2
@@ -20,7 +20,7 @@ struct Spot { double x, y; };
 GLRAST_INLINE double clamp(double v, double lo, double hi) { return fmin(fmax(v, lo), hi); }
 
 GLRAST_INLINE double value_at(const double* planes, int k, double x, double y) {
-    return planes[3 * k] * x + planes[3 * k + 1] * y + planes[3 * k + 2];
+    return planes[k] * x + planes[4 + k] * y + planes[8 + k];
 }
 
 struct Row3 { double x, y, w; };
@@ -66,11 +66,10 @@ GLRAST_INLINE void find_planes(const float* pos, Int3 v, int columns, int lines,
     if (!find_matrix(pos, v, &m)) return;
     const double inverse = 1.0 / m.D, by_columns = 2.0 / columns, by_lines = 2.0 / lines;
     for (int k = 0; k < 3; ++k) {
-        double* b = planes + 3 * k;
-        b[0] = by_columns * (m.c[k].x * inverse);
-        b[1] = by_lines * (m.c[k].y * inverse);
-        b[2] = (m.c[k].w - m.c[k].x - m.c[k].y) * inverse;
-        for (int i = 0; i < 3; ++i) planes[9 + i] += m.z[k] * b[i];
+        planes[k] = by_columns * (m.c[k].x * inverse);
+        planes[4 + k] = by_lines * (m.c[k].y * inverse);
+        planes[8 + k] = (m.c[k].w - m.c[k].x - m.c[k].y) * inverse;
+        for (int i = 3; i < GLRAST_PLANES; i += 4) planes[i] += m.z[k] * planes[i - 3 + k];
     }
 }
 
