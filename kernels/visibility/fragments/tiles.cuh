@@ -203,8 +203,8 @@ GLRAST_INLINE int holds(const double* planes, double x, double y) {
 }
 
 // May edge k, of which only one side is near, pass a tile?
-GLRAST_INLINE bool may_pass(const FragmentsLayersArgs& a, const Corners& c, const double* planes, int k, int i, int j, bool many) {
-    const Tiles e = tiles_of(a, c, (k + 1) % 3, 2);
+GLRAST_INLINE bool may_pass(const FragmentsLayersArgs& a, int64 n, const int* v, const double* planes, int k, int i, int j, bool many) {
+    const Tiles e = tiles_of(a, corners_of(a, n, v), (k + 1) % 3, 2);
     const double size = 1 << a.shift;
     return i >= e.x0 && i <= e.x1 && j >= e.y0 && j <= e.y1 && (!many || passes(planes, k, i * size, j * size, size));
 }
@@ -243,7 +243,7 @@ GLRAST_INLINE void look_at_layers(const FragmentsLayersArgs& a, int x, Row row) 
             if (many && !touches(planes, left - slack, low - slack, size + 2.0 * slack)) continue;
             bool fits = sound && farthest <= bound;
             for (int k = 0; k < 3 && fits && !all_near; ++k) {
-                fits = across.nearest[k] <= bound || !may_pass(a, c, planes, k, i, j, many);
+                fits = across.nearest[k] <= bound || !may_pass(a, row.n, v, planes, k, i, j, many);
             }
             const int covered = may_hold ? holds(planes, at_x, at_y) : 0;
             if (!fits || covered == 2 || (a.second && covered == 1 && a.owner[tile] != (int)t)) a.unsettled[tile] = 1;
