@@ -168,7 +168,9 @@ def _creases(
     """The creases that pass pixels with a run, and their pieces in these."""
     shows = torch.zeros(len(lists.pixels), dtype=torch.bool, device=mesh.device)
     shows[lists.crossed.index_select(0, runs[1]).long()] = True
-    crossed = lists.crossed.index_fill_(0, lists.pixels[~shows], -1)  # nobody asks for the others again
+    crossed = lists.crossed.index_fill_(
+        0, lists.pixels[~shows], -1
+    )  # nobody asks for the others again
     near = shows.index_select(0, lists.numbers)
     triangles = torch.zeros(len(chosen.of), dtype=torch.bool, device=mesh.device)
     triangles[lists.triangles[near].long()] = True

@@ -168,7 +168,7 @@ GLRAST_INLINE int lacking(const FragmentsWeighArgs& a, const Parts& parts, doubl
     for (int i = 0; i < parts.count; ++i) {
         if (parts.triangle[i] == GLRAST_NOTHING) continue;
         const double* p = a.planes + GLRAST_PLANES * (int64)parts.triangle[i];
-        const double inside = fmin(value_at(p, 0, x, y), fmin(value_at(p, 1, x, y), value_at(p, 2, x, y)));
+        const double inside = lower(value_at(p, 0, x, y), lower(value_at(p, 1, x, y), value_at(p, 2, x, y)));
         if (inside > deepest) { deepest = inside; least = i; }
     }
     return least;
@@ -189,7 +189,7 @@ GLRAST_INLINE void weigh_parts(const FragmentsWeighArgs& a, int64 i) {
     if (f >= 0) part_of(parts, see(a, f, view_x, view_y))[0] += 1.0;
     else parts.area[3 * lacking(a, parts, view_x, view_y)] += 1.0;
     double total = 0.0;
-    for (int k = 0; k < parts.count; ++k) total += fmax(parts.area[3 * k], 0.0);
+    for (int k = 0; k < parts.count; ++k) total += upper(parts.area[3 * k], 0.0);
     // Areas sum to 1 but for rounding, and for surfaces in one plane that no rule could tell apart.
     const double scale = 1.0 / total;
     int kept = 0;

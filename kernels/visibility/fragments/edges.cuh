@@ -89,8 +89,8 @@ GLRAST_INLINE bool clip_segment(Clip4 p, Clip4 q, double wide, double high, doub
     *hi = 1.0;
     for (int i = 0; i < 7; ++i) {
         if (at_p[i] < 0.0 && at_q[i] < 0.0) return false;
-        if (at_p[i] < 0.0) *lo = fmax(*lo, at_p[i] / (at_p[i] - at_q[i]));
-        else if (at_q[i] < 0.0) *hi = fmin(*hi, at_p[i] / (at_p[i] - at_q[i]));
+        if (at_p[i] < 0.0) *lo = upper(at_p[i] / (at_p[i] - at_q[i]), *lo);
+        else if (at_q[i] < 0.0) *hi = lower(at_p[i] / (at_p[i] - at_q[i]), *hi);
     }
     return *lo < *hi;
 }

@@ -105,7 +105,7 @@ GLRAST_INLINE Span hidden(const Piece& p, int t) {
     const double from = zero[0] ? 0.0 : z[0] - p.track.z0, to = zero[1] ? 0.0 : z[1] - p.track.z1;
     const double at_lo = from + s.lo * (to - from), at_hi = from + s.hi * (to - from);
     if (fabs(at_lo) <= GLRAST_TIE && fabs(at_hi) <= GLRAST_TIE) return t < p.owner ? s : nothing;
-    s.crosses = fmin(at_lo, at_hi) < -GLRAST_TIE && fmax(at_lo, at_hi) > GLRAST_TIE;
+    s.crosses = lower(at_lo, at_hi) < -GLRAST_TIE && upper(at_lo, at_hi) > GLRAST_TIE;
     clip_line(-GLRAST_TIE - from, from - to, &s.lo, &s.hi);
     return s;
 }

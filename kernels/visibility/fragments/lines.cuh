@@ -9,8 +9,8 @@
 
 // The part of lo..hi where c + s d >= 0.
 GLRAST_INLINE void clip_line(double c, double d, double* lo, double* hi) {
-    if (d > 0.0) *lo = fmax(*lo, -c / d);
-    else if (d < 0.0) *hi = fmin(*hi, -c / d);
+    if (d > 0.0) *lo = upper(-c / d, *lo);
+    else if (d < 0.0) *hi = lower(-c / d, *hi);
     else if (c < 0.0) *hi = *lo - 1.0;
 }
 
@@ -79,8 +79,8 @@ GLRAST_INLINE bool is_pierced(const float* pos, const int* u, const int* v) {
         const Float4 p = load4(pos + 4 * (int64)v[k]);
         const double w = p.w, gap = p.z - (plane.x * p.x + plane.y * p.y + plane.w * w) * inverse;
         if (v[k] == u[0] || v[k] == u[1] || v[k] == u[2] || fabs(gap) <= GLRAST_ROUNDING * (fabs(w) + fabs((double)p.z))) continue;
-        least = fmin(least, gap);
-        most = fmax(most, gap);
+        least = lower(least, gap);
+        most = upper(most, gap);
     }
     return least < 0.0 && most > 0.0;
 }

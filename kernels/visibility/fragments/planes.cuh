@@ -17,7 +17,10 @@
 #define GLRAST_FAR_OFF 1e30f         // of z/w of such vertices
 
 struct Spot { double x, y; };
-GLRAST_INLINE double clamp(double v, double lo, double hi) { return fmin(fmax(v, lo), hi); }
+// fmin and fmax are calls to a library here. Where a may be NaN, b is the result.
+GLRAST_INLINE double lower(double a, double b) { return a < b ? a : b; }
+GLRAST_INLINE double upper(double a, double b) { return a > b ? a : b; }
+GLRAST_INLINE double clamp(double v, double lo, double hi) { return lower(upper(v, lo), hi); }
 
 GLRAST_INLINE double value_at(const double* planes, int k, double x, double y) {
     return planes[k] * x + planes[4 + k] * y + planes[8 + k];
@@ -28,7 +31,7 @@ GLRAST_INLINE Row3 cross(Row3 p, Row3 q) { return Row3{p.y * q.w - p.w * q.y, p.
 GLRAST_INLINE double squared(Row3 p) { return p.x * p.x + p.y * p.y + p.w * p.w; }
 
 // Does some of z run through the plane, some lie on the visible side of it and some beyond?
-GLRAST_INLINE bool cuts(double p, double q, double r) { return fmin(p, fmin(q, r)) < 0.0 && fmax(p, fmax(q, r)) > 0.0; }
+GLRAST_INLINE bool cuts(double p, double q, double r) { return lower(p, lower(q, r)) < 0.0 && upper(p, upper(q, r)) > 0.0; }
 
 // Rows of M, the columns of its inverse times its determinant, and that.
 struct Matrix { Row3 r[3], c[3]; double z[3], D; };
@@ -49,8 +52,8 @@ GLRAST_INLINE int state_of(const Matrix& m, int cull) {
     if ((cull > 0 && m.D < 0.0) || (cull < 0 && m.D > 0.0)) return 0;
     double most = 0.0, deepest = 1.0;
     for (int k = 0; k < 3; ++k) {
-        most = fmax(most, fmax(fabs(m.c[k].x), fmax(fabs(m.c[k].y), fabs(m.c[k].w))));
-        deepest = fmax(deepest, fabs(m.z[k]));
+        most = upper(most, upper(fabs(m.c[k].x), upper(fabs(m.c[k].y), fabs(m.c[k].w))));
+        deepest = upper(deepest, fabs(m.z[k]));
     }
     // Beyond what can be multiplied: an eye's breadth of the camera.
     if (!(most / fabs(m.D) * deepest < 1e148) || !(fabs(m.D) > 1e-300)) return 0;
