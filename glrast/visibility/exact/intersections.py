@@ -31,7 +31,7 @@ def meeting(mesh: Mesh, rast: torch.Tensor, tiles: Tiles | None) -> torch.Tensor
     """int64 [P,3]: image and two triangles of neighbouring pixels that pass through each other, each pair once."""
     N, H, W = mesh.size
     meets = torch.empty((N, H, W), dtype=torch.int8, device=rast.device)
-    bounds = NO_TILES if tiles is None else dict(bound=tiles.bound, **tiles.members)
+    bounds = NO_TILES if tiles is None else tiles.bounds
     launch(
         "fragments", "fragments_meet", rast.device, width=W, H=H, rows=N * H, rast=rast, state=mesh.state,
         regions=mesh.edges.regions, neighbours=mesh.edges.neighbours, meets=meets, **bounds, **mesh.members,

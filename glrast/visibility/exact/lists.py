@@ -10,7 +10,7 @@ from ...launch import Argument
 from .screen import Chosen, Mesh, each, places_of, stride_of
 
 # Of boundaries in pixels: edge int32 [P], pixel int64 [P], ends float64 [P,2].
-Pieces = tuple[torch.Tensor, ...]
+Pieces = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 
 
 @dataclass
@@ -62,7 +62,7 @@ def lists_of(mesh: Mesh, chosen: Chosen, pieces: Pieces) -> Lists:
 def by_pixel(
     pixel: torch.Tensor, size: tuple[int, int, int]
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """The pixels that things are in, int64 [U], ascending; where those of each begin in the order, int64 [U+1]; the order."""
+    """The pixels that things are in, int64 [U], ascending; where those of each begin in order, int64 [U+1]; order."""
     N, H, W = size
     key = pixel.to(torch.int32) if N * H * W < 2**31 else pixel  # sorts three times as fast
     key, order = torch.sort(key, stable=True)

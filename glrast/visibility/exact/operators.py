@@ -142,8 +142,9 @@ class FindBackward:
             grad_rast=_contiguous(self.grad_rast), grad_db=_contiguous(self.grad_db), **shared,
         )  # fmt: skip
         moved = _scatter(
-            "fragments_backward_runs", R, pos, edges=self.edges, info=self.info, run_edge=self.run_edge, run_ends=self.run_ends, run_parts=self.run_parts, corners=self.corners if self.corners.numel() else None,
-            C=len(self.planes), **shared,
+            "fragments_backward_runs", R, pos, edges=self.edges, info=self.info, run_edge=self.run_edge,
+            run_ends=self.run_ends, run_parts=self.run_parts, C=len(self.planes),
+            corners=self.corners if self.corners.numel() else None, **shared,
         )  # fmt: skip
         return grad.add_(moved)
 

@@ -44,8 +44,8 @@ def parts_of(mesh: Mesh, runs: Runs) -> Parts:
         part_triangle=part_triangle, part_area=part_area, counts=counts, **mesh.screen,
     )  # fmt: skip
     each(
-        "fragments_weigh", U, device, shadows=shadows, crossed=lists and lists.crossed, starts=lists and lists.starts,
-        triangles=lists and lists.triangles, **shared,
+        "fragments_weigh", U, device, shadows=shadows, crossed=lists.crossed, starts=lists.starts,
+        triangles=lists.triangles, **shared,
     )  # fmt: skip
     places, F, fill = _places(counts, pixels, mesh.size)
     parts = _empty(F, R, fill, device)
@@ -76,12 +76,13 @@ def _places(
 
 def _empty(F: int, R: int, fill: torch.Tensor | None, device: torch.device) -> Parts:
     """Room for all; where images are filled up, with fragments of weight 0."""
-    whole, number = (dict(dtype=dtype, device=device) for dtype in (torch.int64, torch.int32))
-    exact, plain = (dict(dtype=dtype, device=device) for dtype in (torch.float64, torch.float32))
+
+    def room(dtype: torch.dtype, *shape: int) -> torch.Tensor:
+        return torch.empty(shape, dtype=dtype, device=device)
+
     parts = Parts(
-        torch.empty((F, 4), **plain), torch.empty((F, 4), **plain), torch.empty(F, **plain),
-        torch.empty(F, **whole), torch.empty(F, **number), torch.empty((F, 2), **exact),
-        torch.empty(F, **exact), torch.empty((R, 2), **whole),
+        room(torch.float32, F, 4), room(torch.float32, F, 4), room(torch.float32, F), room(torch.int64, F),
+        room(torch.int32, F), room(torch.float64, F, 2), room(torch.float64, F), room(torch.int64, R, 2),
     )  # fmt: skip
     if fill is not None:
         for filled in (parts.rast, parts.rast_db, parts.weight, parts.points, parts.weights):

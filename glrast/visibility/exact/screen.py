@@ -94,10 +94,12 @@ class Chosen:
         torch.Tensor
     )  # int32 [C,3]: of tri as given; the corners themselves where no vertices share a place
     origin: torch.Tensor  # int32 [C,2]: image, and index in tri
-    numbers: torch.Tensor  # int32 [M + 3]: of each triangle, or -1; of the near and far planes C and C + 1; at the end -1
+    numbers: (
+        torch.Tensor
+    )  # int32 [M + 3]: of each triangle, or -1; of the near and far plane C and C + 1; -1
 
     def renumbered(self, info: torch.Tensor) -> torch.Tensor:
-        """What is known of boundaries [K,6], with chosen triangles for those of all images'. A boundary with others on it
+        """What is known of boundaries [K,6], with chosen triangles for those of all images'. A boundary that has others
         comes to no pixel that matters."""
         none = len(self.numbers) - 1
         sides, out = info[:, :2].reshape(-1), info.clone()
