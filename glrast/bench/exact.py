@@ -1,8 +1,8 @@
 """What `fragments` and `resolve` cost: against `antialias` in turns, and stage by stage.
 
 Both begin with rasterize and interpolate and end with the gradients of positions and colours. The ratio is taken turn
-by turn, in wall time and in processor time, which a busy machine disturbs less. Stages, in processor time, are the kernels,
-and what is left of each public step beside them: sorts, prefix sums and other operators of PyTorch.
+by turn, in wall time and in processor time, which a busy machine disturbs less. Stages, in processor time, are kernels,
+and what is left of each step beside them: sorts, prefix sums and other operators of PyTorch.
 """
 
 from __future__ import annotations

@@ -63,8 +63,7 @@ def fragments(
     Note: vertices in one place, to the last bit, are one vertex; where they part a surface, both sides share the
         gradient. Of surfaces in one plane (within 1e-11 of z/w) the lower triangle index is in front. An edge exactly
         on the border of two pixels moves the one on its right or upper side. Intersections are found where two
-        neighbouring pixel centres see both triangles, and where an edge goes through one. Memory: 97 bytes a triangle
-        and 104 an edge of each image, about 65 a piece of an edge in a pixel, 16 a triangle in a crossed pixel.
+        neighbouring pixel centres see both triangles, and where an edge goes through one. Memory: docs/exact.md.
 
     Example:
         rast, rast_db = glrast.rasterize(ctx, pos, tri, (256, 256))

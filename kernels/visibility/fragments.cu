@@ -14,6 +14,7 @@
 //   fragments_touch           which triangles touch a crossed pixel                 one thread = one triangle
 //   fragments_runs            the visible parts of pieces, with both sides          one thread = one piece
 //   fragments_pierce          triangles that a boundary goes through                one thread = one piece
+//   fragments_shadows         the part of the pixel behind a run                    one thread = one run
 //   fragments_weigh           areas and centres of gravity from runs                one thread = one crossed pixel
 //   fragments_place           rast and rast_db at the centres of gravity            one thread = one crossed pixel
 //   fragments_backward_points  gradient by shading: positions, and the motion of the point    one thread = one fragment

@@ -31,7 +31,7 @@ class Runs:
     pixel: torch.Tensor  # int64 [R], counted over all images
     ends: torch.Tensor  # float64 [R,2]
     sides: torch.Tensor  # int32 [R,2]: chosen triangles, or -1
-    lists: Lists | None  # of some of the pixels: the others show a single surface
+    lists: Lists  # of some of the pixels: the others show a single surface
 
 
 _Found = tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]  # edge, pixel, ends, sides
@@ -58,7 +58,7 @@ def find_runs(mesh: Mesh, rast: torch.Tensor, near: bool) -> Runs:
     found = [runs, _seen(info, seen)]
     if near and len(runs[0]):
         creases, pieces = _creases(mesh, chosen, classes, lists, runs)
-        shifted = pieces[0] + len(info), *pieces[1:]
+        shifted = pieces[0] + len(info), pieces[1], pieces[2]
         info = torch.cat([info, chosen.renumbered(creases.info)])
         lines = joined(lines, creases)
         found[1] = _visible(chosen, lines.edges, info, shifted, lists)[0]
@@ -108,7 +108,7 @@ def _pieces(
     edge = torch.empty(P, dtype=torch.int32, device=device)
     pixel = torch.empty(P, dtype=torch.int64, device=device)
     ends = torch.empty((P, 2), dtype=torch.float64, device=device)
-    bounds = NO_TILES if tiles is None else dict(bound=tiles.bound, **tiles.members)
+    bounds = NO_TILES if tiles is None else tiles.bounds
     each(
         "fragments_walk", len(lines.info), device, edges=lines.edges, info=lines.info, places=places,
         crossed=crossed, nearest=lines.nearest, piece_edge=edge, piece_pixel=pixel, piece_ends=ends,
@@ -117,7 +117,7 @@ def _pieces(
 
     def of(which: torch.Tensor) -> Pieces:
         some = which.nonzero()[:, 0]
-        return tuple(x.index_select(0, some) for x in (edge, pixel, ends))
+        return edge.index_select(0, some), pixel.index_select(0, some), ends.index_select(0, some)
 
     unknown = of(pixel < -1)
     return of(pixel >= 0), (unknown[0], -2 - unknown[1], unknown[2])
@@ -166,9 +166,12 @@ def _creases(
     mesh: Mesh, chosen: Chosen, classes: torch.Tensor, lists: Lists, runs: _Found
 ) -> tuple[Lines, Pieces]:
     """The creases that pass pixels with a run, and their pieces in these."""
-    shows = torch.zeros_like(lists.crossed, dtype=torch.bool).index_fill_(0, runs[1], True)
-    crossed = torch.where(shows, lists.crossed, -1)
-    near = shows.index_select(0, lists.pixels).index_select(0, lists.numbers)
+    shows = torch.zeros(len(lists.pixels), dtype=torch.bool, device=mesh.device)
+    shows[lists.crossed.index_select(0, runs[1]).long()] = True
+    crossed = lists.crossed.index_fill_(
+        0, lists.pixels[~shows], -1
+    )  # nobody asks for the others again
+    near = shows.index_select(0, lists.numbers)
     triangles = torch.zeros(len(chosen.of), dtype=torch.bool, device=mesh.device)
     triangles[lists.triangles[near].long()] = True
     origin = chosen.origin[triangles].long()

@@ -89,7 +89,7 @@ def _edges(tri: torch.Tensor) -> tuple[torch.Tensor, ...]:
     neighbours = torch.empty_like(order).index_copy_(0, order, across)
     return (
         vertices, counts, (2 * number + along).to(torch.int32),
-        sides.reshape(-1, 3), neighbours.to(torch.int32).reshape(-1, 3),
+        sides.to(torch.int32).reshape(-1, 3), neighbours.to(torch.int32).reshape(-1, 3),
     )  # fmt: skip
 
 
@@ -112,6 +112,7 @@ def _lowest_in_place(pos: torch.Tensor) -> torch.Tensor | None:
     key = bits[..., 0]
     for axis in range(1, 4):  # collisions are no harm: places are compared
         key = (key * -7046029254386353131) ^ (key >> 29) ^ bits[..., axis]
+    key = key & 0x7FFFFFFFFFFFFFFF  # PyTorch sorts numbers from 0 on faster
     key, order = torch.sort(key, dim=-1, stable=True)
     if not bool((key[..., 1:] == key[..., :-1]).any()):
         return None  # one place has one key

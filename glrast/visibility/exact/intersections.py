@@ -31,12 +31,14 @@ def meeting(mesh: Mesh, rast: torch.Tensor, tiles: Tiles | None) -> torch.Tensor
     """int64 [P,3]: image and two triangles of neighbouring pixels that pass through each other, each pair once."""
     N, H, W = mesh.size
     meets = torch.empty((N, H, W), dtype=torch.int8, device=rast.device)
-    bounds = NO_TILES if tiles is None else dict(bound=tiles.bound, **tiles.members)
+    bounds = NO_TILES if tiles is None else tiles.bounds
     launch(
         "fragments", "fragments_meet", rast.device, width=W, H=H, rows=N * H, rast=rast, state=mesh.state,
         regions=mesh.edges.regions, neighbours=mesh.edges.neighbours, meets=meets, **bounds, **mesh.members,
     )  # fmt: skip
     meets = meets.reshape(-1)
+    if not bool(meets.view(torch.bool).any()):
+        return torch.empty((0, 3), dtype=torch.int64, device=rast.device)
     some = meets.nonzero()[:, 0]
     found: list[torch.Tensor] = []
     for bit, stride in ((1, 1), (2, W)):
@@ -51,6 +53,8 @@ def meeting(mesh: Mesh, rast: torch.Tensor, tiles: Tiles | None) -> torch.Tensor
 def cut(mesh: Mesh) -> torch.Tensor:
     """int64 [P,3]: image, triangle and M or M + 1 for those that the near or the far plane cuts."""
     M, places = len(mesh.state), mesh.images[:, 2].contiguous()
+    if not bool((mesh.state & 6).any()):
+        return torch.empty((0, 3), dtype=torch.int64, device=mesh.device)
     found: list[torch.Tensor] = []
     for plane, bit in ((M, 2), (M + 1, 4)):
         t = (mesh.state & bit).nonzero()[:, 0]

@@ -10,7 +10,7 @@ from ...launch import Argument
 from .screen import Chosen, Mesh, each, places_of, stride_of
 
 # Of boundaries in pixels: edge int32 [P], pixel int64 [P], ends float64 [P,2].
-Pieces = tuple[torch.Tensor, ...]
+Pieces = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 
 
 @dataclass
@@ -28,8 +28,7 @@ def lists_of(mesh: Mesh, chosen: Chosen, pieces: Pieces) -> Lists:
     """Of the pixels that have a piece."""
     N, H, W = mesh.size
     device, C = mesh.device, len(chosen.of)
-    mark = torch.zeros(N * H * W, dtype=torch.bool, device=device).index_fill_(0, pieces[1], True)
-    pixels = mark.nonzero()[:, 0]
+    pixels = by_pixel(pieces[1], mesh.size)[0]
     crossed = torch.full((N * H * W,), -1, dtype=torch.int32, device=device)
     crossed.index_copy_(0, pixels, torch.arange(len(pixels), dtype=torch.int32, device=device))
     lines = torch.arange(N * H + 1, device=device) * W
@@ -58,6 +57,20 @@ def lists_of(mesh: Mesh, chosen: Chosen, pieces: Pieces) -> Lists:
     numbers = torch.arange(len(pixels) + 1, device=device, dtype=torch.int32)
     starts = torch.searchsorted(pixel, numbers)
     return Lists(pixels, crossed, starts, triangle.index_select(0, order), pixel)
+
+
+def by_pixel(
+    pixel: torch.Tensor, size: tuple[int, int, int]
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """The pixels that things are in, int64 [U], ascending; where those of each begin in order, int64 [U+1]; order."""
+    N, H, W = size
+    key = pixel.to(torch.int32) if N * H * W < 2**31 else pixel  # sorts three times as fast
+    key, order = torch.sort(key, stable=True)
+    begins = torch.ones(len(key), dtype=torch.bool, device=key.device)
+    torch.ne(key[1:], key[:-1], out=begins[1:])
+    first = begins.nonzero()[:, 0]
+    end = torch.full((1,), len(key), dtype=torch.int64, device=key.device)
+    return key.index_select(0, first).long(), torch.cat([first, end]), order
 
 
 def in_pixels(

@@ -48,7 +48,6 @@ class Found(NamedTuple):
     info: Tensor
     run_edge: Tensor
     run_ends: Tensor
-    order: Tensor
     run_parts: Tensor
     triangle: Tensor
     points: Tensor
@@ -75,7 +74,7 @@ class Find:
         return Found(
             parts.rast.view(N, 1, F // max(N, 1), 4), parts.rast_db.view(N, 1, F // max(N, 1), 4), parts.weight,
             parts.pixel, chosen.vertices, chosen.corners if seam else chosen.corners.new_empty(0), chosen.origin,
-            chosen.planes, runs.edges, runs.info, runs.edge, runs.ends, parts.order, parts.run_parts, parts.triangle,
+            chosen.planes, runs.edges, runs.info, runs.edge, runs.ends, parts.run_parts, parts.triangle,
             parts.points, parts.weights,
         )  # fmt: skip
 
@@ -93,7 +92,7 @@ class Find:
         return Found(
             at, db, made(N * F, dtype=rast.dtype), made(N * F, **whole), made(C, 3, **number), made(seam, **number),
             made(C, 2, **number), made(C, 12), made(K, 10), made(K, 6, **number), made(R, **number), made(R, 2),
-            made(R, **whole), made(R, 2, **whole), made(N * F, **number), made(N * F, 2), made(N * F),
+            made(R, 2, **whole), made(N * F, **number), made(N * F, 2), made(N * F),
         )  # fmt: skip
 
 
@@ -120,7 +119,6 @@ class FindBackward:
     info: Tensor
     run_edge: Tensor
     run_ends: Tensor
-    order: Tensor
     run_parts: Tensor
     triangle: Tensor
     points: Tensor
@@ -133,20 +131,20 @@ class FindBackward:
     def run(self) -> Tensor:
         pos, (N, H, W) = self.pos, self.size
         F, R = len(self.points), len(self.run_edge)
-        motion = torch.empty((F, 2), dtype=torch.float64, device=pos.device)
+        worth = torch.empty((F, 3), dtype=torch.float64, device=pos.device)
         shared: dict[str, Argument] = dict(
-            pos_stride=stride_of(pos, N), vertices=self.vertices, planes=self.planes, points=self.points,
-            motion=motion, columns=W, lines=H,
+            pos_stride=stride_of(pos, N), vertices=self.vertices, planes=self.planes, worth=worth,
+            columns=W, lines=H,
         )  # fmt: skip
         grad = _scatter(
-            "fragments_backward_points", F, pos, triangle=self.triangle, origin=self.origin, weights=self.weights,
+            "fragments_backward_points", F, pos, triangle=self.triangle, origin=self.origin, points=self.points,
+            weights=self.weights, grad_weight=_contiguous(self.grad_weight),
             grad_rast=_contiguous(self.grad_rast), grad_db=_contiguous(self.grad_db), **shared,
         )  # fmt: skip
         moved = _scatter(
-            "fragments_backward_runs", R, pos, edges=self.edges, info=self.info, order=self.order,
-            run_edge=self.run_edge, run_ends=self.run_ends, run_parts=self.run_parts,
-            grad_weight=_contiguous(self.grad_weight), corners=self.corners if self.corners.numel() else None,
-            C=len(self.planes), **shared,
+            "fragments_backward_runs", R, pos, edges=self.edges, info=self.info, run_edge=self.run_edge,
+            run_ends=self.run_ends, run_parts=self.run_parts, C=len(self.planes),
+            corners=self.corners if self.corners.numel() else None, **shared,
         )  # fmt: skip
         return grad.add_(moved)
 

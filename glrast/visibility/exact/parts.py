@@ -8,6 +8,7 @@ import torch
 
 from ...launch import Argument
 from .boundaries import Runs
+from .lists import by_pixel
 from .screen import Mesh, each, places_of
 
 
@@ -22,17 +23,19 @@ class Parts:
     triangle: torch.Tensor  # int32 [F]: of the chosen, or -1
     points: torch.Tensor  # float64 [F,2]: centres of gravity, in pixels
     weights: torch.Tensor  # float64 [F]
-    order: torch.Tensor  # int64 [R]: the runs by pixel
-    run_parts: (
-        torch.Tensor
-    )  # int64 [R,2], in this order: the fragments on the left and on the right, or -1
+    run_parts: torch.Tensor  # int64 [R,2]: the fragments on the left and right of each run, or -1
 
 
 def parts_of(mesh: Mesh, runs: Runs) -> Parts:
     """What each pixel with a run shows."""
     device, R, chosen, lists = mesh.device, len(runs.edge), runs.chosen, runs.lists
-    pixels, runs_at, order = _by_pixel(runs.pixel, mesh.size)
+    pixels, runs_at, order = by_pixel(runs.pixel, mesh.size)
     U = len(pixels)
+    shadows = torch.empty((R, 3), dtype=torch.float64, device=device)
+    each(
+        "fragments_shadows", R, device, edges=runs.edges, run_edge=runs.edge, run_pixel=runs.pixel,
+        run_ends=runs.ends, shadows=shadows, **mesh.screen,
+    )  # fmt: skip
     part_triangle = torch.empty(2 * R + U, dtype=torch.int32, device=device)
     part_area = torch.empty((2 * R + U, 3), dtype=torch.float64, device=device)
     counts = torch.empty(U, dtype=torch.int32, device=device)
@@ -41,32 +44,17 @@ def parts_of(mesh: Mesh, runs: Runs) -> Parts:
         part_triangle=part_triangle, part_area=part_area, counts=counts, **mesh.screen,
     )  # fmt: skip
     each(
-        "fragments_weigh", U, device, run_edge=runs.edge, run_ends=runs.ends, edges=runs.edges,
-        crossed=lists and lists.crossed, starts=lists and lists.starts, triangles=lists and lists.triangles,
-        **shared,
+        "fragments_weigh", U, device, shadows=shadows, crossed=lists.crossed, starts=lists.starts,
+        triangles=lists.triangles, **shared,
     )  # fmt: skip
     places, F, fill = _places(counts, pixels, mesh.size)
-    parts = _empty(F, R, order, fill, device)
+    parts = _empty(F, R, fill, device)
     each(
         "fragments_place", U, device, places=places, origin=chosen.origin, pixel=parts.pixel, triangle=parts.triangle,
         points=parts.points, weights=parts.weights, weight=parts.weight, rast=parts.rast, rast_db=parts.rast_db,
         run_parts=parts.run_parts, **shared,
     )  # fmt: skip
     return parts
-
-
-def _by_pixel(
-    pixel: torch.Tensor, size: tuple[int, int, int]
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """The pixels that runs are in, int64 [U], where those of each begin in the order, int64 [U+1], and that, [R]."""
-    N, H, W = size
-    key = pixel.to(torch.int32) if N * H * W < 2**31 else pixel  # sorts three times as fast
-    key, order = torch.sort(key, stable=True)
-    begins = torch.ones(len(key), dtype=torch.bool, device=key.device)
-    torch.ne(key[1:], key[:-1], out=begins[1:])
-    first = begins.nonzero()[:, 0]
-    end = torch.full((1,), len(key), dtype=torch.int64, device=key.device)
-    return key.index_select(0, first).long(), torch.cat([first, end]), order
 
 
 def _places(
@@ -86,16 +74,15 @@ def _places(
     return places[:-1] - first[image] + image * most, N * most, fill
 
 
-def _empty(
-    F: int, R: int, order: torch.Tensor, fill: torch.Tensor | None, device: torch.device
-) -> Parts:
+def _empty(F: int, R: int, fill: torch.Tensor | None, device: torch.device) -> Parts:
     """Room for all; where images are filled up, with fragments of weight 0."""
-    whole, number = (dict(dtype=dtype, device=device) for dtype in (torch.int64, torch.int32))
-    exact, plain = (dict(dtype=dtype, device=device) for dtype in (torch.float64, torch.float32))
+
+    def room(dtype: torch.dtype, *shape: int) -> torch.Tensor:
+        return torch.empty(shape, dtype=dtype, device=device)
+
     parts = Parts(
-        torch.empty((F, 4), **plain), torch.empty((F, 4), **plain), torch.empty(F, **plain),
-        torch.empty(F, **whole), torch.empty(F, **number), torch.empty((F, 2), **exact),
-        torch.empty(F, **exact), order, torch.empty((R, 2), **whole),
+        room(torch.float32, F, 4), room(torch.float32, F, 4), room(torch.float32, F), room(torch.int64, F),
+        room(torch.int32, F), room(torch.float64, F, 2), room(torch.float64, F), room(torch.int64, R, 2),
     )  # fmt: skip
     if fill is not None:
         for filled in (parts.rast, parts.rast_db, parts.weight, parts.points, parts.weights):

@@ -60,15 +60,14 @@ def draw(
     state = torch.empty(M, dtype=torch.int8, device=device)
     depth = torch.empty((M, 2), dtype=torch.float32, device=device)
     spots = torch.empty_like(pos)
-    joined, on_device = welded(pos, tri), images.to(device)
-    launch(
-        "fragments", "fragments_triangles", device, width=most, H=1, rows=N, columns=W, lines=H, cull=_SIDES[cull],
-        state=state, depth=depth, **_members(pos, joined, on_device, N),
-    )  # fmt: skip
-    V = pos.shape[-2]
+    joined, on_device, V = welded(pos, tri), images.to(device), pos.shape[-2]
     launch(
         "fragments", "fragments_spots", device, width=V, H=1, rows=pos.numel() // max(4 * V, 1), pos=pos, columns=W,
         lines=H, spots=spots,
+    )  # fmt: skip
+    launch(
+        "fragments", "fragments_triangles", device, width=most, H=1, rows=N, columns=W, lines=H, cull=_SIDES[cull],
+        spots=spots, state=state, depth=depth, **_members(pos, joined, on_device, N),
     )  # fmt: skip
     edges = edges_of(joined, images)
     return Mesh(pos, tri, joined, on_device, edges, state, depth, spots, size, most)
@@ -95,10 +94,12 @@ class Chosen:
         torch.Tensor
     )  # int32 [C,3]: of tri as given; the corners themselves where no vertices share a place
     origin: torch.Tensor  # int32 [C,2]: image, and index in tri
-    numbers: torch.Tensor  # int32 [M + 3]: of each triangle, or -1; of the near and far planes C and C + 1; at the end -1
+    numbers: (
+        torch.Tensor
+    )  # int32 [M + 3]: of each triangle, or -1; of the near and far plane C and C + 1; -1
 
     def renumbered(self, info: torch.Tensor) -> torch.Tensor:
-        """What is known of boundaries [K,6], with chosen triangles for those of all images'. A boundary with others on it
+        """What is known of boundaries [K,6], with chosen triangles for those of all images'. A boundary that has others
         comes to no pixel that matters."""
         none = len(self.numbers) - 1
         sides, out = info[:, :2].reshape(-1), info.clone()
@@ -122,7 +123,7 @@ def choose(mesh: Mesh, relevant: torch.Tensor) -> Chosen:
         vertices=vertices if seam else None, origin=origin, **mesh.members, **mesh.screen,
     )  # fmt: skip
     numbers = torch.full((len(relevant) + 3,), -1, dtype=torch.int32, device=device)
-    numbers[of] = torch.arange(C, dtype=torch.int32, device=device)
+    numbers.index_copy_(0, of, torch.arange(C, dtype=torch.int32, device=device))
     numbers[-3], numbers[-2] = C, C + 1
     return Chosen(of, planes, corners, vertices if seam else corners, origin, numbers)
 

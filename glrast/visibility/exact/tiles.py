@@ -24,6 +24,10 @@ class Tiles:
         _, down, across = self.bound.shape
         return dict(shift=SHIFT, across=across, down=down)
 
+    @property
+    def bounds(self) -> dict[str, Argument]:
+        return dict(bound=self.bound, **self.members)
+
 
 NO_TILES: dict[str, Argument] = dict(shift=0, across=0, down=0, bound=None)
 

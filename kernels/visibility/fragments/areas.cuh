@@ -24,12 +24,11 @@ GLRAST_INLINE Spot seen_from_viewpoint(const double* edge, double s, double x, d
 // Where the ray from o to p leaves the pixel, and by which side: right, upper, left, lower.
 struct Exit { Spot at; int side; };
 GLRAST_INLINE Exit leave(Spot p) {
-    const double far = 1e300;
-    const double tx = p.x > 0.0 ? (0.5 - GLRAST_VIEW_X) / p.x : p.x < 0.0 ? (-0.5 - GLRAST_VIEW_X) / p.x : far;
-    const double ty = p.y > 0.0 ? (0.5 - GLRAST_VIEW_Y) / p.y : p.y < 0.0 ? (-0.5 - GLRAST_VIEW_Y) / p.y : far;
-    double t = fmin(tx, ty);
-    if (!(t < far)) t = 0.0;
-    return Exit{Spot{t * p.x, t * p.y}, tx <= ty ? (p.x > 0.0 ? 0 : 2) : (p.y > 0.0 ? 1 : 3)};
+    const double wide = p.x > 0.0 ? 0.5 - GLRAST_VIEW_X : 0.5 + GLRAST_VIEW_X, high = p.y > 0.0 ? 0.5 - GLRAST_VIEW_Y : 0.5 + GLRAST_VIEW_Y;
+    const double x = fabs(p.x), y = fabs(p.y);
+    const bool sideways = wide * y <= high * x;
+    const double most = sideways ? x : y, t = most > 0.0 ? (sideways ? wide : high) / most : 0.0;
+    return Exit{Spot{t * p.x, t * p.y}, sideways ? (p.x > 0.0 ? 0 : 2) : (p.y > 0.0 ? 1 : 3)};
 }
 
 struct Area { double area, x, y; };
@@ -65,10 +64,37 @@ GLRAST_INLINE Area cast_shadow(const double* edge, const double* ends, double x,
     return Area{s.area, s.x + s.area * GLRAST_VIEW_X, s.y + s.area * GLRAST_VIEW_Y};  // about the pixel's centre
 }
 
+struct FragmentsShadowsArgs {
+    static constexpr int work = 8;
+    GLRAST_LIST_MEMBERS     // runs
+    const double* edges;
+    const int* run_edge;    // [count]
+    const int64* run_pixel; // [count], counted over all images
+    const double* run_ends; // [count,2]
+    int columns;
+    int lines;
+    double* shadows;        // [count,3]: area and first moments about the pixel's centre
+};
+
+GLRAST_INLINE void write_shadow(const FragmentsShadowsArgs& a, int64 i) {
+    const int64 pixel = a.run_pixel[i], line = pixel / a.columns;
+    const double x = (double)(pixel - line * a.columns) + 0.5, y = (double)(line % a.lines) + 0.5;
+    const Area s = cast_shadow(a.edges + GLRAST_EDGE * (int64)a.run_edge[i], a.run_ends + 2 * i, x, y);
+    a.shadows[3 * i] = s.area;
+    a.shadows[3 * i + 1] = s.x;
+    a.shadows[3 * i + 2] = s.y;
+}
+
+GLRAST_INLINE void fragments_shadows_element(const FragmentsShadowsArgs& a, int x, int count, Row row) {
+    for_each_listed(a, x, count, row, [&](int64 i) { write_shadow(a, i); });
+}
+GLRAST_KERNEL(fragments_shadows, FragmentsShadowsArgs)
+
 // ---- sums ------------------------------------------------------------------------------------------------
 
 #define GLRAST_LIGHTEST 1e-7         // of a pixel's area: fragments below are left out
 #define GLRAST_PLAIN -1e-3           // a sum below is not of rounding
+#define GLRAST_AHEAD 6               // pixels: what they need is asked for before it is used
 
 struct FragmentsWeighArgs {
     static constexpr int work = 16;
@@ -76,10 +102,8 @@ struct FragmentsWeighArgs {
     const int64* pixels;    // [count], ascending, counted over all images
     const int64* runs_at;   // [count+1]: where the runs of each begin in order
     const int64* order;     // [R]
-    const int* run_edge;    // [R]
-    const double* run_ends; // [R,2]
     const int* run_sides;   // [R,2]
-    const double* edges;
+    const double* shadows;  // [R,3]
     const int* crossed;     // [N,H,W]: the number of a pixel that has a list, or -1; null: none has
     const int64* starts;    // lists, as in fragments_runs
     const int* triangles;
@@ -144,7 +168,7 @@ GLRAST_INLINE int lacking(const FragmentsWeighArgs& a, const Parts& parts, doubl
     for (int i = 0; i < parts.count; ++i) {
         if (parts.triangle[i] == GLRAST_NOTHING) continue;
         const double* p = a.planes + GLRAST_PLANES * (int64)parts.triangle[i];
-        const double inside = fmin(value_at(p, 0, x, y), fmin(value_at(p, 1, x, y), value_at(p, 2, x, y)));
+        const double inside = lower(value_at(p, 0, x, y), lower(value_at(p, 1, x, y), value_at(p, 2, x, y)));
         if (inside > deepest) { deepest = inside; least = i; }
     }
     return least;
@@ -156,7 +180,7 @@ GLRAST_INLINE void weigh_parts(const FragmentsWeighArgs& a, int64 i) {
     Parts parts = {a.part_triangle + begin, a.part_area + 3 * begin, 0};
     for (int64 k = a.runs_at[i]; k < a.runs_at[i + 1]; ++k) {
         const int64 r = a.order[k];
-        const Area s = cast_shadow(a.edges + GLRAST_EDGE * (int64)a.run_edge[r], a.run_ends + 2 * r, x, y);
+        const Area s = {a.shadows[3 * r], a.shadows[3 * r + 1], a.shadows[3 * r + 2]};
         add_area(parts, a.run_sides[2 * r], s, -1.0);
         add_area(parts, a.run_sides[2 * r + 1], s, 1.0);
     }
@@ -165,7 +189,7 @@ GLRAST_INLINE void weigh_parts(const FragmentsWeighArgs& a, int64 i) {
     if (f >= 0) part_of(parts, see(a, f, view_x, view_y))[0] += 1.0;
     else parts.area[3 * lacking(a, parts, view_x, view_y)] += 1.0;
     double total = 0.0;
-    for (int k = 0; k < parts.count; ++k) total += fmax(parts.area[3 * k], 0.0);
+    for (int k = 0; k < parts.count; ++k) total += upper(parts.area[3 * k], 0.0);
     // Areas sum to 1 but for rounding, and for surfaces in one plane that no rule could tell apart.
     const double scale = 1.0 / total;
     int kept = 0;
@@ -183,6 +207,14 @@ GLRAST_INLINE void weigh_parts(const FragmentsWeighArgs& a, int64 i) {
 }
 
 GLRAST_INLINE void fragments_weigh_element(const FragmentsWeighArgs& a, int x, int count, Row row) {
-    for_each_listed(a, x, count, row, [&](int64 i) { weigh_parts(a, i); });
+    for_each_listed(a, x, count, row, [&](int64 i) {
+        if (i + GLRAST_AHEAD < a.count) {  // runs lie by boundary, so those of a pixel apart
+            for (int64 k = a.runs_at[i + GLRAST_AHEAD]; k < a.runs_at[i + GLRAST_AHEAD + 1]; ++k) {
+                ask_for(a.shadows + 3 * a.order[k]);
+                ask_for(a.run_sides + 2 * a.order[k]);
+            }
+        }
+        weigh_parts(a, i);
+    });
 }
 GLRAST_KERNEL(fragments_weigh, FragmentsWeighArgs)

@@ -89,8 +89,8 @@ GLRAST_INLINE bool clip_segment(Clip4 p, Clip4 q, double wide, double high, doub
     *hi = 1.0;
     for (int i = 0; i < 7; ++i) {
         if (at_p[i] < 0.0 && at_q[i] < 0.0) return false;
-        if (at_p[i] < 0.0) *lo = fmax(*lo, at_p[i] / (at_p[i] - at_q[i]));
-        else if (at_q[i] < 0.0) *hi = fmin(*hi, at_p[i] / (at_p[i] - at_q[i]));
+        if (at_p[i] < 0.0) *lo = upper(at_p[i] / (at_p[i] - at_q[i]), *lo);
+        else if (at_q[i] < 0.0) *hi = lower(at_p[i] / (at_p[i] - at_q[i]), *hi);
     }
     return *lo < *hi;
 }
@@ -99,8 +99,8 @@ GLRAST_INLINE bool clip_segment(Clip4 p, Clip4 q, double wide, double high, doub
 GLRAST_INLINE double rise_to_the_left(const FragmentsEdgesArgs& a, int64 n, int64 number, double dx, double dy) {
     double planes[GLRAST_PLANES];
     const int* v = a.tri + n * a.tri_stride + 3 * number;
-    find_planes(a.pos + n * a.pos_stride, Int3{v[0], v[1], v[2]}, a.columns, a.lines, 0, planes);
-    return planes[10] * dx - planes[9] * dy;
+    find_planes(a.pos + n * a.pos_stride, Int3{v[0], v[1], v[2]}, a.columns, a.lines, planes);
+    return planes[7] * dx - planes[3] * dy;
 }
 
 // What is front-most on either side of an edge that runs along (dx, dy): the triangle whose z/w grows least inwards.

@@ -58,7 +58,7 @@ GLRAST_INLINE Span covered(const double* planes, const Track& l, Span s, const i
                 clip_line(1.0 - c, c - d, &s.lo, &s.hi);
             }
         } else {
-            const double A = planes[3 * k], B = planes[3 * k + 1], on_border = slack > 0.0 ? slack * sqrt(A * A + B * B) : 0.0;
+            const double A = planes[k], B = planes[4 + k], on_border = slack > 0.0 ? slack * sqrt(A * A + B * B) : 0.0;
             const bool first = zero[0] >> k & 1, second = zero[1] >> k & 1;
             if (first) { c = 0.0; if (fabs(d) <= on_border) d = 0.0; }
             if (second) { d = 0.0; if (fabs(c) <= on_border) c = 0.0; }
@@ -71,31 +71,41 @@ GLRAST_INLINE Span covered(const double* planes, const Track& l, Span s, const i
 // The bits of the vertices that are not this one.
 GLRAST_INLINE int others(const int* v, int vertex) { return (v[0] != vertex ? 1 : 0) | (v[1] != vertex ? 2 : 0) | (v[2] != vertex ? 4 : 0); }
 
-// Is it plain that a triangle hides nothing of a piece? It lies behind both its ends, or both are beyond one of its edges.
-GLRAST_INLINE bool hides_nothing(const Piece& p, const double* planes) {
-    if (value_at(planes, 3, p.from.x, p.from.y) > p.z_from + GLRAST_TIE && value_at(planes, 3, p.to.x, p.to.y) > p.z_to + GLRAST_TIE) return true;
-    for (int k = 0; k < 3; ++k) {
-        const double beyond = -2.0 * GLRAST_BORDER * (fabs(planes[3 * k]) + fabs(planes[3 * k + 1]));
-        if (value_at(planes, k, p.from.x, p.from.y) < beyond && value_at(planes, k, p.to.x, p.to.y) < beyond) return true;
-    }
-    return false;
+// What a triangle's four values are where a piece begins and ends, and below what they are plainly beyond an edge.
+struct Values { double from[4], to[4], beyond[4]; };
+GLRAST_INLINE Values values_of(const Piece& p, const double* planes) {
+    Values out;  // four at once in a register of the CPU's
+    for (int k = 0; k < 4; ++k) out.from[k] = planes[k] * p.from.x + planes[4 + k] * p.from.y + planes[8 + k];
+    for (int k = 0; k < 4; ++k) out.to[k] = planes[k] * p.to.x + planes[4 + k] * p.to.y + planes[8 + k];
+    for (int k = 0; k < 4; ++k) out.beyond[k] = -2.0 * GLRAST_BORDER * (fabs(planes[k]) + fabs(planes[4 + k]));
+    return out;
 }
 
-// The part of a piece that triangle t hides; empty: hi <= lo.
+// The part of a piece that triangle t hides; empty: hi <= lo. Most triangles plainly hide nothing: they lie behind both its
+// ends, or both are beyond one of their edges, or the piece begins in a vertex of theirs and leads away from them.
 GLRAST_INLINE Span hidden(const Piece& p, int t) {
     Span s = {p.lo, p.hi, false};
     const Span nothing = {1.0, 0.0, false};
-    if (hides_nothing(p, p.planes + GLRAST_PLANES * (int64)t) || is_own(p, t)) return nothing;
+    const double* planes = p.planes + GLRAST_PLANES * (int64)t;
+    const Values at = values_of(p, planes);
+    if (at.from[3] > p.z_from + GLRAST_TIE && at.to[3] > p.z_to + GLRAST_TIE) return nothing;
+    int before = 0, after = 0;  // beyond which edges it begins, and ends
+    for (int k = 0; k < 3; ++k) {
+        before |= at.from[k] < at.beyond[k] ? 1 << k : 0;
+        after |= at.to[k] < at.beyond[k] ? 1 << k : 0;
+    }
+    if ((before & after) || is_own(p, t)) return nothing;
     const int* v = vertices_of(p, t);
     const bool first = p.v1 >= 0 && has(v, p.v1), second = p.v1 >= 0 && has(v, p.v2);
     const int zero[2] = {first && p.begins ? others(v, p.v1) : 0, second && p.ends ? others(v, p.v2) : 0};
+    if ((zero[0] & after) || (zero[1] & before)) return nothing;
     double z[2];
-    s = covered(p.planes + GLRAST_PLANES * (int64)t, p.track, s, zero, GLRAST_BORDER, z);
+    s = covered(planes, p.track, s, zero, GLRAST_BORDER, z);
     if (!(s.hi > s.lo)) return nothing;
     const double from = zero[0] ? 0.0 : z[0] - p.track.z0, to = zero[1] ? 0.0 : z[1] - p.track.z1;
     const double at_lo = from + s.lo * (to - from), at_hi = from + s.hi * (to - from);
     if (fabs(at_lo) <= GLRAST_TIE && fabs(at_hi) <= GLRAST_TIE) return t < p.owner ? s : nothing;
-    s.crosses = fmin(at_lo, at_hi) < -GLRAST_TIE && fmax(at_lo, at_hi) > GLRAST_TIE;
+    s.crosses = lower(at_lo, at_hi) < -GLRAST_TIE && upper(at_lo, at_hi) > GLRAST_TIE;
     clip_line(-GLRAST_TIE - from, from - to, &s.lo, &s.hi);
     return s;
 }

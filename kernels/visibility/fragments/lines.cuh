@@ -9,14 +9,14 @@
 
 // The part of lo..hi where c + s d >= 0.
 GLRAST_INLINE void clip_line(double c, double d, double* lo, double* hi) {
-    if (d > 0.0) *lo = fmax(*lo, -c / d);
-    else if (d < 0.0) *hi = fmin(*hi, -c / d);
+    if (d > 0.0) *lo = upper(-c / d, *lo);
+    else if (d < 0.0) *hi = lower(-c / d, *hi);
     else if (c < 0.0) *hi = *lo - 1.0;
 }
 
 // Both ends of the line on which a and b have the same depth, within both; directed so that a is in front on the left.
 GLRAST_INLINE bool line_between(const double* a, const double* b, bool is_plane, int columns, int lines, double* edge) {
-    const double gx = a[9] - b[9], gy = a[10] - b[10], m = gx * gx + gy * gy;
+    const double gx = a[3] - b[3], gy = a[7] - b[7], m = gx * gx + gy * gy;
     if (!(m > GLRAST_SAME_SLOPE) || !(m < 1e300)) return false;
     const double mx = 0.5 * columns, my = 0.5 * lines, d = (gx * mx + gy * my + a[11] - b[11]) / m;
     const double reach = 4.0 * ((double)columns + lines) / sqrt(m), x = mx - d * gx + gy * reach, y = my - d * gy - gx * reach;
@@ -59,17 +59,28 @@ struct FragmentsMeetArgs {
     char* meets;            // [N,H,W]: 1: with what the right neighbour shows, 2: the upper one, 3: with both
 };
 
-// Do vertices of one triangle lie before and behind the other's plane z/w = z_x fx + z_y fy + z_1?
-GLRAST_INLINE bool is_pierced(const FragmentsMeetArgs& a, const double* planes, Int3 v, const float* pos) {
-    const double z_x = 0.5 * a.width * planes[9], z_y = 0.5 * a.H * planes[10], z_1 = planes[11] + z_x + z_y;
-    const int corners[3] = {v.x, v.y, v.z};
-    double least = 0.0, most = 0.0;
+// Do vertices of triangle v lie before and behind the plane of u, z/w = z_x fx + z_y fy + z_1?
+GLRAST_INLINE bool is_pierced(const float* pos, const int* u, const int* v) {
+    Row3 r[3], plane = {0.0, 0.0, 0.0};
+    double z[3], least = 0.0, most = 0.0;
     for (int k = 0; k < 3; ++k) {
-        const Float4 p = load4(pos + 4 * (int64)corners[k]);
-        const double w = p.w, gap = p.z - (z_x * p.x + z_y * p.y + z_1 * w);
-        if (fabs(gap) <= GLRAST_ROUNDING * (fabs(w) + fabs((double)p.z))) continue;  // a shared vertex
-        least = fmin(least, gap);
-        most = fmax(most, gap);
+        const Float4 p = load4(pos + 4 * (int64)u[k]);
+        r[k] = Row3{p.x, p.y, p.w};
+        z[k] = p.z;
+    }
+    const Row3 c[3] = {cross(r[1], r[2]), cross(r[2], r[0]), cross(r[0], r[1])};
+    const double inverse = 1.0 / (r[0].x * c[0].x + r[0].y * c[0].y + r[0].w * c[0].w);
+    for (int k = 0; k < 3; ++k) {
+        plane.x += z[k] * c[k].x;
+        plane.y += z[k] * c[k].y;
+        plane.w += z[k] * c[k].w;
+    }
+    for (int k = 0; k < 3; ++k) {
+        const Float4 p = load4(pos + 4 * (int64)v[k]);
+        const double w = p.w, gap = p.z - (plane.x * p.x + plane.y * p.y + plane.w * w) * inverse;
+        if (v[k] == u[0] || v[k] == u[1] || v[k] == u[2] || fabs(gap) <= GLRAST_ROUNDING * (fabs(w) + fabs((double)p.z))) continue;
+        least = lower(least, gap);
+        most = upper(most, gap);
     }
     return least < 0.0 && most > 0.0;
 }
@@ -97,19 +108,26 @@ GLRAST_INLINE bool do_meet(const FragmentsMeetArgs& a, float id_p, float id_q, i
     const int *tri = a.tri + n * a.tri_stride + 3 * image[0], *v = tri + 3 * p, *w = tri + 3 * q;
     if (shared_vertices(v, w) >= 2) return false;
     const float* pos = a.pos + n * a.pos_stride;
-    const Int3 of_p = {v[0], v[1], v[2]}, of_q = {w[0], w[1], w[2]};
+    if (!is_pierced(pos, v, w) || !is_pierced(pos, w, v)) return false;
     double planes_p[GLRAST_PLANES], planes_q[GLRAST_PLANES], edge[GLRAST_EDGE];
-    find_planes(pos, of_p, a.width, a.H, 0, planes_p);
-    if (!is_pierced(a, planes_p, of_q, pos)) return false;
-    find_planes(pos, of_q, a.width, a.H, 0, planes_q);
-    return is_pierced(a, planes_q, of_p, pos) && line_between(planes_p, planes_q, false, a.width, a.H, edge);
+    find_planes(pos, Int3{v[0], v[1], v[2]}, a.width, a.H, planes_p);
+    find_planes(pos, Int3{w[0], w[1], w[2]}, a.width, a.H, planes_q);
+    return line_between(planes_p, planes_q, false, a.width, a.H, edge);
 }
 
 GLRAST_INLINE bool is_settled(const FragmentsMeetArgs& a, int64 n, int x, int y) {
     return a.bound && a.bound[(n * a.down + (y >> a.shift)) * a.across + (x >> a.shift)] < GLRAST_FAR_OFF;
 }
 
-GLRAST_INLINE void find_meeting(const FragmentsMeetArgs& a, int x, Row row) {
+// The last pair that was looked at: along a row it comes again.
+struct Asked { float p, q; bool meet; };
+
+GLRAST_INLINE bool ask(const FragmentsMeetArgs& a, float id_p, float id_q, int64 n, Asked* last) {
+    if (id_p != last->p || id_q != last->q) *last = Asked{id_p, id_q, do_meet(a, id_p, id_q, n)};
+    return last->meet;
+}
+
+GLRAST_INLINE void find_meeting(const FragmentsMeetArgs& a, int x, Row row, Asked* above) {
     const int64 pixel = row.index * a.width + x;
     const float* id = a.rast + 4 * pixel + 3;
     const bool right = x + 1 < a.width && id[0] != id[4], up = row.y + 1 < a.H && id[0] != id[4 * (int64)a.width];
@@ -117,13 +135,14 @@ GLRAST_INLINE void find_meeting(const FragmentsMeetArgs& a, int x, Row row) {
     if (right || up) {
         const bool settled = is_settled(a, row.n, x, row.y);
         if (right && !(settled && is_settled(a, row.n, x + 1, row.y)) && do_meet(a, id[0], id[4], row.n)) found |= 1;
-        if (up && !(settled && is_settled(a, row.n, x, row.y + 1)) && do_meet(a, id[0], id[4 * (int64)a.width], row.n)) found |= 2;
+        if (up && !(settled && is_settled(a, row.n, x, row.y + 1)) && ask(a, id[0], id[4 * (int64)a.width], row.n, above)) found |= 2;
     }
     a.meets[pixel] = (char)found;
 }
 
 GLRAST_INLINE void fragments_meet_element(const FragmentsMeetArgs& a, int x, int count, Row row) {
-    for (int end = x + count; x < end; ++x) find_meeting(a, x, row);
+    Asked above = {0.0f, 0.0f, false};
+    for (int end = x + count; x < end; ++x) find_meeting(a, x, row, &above);
 }
 GLRAST_KERNEL(fragments_meet, FragmentsMeetArgs)
 
@@ -145,7 +164,7 @@ struct FragmentsLinesArgs {
 GLRAST_INLINE void planes_of(const FragmentsLinesArgs& a, int64 n, int64 t, double* planes) {
     const int64* image = a.images + 3 * n;
     const int* v = a.tri + n * a.tri_stride + 3 * (t - image[2] + image[0]);
-    find_planes(a.pos + n * a.pos_stride, Int3{v[0], v[1], v[2]}, a.columns, a.lines, 0, planes);
+    find_planes(a.pos + n * a.pos_stride, Int3{v[0], v[1], v[2]}, a.columns, a.lines, planes);
 }
 
 GLRAST_INLINE void find_line(const FragmentsLinesArgs& a, int64 i) {
@@ -153,7 +172,7 @@ GLRAST_INLINE void find_line(const FragmentsLinesArgs& a, int64 i) {
     double* edge = a.edges + GLRAST_EDGE * i;
     int* info = a.info + GLRAST_EDGE_INFO * i;
     const bool is_plane = other >= a.M;
-    double p[GLRAST_PLANES], q[GLRAST_PLANES] = {0, 0, 1, 0, 0, 1, 0, 0, 1, 0, 0, other == a.M ? -1.0 : 1.0};
+    double p[GLRAST_PLANES], q[GLRAST_PLANES] = {0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, other == a.M ? -1.0 : 1.0};
     planes_of(a, pair[0], t, p);
     if (!is_plane) planes_of(a, pair[0], other, q);
     for (int k = 0; k < GLRAST_EDGE; ++k) edge[k] = 0.0;

@@ -31,10 +31,10 @@ GLRAST_INLINE Box box_of(const FragmentsTouchArgs& a, const float* pos, const in
         const Float4 p = load4(pos + 4 * (int64)v[k]);
         if (!(p.w > GLRAST_BEHIND)) return Box{0.0, 0.0, (double)a.columns, (double)a.lines};
         const double x = ((double)p.x / p.w + 1.0) * 0.5 * a.columns, y = ((double)p.y / p.w + 1.0) * 0.5 * a.lines;
-        box = Box{fmin(box.x0, x), fmin(box.y0, y), fmax(box.x1, x), fmax(box.y1, y)};
+        box = Box{lower(box.x0, x), lower(box.y0, y), upper(box.x1, x), upper(box.y1, y)};
     }
     const double slack = 1e-9;
-    return Box{fmax(box.x0 - slack, 0.0), fmax(box.y0 - slack, 0.0), fmin(box.x1 + slack, a.columns), fmin(box.y1 + slack, a.lines)};
+    return Box{upper(box.x0 - slack, 0.0), upper(box.y0 - slack, 0.0), lower(box.x1 + slack, a.columns), lower(box.y1 + slack, a.lines)};
 }
 
 // The first of pixels[lo..hi) that is not below `pixel`.
@@ -50,8 +50,8 @@ GLRAST_INLINE int64 first_from(const int64* pixels, int64 lo, int64 hi, int64 pi
 // Is some corner of the square of `size` from (i, j) on on the inner side of each edge?
 GLRAST_INLINE bool touches(const double* planes, double i, double j, double size) {
     for (int k = 0; k < 3; ++k) {
-        const double* b = planes + 3 * k;
-        if (b[0] * (i + (b[0] > 0.0 ? size : 0.0)) + b[1] * (j + (b[1] > 0.0 ? size : 0.0)) + b[2] < GLRAST_TOUCHES) return false;
+        const double A = planes[k], B = planes[4 + k];
+        if (A * (i + (A > 0.0 ? size : 0.0)) + B * (j + (B > 0.0 ? size : 0.0)) + planes[8 + k] < GLRAST_TOUCHES) return false;
     }
     return true;
 }
@@ -61,7 +61,7 @@ GLRAST_INLINE void find_touched(const FragmentsTouchArgs& a, int64 t) {
     const double* planes = a.planes + GLRAST_PLANES * t;
     const int64 n = a.origin[2 * t];
     const Box box = box_of(a, a.pos + n * a.pos_stride, a.corners + 3 * t);
-    const int64 from = (int64)floor(box.x0), to = (int64)fmin(floor(box.x1), a.columns - 1.0), last = (int64)floor(box.y1);
+    const int64 from = (int64)floor(box.x0), to = (int64)lower(floor(box.x1), a.columns - 1.0), last = (int64)floor(box.y1);
     int found = 0;
     const auto add = [&](int64 f, int64 i, int64 j) {
         if (!touches(planes, (double)i, (double)j, 1.0)) return;

@@ -8,6 +8,13 @@
 // Elements of a list: `count` of them, in rows of `width`; the last row may be longer than what is left.
 #define GLRAST_LIST_MEMBERS int width; int H; int64 rows; int64 count;
 
+// Fetch what will be needed soon. A GPU has other threads to run meanwhile.
+#ifdef __CUDACC__
+GLRAST_INLINE void ask_for(const void*) {}
+#else
+GLRAST_INLINE void ask_for(const void* p) { __builtin_prefetch(p); }
+#endif
+
 // Calls each(i) for those of the `count` elements from x on that are in the list.
 template <class Args, class Each>
 GLRAST_INLINE void for_each_listed(const Args& a, int x, int count, Row row, Each each) {

@@ -3,6 +3,8 @@
 #pragma once
 #include "visibility/fragments/planes.cuh"
 
+#define GLRAST_SOON 6                // elements: what they need is asked for before it is used
+
 struct FragmentsPlaceArgs {
     static constexpr int work = 8;
     GLRAST_LIST_MEMBERS     // crossed pixels
@@ -25,23 +27,23 @@ struct FragmentsPlaceArgs {
     float* weight;          // [F]
     float* rast;            // [F,4]
     float* rast_db;         // [F,4]
-    int64* run_parts;       // [R,2] in the order of `order`: fragments on the left and on the right, or -1
+    int64* run_parts;       // [R,2]: fragments on the left and on the right of each run, or -1
 };
 
 // u, v and their slopes at a point of a triangle; false where it is seen edge-on.
 struct Shading { double sum, sum_x, sum_y, u, v, u_x, u_y, v_x, v_y; };
 GLRAST_INLINE bool shading_at(const double* p, double x, double y, Shading* s) {
     s->sum = value_at(p, 0, x, y) + value_at(p, 1, x, y) + value_at(p, 2, x, y);
-    s->sum_x = p[0] + p[3] + p[6];
-    s->sum_y = p[1] + p[4] + p[7];
+    s->sum_x = p[0] + p[1] + p[2];
+    s->sum_y = p[4] + p[5] + p[6];
     if (!(s->sum > 0.0)) return false;
     const double r = 1.0 / s->sum;
     s->u = clamp(value_at(p, 0, x, y) * r, 0.0, 1.0);
     s->v = clamp(value_at(p, 1, x, y) * r, 0.0, 1.0 - s->u);
     s->u_x = (p[0] - s->u * s->sum_x) * r;
-    s->u_y = (p[1] - s->u * s->sum_y) * r;
-    s->v_x = (p[3] - s->v * s->sum_x) * r;
-    s->v_y = (p[4] - s->v * s->sum_y) * r;
+    s->u_y = (p[4] - s->u * s->sum_y) * r;
+    s->v_x = (p[1] - s->v * s->sum_x) * r;
+    s->v_y = (p[5] - s->v * s->sum_y) * r;
     return fabs(s->u_x) < 1e30 && fabs(s->u_y) < 1e30 && fabs(s->v_x) < 1e30 && fabs(s->v_y) < 1e30 && r < 1e100;
 }
 
@@ -82,13 +84,21 @@ GLRAST_INLINE void place_pixel(const FragmentsPlaceArgs& a, int64 i) {
         place_fragment(a, triangles[k], at_x, at_y, a.rast + 4 * out, a.rast_db + 4 * out);
     }
     for (int64 k = a.runs_at[i]; k < a.runs_at[i + 1]; ++k) {
-        const int* sides = a.run_sides + 2 * a.order[k];
-        a.run_parts[2 * k] = find_part(triangles, count, sides[0], place);
-        a.run_parts[2 * k + 1] = find_part(triangles, count, sides[1], place);
+        const int64 r = a.order[k];
+        a.run_parts[2 * r] = find_part(triangles, count, a.run_sides[2 * r], place);
+        a.run_parts[2 * r + 1] = find_part(triangles, count, a.run_sides[2 * r + 1], place);
     }
 }
 
 GLRAST_INLINE void fragments_place_element(const FragmentsPlaceArgs& a, int x, int count, Row row) {
-    for_each_listed(a, x, count, row, [&](int64 i) { place_pixel(a, i); });
+    for_each_listed(a, x, count, row, [&](int64 i) {
+        if (i + GLRAST_SOON < a.count) {  // runs lie by boundary, so those of a pixel apart
+            for (int64 k = a.runs_at[i + GLRAST_SOON]; k < a.runs_at[i + GLRAST_SOON + 1]; ++k) {
+                ask_for(a.run_parts + 2 * a.order[k]);
+                ask_for(a.run_sides + 2 * a.order[k]);
+            }
+        }
+        place_pixel(a, i);
+    });
 }
 GLRAST_KERNEL(fragments_place, FragmentsPlaceArgs)

@@ -6,7 +6,7 @@
 #pragma once
 #include "visibility/fragments/members.cuh"
 
-#define GLRAST_PLANES 12             // of a triangle: A, B, C of b_0, b_1, b_2 and z/w = A x + B y + C
+#define GLRAST_PLANES 12             // of a triangle: A of b_0, b_1, b_2 and z/w, then B of these, then C: A x + B y + C
 #define GLRAST_NOTHING -1            // no triangle
 #define GLRAST_SHOWN 1               // state of a triangle: drawn
 #define GLRAST_CUTS_NEAR 2
@@ -17,10 +17,13 @@
 #define GLRAST_FAR_OFF 1e30f         // of z/w of such vertices
 
 struct Spot { double x, y; };
-GLRAST_INLINE double clamp(double v, double lo, double hi) { return fmin(fmax(v, lo), hi); }
+// fmin and fmax are calls to a library here. Where a may be NaN, b is the result.
+GLRAST_INLINE double lower(double a, double b) { return a < b ? a : b; }
+GLRAST_INLINE double upper(double a, double b) { return a > b ? a : b; }
+GLRAST_INLINE double clamp(double v, double lo, double hi) { return lower(upper(v, lo), hi); }
 
 GLRAST_INLINE double value_at(const double* planes, int k, double x, double y) {
-    return planes[3 * k] * x + planes[3 * k + 1] * y + planes[3 * k + 2];
+    return planes[k] * x + planes[4 + k] * y + planes[8 + k];
 }
 
 struct Row3 { double x, y, w; };
@@ -28,34 +31,49 @@ GLRAST_INLINE Row3 cross(Row3 p, Row3 q) { return Row3{p.y * q.w - p.w * q.y, p.
 GLRAST_INLINE double squared(Row3 p) { return p.x * p.x + p.y * p.y + p.w * p.w; }
 
 // Does some of z run through the plane, some lie on the visible side of it and some beyond?
-GLRAST_INLINE bool cuts(double p, double q, double r) { return fmin(p, fmin(q, r)) < 0.0 && fmax(p, fmax(q, r)) > 0.0; }
+GLRAST_INLINE bool cuts(double p, double q, double r) { return lower(p, lower(q, r)) < 0.0 && upper(p, upper(q, r)) > 0.0; }
 
-// The planes of a triangle, and its state: 0 where it is not drawn.
-GLRAST_INLINE int find_planes(const float* pos, Int3 v, int columns, int lines, int cull, double* planes) {
+// Rows of M, the columns of its inverse times its determinant, and that.
+struct Matrix { Row3 r[3], c[3]; double z[3], D; };
+
+// false where a triangle has three vertices on a line, or none that numbers can say.
+GLRAST_INLINE bool find_matrix(const float* pos, Int3 v, Matrix* m) {
     const Float4 p0 = load4(pos + 4 * (int64)v.x), p1 = load4(pos + 4 * (int64)v.y), p2 = load4(pos + 4 * (int64)v.z);
-    if (!(is_finite4(p0) && is_finite4(p1) && is_finite4(p2))) return 0;
-    const Row3 r[3] = {{p0.x, p0.y, p0.w}, {p1.x, p1.y, p1.w}, {p2.x, p2.y, p2.w}};
-    const Row3 c[3] = {cross(r[1], r[2]), cross(r[2], r[0]), cross(r[0], r[1])};
-    const double D = r[0].x * c[0].x + r[0].y * c[0].y + r[0].w * c[0].w;
-    if (!(D * D > GLRAST_NO_AREA * GLRAST_NO_AREA * squared(r[0]) * squared(r[1]) * squared(r[2]))) return 0;
-    if ((cull > 0 && D < 0.0) || (cull < 0 && D > 0.0)) return 0;
-    const double z[3] = {p0.z, p1.z, p2.z}, inverse = 1.0 / D;
-    for (int i = 9; i < GLRAST_PLANES; ++i) planes[i] = 0.0;
-    double most = 0.0;
+    if (!(is_finite4(p0) && is_finite4(p1) && is_finite4(p2))) return false;
+    m->r[0] = Row3{p0.x, p0.y, p0.w};  m->r[1] = Row3{p1.x, p1.y, p1.w};  m->r[2] = Row3{p2.x, p2.y, p2.w};
+    m->z[0] = p0.z;  m->z[1] = p1.z;  m->z[2] = p2.z;
+    for (int k = 0; k < 3; ++k) m->c[k] = cross(m->r[(k + 1) % 3], m->r[(k + 2) % 3]);
+    m->D = m->r[0].x * m->c[0].x + m->r[0].y * m->c[0].y + m->r[0].w * m->c[0].w;
+    return m->D * m->D > GLRAST_NO_AREA * GLRAST_NO_AREA * squared(m->r[0]) * squared(m->r[1]) * squared(m->r[2]);
+}
+
+// The state of a triangle: 0 where it is not drawn.
+GLRAST_INLINE int state_of(const Matrix& m, int cull) {
+    if ((cull > 0 && m.D < 0.0) || (cull < 0 && m.D > 0.0)) return 0;
+    double most = 0.0, deepest = 1.0;
     for (int k = 0; k < 3; ++k) {
-        double* b = planes + 3 * k;
-        b[0] = 2.0 / columns * (c[k].x * inverse);
-        b[1] = 2.0 / lines * (c[k].y * inverse);
-        b[2] = (c[k].w - c[k].x - c[k].y) * inverse;
-        for (int i = 0; i < 3; ++i) {
-            planes[9 + i] += z[k] * b[i];
-            most = fmax(most, fabs(b[i]));
-        }
+        most = upper(most, upper(fabs(m.c[k].x), upper(fabs(m.c[k].y), fabs(m.c[k].w))));
+        deepest = upper(deepest, fabs(m.z[k]));
     }
-    for (int i = 9; i < GLRAST_PLANES; ++i) most = fmax(most, fabs(planes[i]));
-    if (!(most < 1e150) || !(fabs(inverse) < 1e300)) return 0;  // beyond what can be multiplied: an eye's breadth of the camera
-    const bool near = cuts(r[0].w + z[0], r[1].w + z[1], r[2].w + z[2]), far = cuts(r[0].w - z[0], r[1].w - z[1], r[2].w - z[2]);
-    return GLRAST_SHOWN | (near ? GLRAST_CUTS_NEAR : 0) | (far ? GLRAST_CUTS_FAR : 0) | (D < 0.0 ? GLRAST_TURNED : 0);
+    // Beyond what can be multiplied: an eye's breadth of the camera.
+    if (!(most / fabs(m.D) * deepest < 1e148) || !(fabs(m.D) > 1e-300)) return 0;
+    const bool near = cuts(m.r[0].w + m.z[0], m.r[1].w + m.z[1], m.r[2].w + m.z[2]);
+    const bool far = cuts(m.r[0].w - m.z[0], m.r[1].w - m.z[1], m.r[2].w - m.z[2]);
+    return GLRAST_SHOWN | (near ? GLRAST_CUTS_NEAR : 0) | (far ? GLRAST_CUTS_FAR : 0) | (m.D < 0.0 ? GLRAST_TURNED : 0);
+}
+
+// The planes of a triangle that is drawn.
+GLRAST_INLINE void find_planes(const float* pos, Int3 v, int columns, int lines, double* planes) {
+    Matrix m;
+    for (int i = 0; i < GLRAST_PLANES; ++i) planes[i] = 0.0;
+    if (!find_matrix(pos, v, &m)) return;
+    const double inverse = 1.0 / m.D, by_columns = 2.0 / columns, by_lines = 2.0 / lines;
+    for (int k = 0; k < 3; ++k) {
+        planes[k] = by_columns * (m.c[k].x * inverse);
+        planes[4 + k] = by_lines * (m.c[k].y * inverse);
+        planes[8 + k] = (m.c[k].w - m.c[k].x - m.c[k].y) * inverse;
+        for (int i = 3; i < GLRAST_PLANES; i += 4) planes[i] += m.z[k] * planes[i - 3 + k];
+    }
 }
 
 // ---- of all triangles ------------------------------------------------------------------------------------
@@ -68,6 +86,7 @@ struct FragmentsTrianglesArgs {
     int columns;            // W of the image
     int lines;              // H of the image
     int cull;               // 1: clockwise triangles, -1: counter-clockwise ones, 0: none
+    const float* spots;     // [V,4] or [N,V,4]: from fragments_spots
     char* state;            // [M]
     float* depth;           // [M,2]: z/w of the nearest and of the farthest vertex
 };
@@ -82,14 +101,14 @@ GLRAST_INLINE void find_triangle(const FragmentsTrianglesArgs& a, int x, Row row
     depth[1] = GLRAST_FAR_OFF;
     Int3 v;
     if (!fetch_triangle(a.tri + row.n * a.tri_stride, a.T, a.V, (int)(image[0] + x), &v)) return;
-    const float* pos = a.pos + row.n * a.pos_stride;
-    double planes[GLRAST_PLANES];
-    a.state[out] = (char)find_planes(pos, v, a.columns, a.lines, a.cull, planes);
-    const Float4 p[3] = {load4(pos + 4 * (int64)v.x), load4(pos + 4 * (int64)v.y), load4(pos + 4 * (int64)v.z)};
-    if (!(p[0].w > GLRAST_BEHIND && p[1].w > GLRAST_BEHIND && p[2].w > GLRAST_BEHIND)) return;
-    const double z[3] = {p[0].z / (double)p[0].w, p[1].z / (double)p[1].w, p[2].z / (double)p[2].w};
-    depth[0] = (float)clamp(fmin(z[0], fmin(z[1], z[2])), -GLRAST_FAR_OFF, GLRAST_FAR_OFF);
-    depth[1] = (float)clamp(fmax(z[0], fmax(z[1], z[2])), -GLRAST_FAR_OFF, GLRAST_FAR_OFF);
+    Matrix m;
+    if (!find_matrix(a.pos + row.n * a.pos_stride, v, &m)) return;
+    a.state[out] = (char)state_of(m, a.cull);
+    const float* spots = a.spots + row.n * a.pos_stride;
+    const Float4 p = load4(spots + 4 * (int64)v.x), q = load4(spots + 4 * (int64)v.y), r = load4(spots + 4 * (int64)v.z);
+    if (!(p.w * q.w * r.w > 0.0f)) return;
+    depth[0] = minimum(p.z, minimum(q.z, r.z));
+    depth[1] = maximum(p.z, maximum(q.z, r.z));
 }
 
 GLRAST_INLINE void fragments_triangles_element(const FragmentsTrianglesArgs& a, int x, int count, Row row) {
@@ -118,7 +137,7 @@ GLRAST_INLINE void write_planes(const FragmentsPlanesArgs& a, int64 i) {
     double planes[GLRAST_PLANES] = {0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0};
     Int3 v = {0, 0, 0};
     if (fetch_triangle(a.tri + n * a.tri_stride, a.T, a.V, number, &v)) {
-        find_planes(a.pos + n * a.pos_stride, v, a.columns, a.lines, 0, planes);
+        find_planes(a.pos + n * a.pos_stride, v, a.columns, a.lines, planes);
     }
     for (int k = 0; k < GLRAST_PLANES; ++k) a.planes[GLRAST_PLANES * i + k] = planes[k];
     const int corners[3] = {v.x, v.y, v.z};

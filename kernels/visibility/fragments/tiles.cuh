@@ -187,7 +187,7 @@ GLRAST_INLINE Across look_across(const FragmentsLayersArgs& a, int64 n, int x) {
 
 // Does the line of edge k pass the square?
 GLRAST_INLINE bool passes(const double* planes, int k, double x, double y, double size) {
-    const double A = planes[3 * k], B = planes[3 * k + 1], middle = value_at(planes, k, x + 0.5 * size, y + 0.5 * size);
+    const double A = planes[k], B = planes[4 + k], middle = value_at(planes, k, x + 0.5 * size, y + 0.5 * size);
     return fabs(middle) <= (fabs(A) + fabs(B)) * (0.5 * size + GLRAST_SLACK);
 }
 
@@ -195,7 +195,7 @@ GLRAST_INLINE bool passes(const double* planes, int k, double x, double y, doubl
 GLRAST_INLINE int holds(const double* planes, double x, double y) {
     int out = 1;
     for (int k = 0; k < 3; ++k) {
-        const double b = value_at(planes, k, x, y), unsure = GLRAST_UNSURE * (fabs(planes[3 * k]) + fabs(planes[3 * k + 1]));
+        const double b = value_at(planes, k, x, y), unsure = GLRAST_UNSURE * (fabs(planes[k]) + fabs(planes[4 + k]));
         if (b < -unsure) return 0;
         if (b <= unsure) out = 2;
     }
@@ -203,8 +203,8 @@ GLRAST_INLINE int holds(const double* planes, double x, double y) {
 }
 
 // May edge k, of which only one side is near, pass a tile?
-GLRAST_INLINE bool may_pass(const FragmentsLayersArgs& a, const Corners& c, const double* planes, int k, int i, int j, bool many) {
-    const Tiles e = tiles_of(a, c, (k + 1) % 3, 2);
+GLRAST_INLINE bool may_pass(const FragmentsLayersArgs& a, int64 n, const int* v, const double* planes, int k, int i, int j, bool many) {
+    const Tiles e = tiles_of(a, corners_of(a, n, v), (k + 1) % 3, 2);
     const double size = 1 << a.shift;
     return i >= e.x0 && i <= e.x1 && j >= e.y0 && j <= e.y1 && (!many || passes(planes, k, i * size, j * size, size));
 }
@@ -221,27 +221,31 @@ GLRAST_INLINE void look_at_layers(const FragmentsLayersArgs& a, int x, Row row) 
     const bool many = (int64)(box.x1 - box.x0 + 1) * (box.y1 - box.y0 + 1) > GLRAST_FEW_TILES;
     const double size = 1 << a.shift;
     const float x0 = minimum(c.p[0].x, minimum(c.p[1].x, c.p[2].x)), x1 = maximum(c.p[0].x, maximum(c.p[1].x, c.p[2].x));
+    const float y0 = minimum(c.p[0].y, minimum(c.p[1].y, c.p[2].y)), y1 = maximum(c.p[0].y, maximum(c.p[1].y, c.p[2].y));
     Across across;
     double planes[GLRAST_PLANES];
-    bool known = false;  // these
+    bool looked = false, known = false;  // are these known?
     for (int j = box.y0; j <= box.y1; ++j) {
         for (int i = box.x0; i <= box.x1; ++i) {
             const int64 tile = (row.n * a.down + j) * a.across + i;
             const float bound = a.bound[tile];
             if (nearest > bound || bound >= GLRAST_FAR_OFF) continue;
-            if (!known) {
-                across = look_across(a, row.n, x);
-                find_planes(a.pos + row.n * a.pos_stride, Int3{v[0], v[1], v[2]}, a.columns, a.lines, 0, planes);
+            if (!looked) across = look_across(a, row.n, x);
+            looked = true;
+            const double left = i * size, low = j * size, slack = GLRAST_SLACK;
+            const double at_x = left + GLRAST_POINT_X * size, at_y = low + GLRAST_POINT_Y * size;
+            const bool may_hold = !c.placed || (at_x >= x0 - slack && at_x <= x1 + slack && at_y >= y0 - slack && at_y <= y1 + slack);
+            const bool all_near = across.nearest[0] <= bound && across.nearest[1] <= bound && across.nearest[2] <= bound;
+            if (!known && (many || may_hold || !all_near)) {
+                find_planes(a.pos + row.n * a.pos_stride, Int3{v[0], v[1], v[2]}, a.columns, a.lines, planes);
                 known = true;
             }
-            const double left = i * size, low = j * size, slack = GLRAST_SLACK, point = left + GLRAST_POINT_X * size;
             if (many && !touches(planes, left - slack, low - slack, size + 2.0 * slack)) continue;
             bool fits = sound && farthest <= bound;
-            for (int k = 0; k < 3 && fits; ++k) {
-                fits = across.nearest[k] <= bound || !may_pass(a, c, planes, k, i, j, many);
+            for (int k = 0; k < 3 && fits && !all_near; ++k) {
+                fits = across.nearest[k] <= bound || !may_pass(a, row.n, v, planes, k, i, j, many);
             }
-            int covered = 0;
-            if (!c.placed || (point >= x0 - slack && point <= x1 + slack)) covered = holds(planes, point, low + GLRAST_POINT_Y * size);
+            const int covered = may_hold ? holds(planes, at_x, at_y) : 0;
             if (!fits || covered == 2 || (a.second && covered == 1 && a.owner[tile] != (int)t)) a.unsettled[tile] = 1;
             if (!a.second && covered == 1) {
                 a.owner[tile] = (int)t;

@@ -23,8 +23,8 @@ struct FragmentsWalkArgs {
 
 // Is every pixel around a short edge one that is not asked for? Most edges of a fine mesh are.
 GLRAST_INLINE bool passes_none(const FragmentsWalkArgs& a, const double* edge, int64 first) {
-    const double x0 = fmax(floor(fmin(edge[0], edge[2])), 0.0), x1 = fmin(floor(fmax(edge[0], edge[2])), a.columns - 1.0);
-    const double y0 = fmax(floor(fmin(edge[1], edge[3])), 0.0), y1 = fmin(floor(fmax(edge[1], edge[3])), a.lines - 1.0);
+    const double x0 = upper(floor(lower(edge[0], edge[2])), 0.0), x1 = lower(floor(upper(edge[0], edge[2])), a.columns - 1.0);
+    const double y0 = upper(floor(lower(edge[1], edge[3])), 0.0), y1 = lower(floor(upper(edge[1], edge[3])), a.lines - 1.0);
     if (!((x1 - x0 + 1.0) * (y1 - y0 + 1.0) <= GLRAST_FEW_PIXELS)) return false;
     int most = -1;
     for (int j = (int)y0; j <= (int)y1; ++j)
@@ -60,7 +60,7 @@ GLRAST_INLINE void walk(const double* edge, int columns, int lines, int64 room, 
     double next_y = dy > 0.0 ? floor(y + s * dy) + 1.0 : ceil(y + s * dy) - 1.0;
     for (int64 step = 0; s < hi && step < room; ++step) {
         const double to_x = dx != 0.0 ? (next_x - x) * by_x : 2.0, to_y = dy != 0.0 ? (next_y - y) * by_y : 2.0;
-        const double end = fmin(fmin(to_x, to_y), hi);
+        const double end = lower(lower(to_x, to_y), hi);
         if (to_x <= end) next_x += right;
         if (to_y <= end) next_y += up;
         if (!(end > s)) { --step; if (to_x <= end || to_y <= end) continue; return; }
