@@ -71,7 +71,7 @@ def library(text: str, options: tuple[str, ...], settings: Settings) -> tuple[Pa
     parts = [text, *options, *flags, *(path.read_text() for path in _sources())]
     key = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]
     made = FOLDER / f"{key}.so"
-    with _turn():
+    with _turn(key):
         if not made.exists():
             names = _kernels(text, defines, flags)
             whole = "\n".join(['#include "words.h"', text, "", *(f"EXECUTE({n})" for n in names)])
@@ -138,10 +138,10 @@ def _core(sanitizer: str, portable: bool) -> list[Path]:
     return objects
 
 
-def _turn():
+def _turn(key: str):
     """Two processes do not compile the same at once."""
     FOLDER.mkdir(exist_ok=True)
-    lock = (FOLDER / "lock").open("w")
+    lock = (FOLDER / f"{key}.lock").open("w")
     fcntl.flock(lock, fcntl.LOCK_EX)
     return lock  # closing it lets the next go on
 

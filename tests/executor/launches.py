@@ -44,7 +44,9 @@ def record(cases: Iterable[str] = tuple(CASES), buffers: str = "id") -> list[Lau
 
     context = glrast.Context("cpu", buffers=buffers)
     cpu.run = run
-    torch.use_deterministic_algorithms(True, warn_only=True)  # new memory then holds NaN, never an older result
+    torch.use_deterministic_algorithms(
+        True, warn_only=True
+    )  # new memory then holds NaN, never an older result
     try:
         for case in cases:
             CASES[case](context)
