@@ -48,11 +48,11 @@ GLRAST_KERNEL(fragments_spots, FragmentsSpotsArgs)
 #define GLRAST_SPOTS_MEMBERS const float* spots; int64 spots_stride; const char* state; const float* depth;
 
 struct Tiles { int x0, y0, x1, y1; };
-struct Corners { Float4 p[3]; bool placed; };
+struct ClipCorners { Float4 p[3]; bool placed; };
 
 template <class Args>
-GLRAST_INLINE Corners corners_of(const Args& a, int64 n, const int* v) {
-    Corners c;
+GLRAST_INLINE ClipCorners corners_of(const Args& a, int64 n, const int* v) {
+    ClipCorners c;
     for (int k = 0; k < 3; ++k) c.p[k] = load4(a.spots + n * a.spots_stride + 4 * (int64)v[k]);
     c.placed = c.p[0].w * c.p[1].w * c.p[2].w > 0.0f;
     return c;
@@ -60,7 +60,7 @@ GLRAST_INLINE Corners corners_of(const Args& a, int64 n, const int* v) {
 
 // The tiles that some points' box meets, itself `count` points from p[first] on, cyclic; none: x1 < x0.
 template <class Args>
-GLRAST_INLINE Tiles tiles_of(const Args& a, const Corners& c, int first, int count) {
+GLRAST_INLINE Tiles tiles_of(const Args& a, const ClipCorners& c, int first, int count) {
     if (!c.placed) return Tiles{0, 0, a.across - 1, a.down - 1};
     float x0 = c.p[first].x, x1 = x0, y0 = c.p[first].y, y1 = y0;
     for (int i = 1; i < count; ++i) {
@@ -214,7 +214,7 @@ GLRAST_INLINE void look_at_layers(const FragmentsLayersArgs& a, int x, Row row) 
     if (!a.second) a.covers[t] = 0;
     if (!a.state[t] || (a.second && !a.covers[t])) return;
     const int* v = a.tri + row.n * a.tri_stride + 3 * (image[0] + x);
-    const Corners c = corners_of(a, row.n, v);
+    const ClipCorners c = corners_of(a, row.n, v);
     const Tiles box = tiles_of(a, c, 0, 3);
     const float nearest = a.depth[2 * t], farthest = a.depth[2 * t + 1];
     const bool sound = c.placed && !(a.state[t] & (GLRAST_CUTS_NEAR | GLRAST_CUTS_FAR)) && nearest >= -1.0f && farthest <= 1.0f;

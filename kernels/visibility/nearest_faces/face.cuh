@@ -30,18 +30,18 @@ enum {
 GLRAST_INLINE double minimum(double a, double b) { return a < b ? a : b; }
 GLRAST_INLINE double maximum(double a, double b) { return a > b ? a : b; }
 
-struct Clip4 { double x, y, z, w; };
-struct Spot { double x, y; };
-struct Row3 { double x, y, w; };
-GLRAST_INLINE Row3 cross(Row3 p, Row3 q) { return Row3{p.y * q.w - p.w * q.y, p.w * q.x - p.x * q.w, p.x * q.y - p.y * q.x}; }
-GLRAST_INLINE double length(Row3 p) { return sqrt(p.x * p.x + p.y * p.y + p.w * p.w); }
+struct ClipPoint { double x, y, z, w; };
+struct ScreenPoint { double x, y; };
+struct Coefficients { double x, y, w; };
+GLRAST_INLINE Coefficients cross_of(Coefficients p, Coefficients q) { return Coefficients{p.y * q.w - p.w * q.y, p.w * q.x - p.x * q.w, p.x * q.y - p.y * q.x}; }
+GLRAST_INLINE double length(Coefficients p) { return sqrt(p.x * p.x + p.y * p.y + p.w * p.w); }
 GLRAST_INLINE double least(const double* v) { return minimum(v[0], minimum(v[1], v[2])); }
 GLRAST_INLINE double most(const double* v) { return maximum(v[0], maximum(v[1], v[2])); }
 
-GLRAST_INLINE double edge_at(const double* f, int k, Spot s) { return f[3 * k] * s.x + f[3 * k + 1] * s.y + f[3 * k + 2]; }
+GLRAST_INLINE double edge_at(const double* f, int k, ScreenPoint s) { return f[3 * k] * s.x + f[3 * k + 1] * s.y + f[3 * k + 2]; }
 
-GLRAST_INLINE Spot on_screen(double x, double y, double w, int columns, int lines) {
-    return Spot{(x / w + 1.0) * 0.5 * columns, (y / w + 1.0) * 0.5 * lines};
+GLRAST_INLINE ScreenPoint on_screen(double x, double y, double w, int columns, int lines) {
+    return ScreenPoint{(x / w + 1.0) * 0.5 * columns, (y / w + 1.0) * 0.5 * lines};
 }
 
 // ---- near and far plane ----------------------------------------------------------------------------------
@@ -52,19 +52,19 @@ GLRAST_INLINE double eye_of(const double* w) {
     const double eye = GLRAST_EYE * maximum(fabs(w[0]), maximum(fabs(w[1]), fabs(w[2])));
     return least(w) <= eye ? eye : 0.0;
 }
-GLRAST_INLINE double before(Clip4 p, int plane, double eye) { return plane == 0 ? p.z + p.w - eye : p.w - p.z; }
+GLRAST_INLINE double before(ClipPoint p, int plane, double eye) { return plane == 0 ? p.z + p.w - eye : p.w - p.z; }
 
-GLRAST_INLINE Clip4 between(Clip4 p, Clip4 q, double t) {
+GLRAST_INLINE ClipPoint between(ClipPoint p, ClipPoint q, double t) {
     const double r = 1.0 - t;
-    return Clip4{r * p.x + t * q.x, r * p.y + t * q.y, r * p.z + t * q.z, r * p.w + t * q.w};
+    return ClipPoint{r * p.x + t * q.x, r * p.y + t * q.y, r * p.z + t * q.z, r * p.w + t * q.w};
 }
 
 // One straight part of the outline of a face that is cut: from a to b on the way from p to q, which a plane may have cut
 // (-1: none). Parts 0 to 2 lie on the edges opposite vertex 0 to 2; 3 and 4 in the near and the far plane, p and q being
 // where that plane meets the edges `of`.
-struct Part { Clip4 p, q; double a, b; int plane_a, plane_b; int of[2]; };
+struct Part { ClipPoint p, q; double a, b; int plane_a, plane_b; int of[2]; };
 
-GLRAST_INLINE Clip4 corner(const double* f, int k) { return Clip4{f[kCorners + 2 * k], f[kCorners + 2 * k + 1], f[kZ + k], f[kW + k]}; }
+GLRAST_INLINE ClipPoint corner(const double* f, int k) { return ClipPoint{f[kCorners + 2 * k], f[kCorners + 2 * k + 1], f[kZ + k], f[kW + k]}; }
 GLRAST_INLINE int next(int k) { return k == 2 ? 0 : k + 1; }
 
 GLRAST_INLINE bool part_of_cut(const double* f, int number, Part* part) {
@@ -74,9 +74,9 @@ GLRAST_INLINE bool part_of_cut(const double* f, int number, Part* part) {
         part->q = corner(f, next(next(number)));
     } else {
         int met = 0;
-        part->q = Clip4{0.0, 0.0, 0.0, 0.0};
+        part->q = ClipPoint{0.0, 0.0, 0.0, 0.0};
         GLRAST_ROLLED for (int k = 0; k < 3; ++k) {
-            const Clip4 p = corner(f, next(k)), q = corner(f, next(next(k)));
+            const ClipPoint p = corner(f, next(k)), q = corner(f, next(next(k)));
             const double dp = before(p, number - 3, eye), dq = before(q, number - 3, eye);
             if ((dp < 0.0) == (dq < 0.0)) continue;
             (met ? part->q : part->p) = between(p, q, dp / (dp - dq));
@@ -122,7 +122,7 @@ struct NearestFacesSetUpArgs {
     static constexpr int work = 16;
 };
 
-GLRAST_INLINE void grow(double* box, Spot s) {
+GLRAST_INLINE void grow(double* box, ScreenPoint s) {
     box[0] = minimum(box[0], s.x);
     box[1] = maximum(box[1], s.x);
     box[2] = minimum(box[2], s.y);
@@ -135,7 +135,7 @@ GLRAST_INLINE bool find_box(const NearestFacesSetUpArgs& a, double* f, double* b
     box[1] = box[3] = -1e300;
     if (!f[kCut]) {
         for (int k = 0; k < 3; ++k) {
-            const Spot s = on_screen(f[kCorners + 2 * k], f[kCorners + 2 * k + 1], f[kW + k], a.columns, a.lines);
+            const ScreenPoint s = on_screen(f[kCorners + 2 * k], f[kCorners + 2 * k + 1], f[kW + k], a.columns, a.lines);
             f[kCorners + 2 * k] = s.x;
             f[kCorners + 2 * k + 1] = s.y;
             grow(box, s);
@@ -145,7 +145,7 @@ GLRAST_INLINE bool find_box(const NearestFacesSetUpArgs& a, double* f, double* b
     GLRAST_ROLLED for (int number = 0; number < 5; ++number) {
         Part part;
         if (!part_of_cut(f, number, &part)) continue;
-        const Clip4 p = between(part.p, part.q, part.a), q = between(part.p, part.q, part.b);
+        const ClipPoint p = between(part.p, part.q, part.a), q = between(part.p, part.q, part.b);
         grow(box, on_screen(p.x, p.y, p.w, a.columns, a.lines));
         grow(box, on_screen(q.x, q.y, q.w, a.columns, a.lines));
     }
@@ -160,8 +160,8 @@ GLRAST_INLINE void set_up_face(const NearestFacesSetUpArgs& a, const float* pos,
     if (!fetch_triangle(a.tri, a.T, a.V, t, &v)) return;
     const Float4 p[3] = {load4(pos + 4 * (int64)v.x), load4(pos + 4 * (int64)v.y), load4(pos + 4 * (int64)v.z)};
     if (!(is_finite4(p[0]) && is_finite4(p[1]) && is_finite4(p[2]))) return;
-    const Row3 r[3] = {{p[0].x, p[0].y, p[0].w}, {p[1].x, p[1].y, p[1].w}, {p[2].x, p[2].y, p[2].w}};
-    const Row3 c[3] = {cross(r[1], r[2]), cross(r[2], r[0]), cross(r[0], r[1])};
+    const Coefficients r[3] = {{p[0].x, p[0].y, p[0].w}, {p[1].x, p[1].y, p[1].w}, {p[2].x, p[2].y, p[2].w}};
+    const Coefficients c[3] = {cross_of(r[1], r[2]), cross_of(r[2], r[0]), cross_of(r[0], r[1])};
     const double D = r[0].x * c[0].x + r[0].y * c[0].y + r[0].w * c[0].w, sign = D < 0.0 ? -1.0 : 1.0;
     if (!(fabs(D) > GLRAST_NO_AREA * length(r[0]) * length(r[1]) * length(r[2]))) return;
     if (a.cull * D < 0.0) return;

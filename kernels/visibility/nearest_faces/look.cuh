@@ -34,23 +34,23 @@ GLRAST_INLINE bool covers(const double* f, const double e[3], bool strict) {
 // ---- distance --------------------------------------------------------------------------------------------
 
 // The nearest point of the outline: on which part, and where from its begin (0) to its end (1).
-struct Nearest { double distance2; int part; double t; Spot at, begin, end; };
+struct Nearest { double distance2; int part; double t; ScreenPoint at, begin, end; };
 
-GLRAST_INLINE void look_at_part(Nearest* best, Spot s, int part, Spot p, Spot q) {
+GLRAST_INLINE void look_at_part(Nearest* best, ScreenPoint s, int part, ScreenPoint p, ScreenPoint q) {
     const double ex = q.x - p.x, ey = q.y - p.y, length2 = ex * ex + ey * ey;
     const double along = length2 > 0.0 ? ((s.x - p.x) * ex + (s.y - p.y) * ey) / length2 : 0.0;
     const double t = minimum(maximum(along, 0.0), 1.0);
-    const Spot at = {p.x + t * ex, p.y + t * ey};
+    const ScreenPoint at = {p.x + t * ex, p.y + t * ey};
     const double distance2 = (s.x - at.x) * (s.x - at.x) + (s.y - at.y) * (s.y - at.y);
     if (distance2 < best->distance2) *best = Nearest{distance2, part, t, at, p, q};
 }
 
-GLRAST_INLINE Nearest nearest_of_cut(const double* f, Spot s, int columns, int lines) {
+GLRAST_INLINE Nearest nearest_of_cut(const double* f, ScreenPoint s, int columns, int lines) {
     Nearest best = {1e300, -1, 0.0, s, s, s};
     GLRAST_ROLLED for (int number = 0; number < 5; ++number) {
         Part part;
         if (!part_of_cut(f, number, &part)) continue;
-        const Clip4 p = between(part.p, part.q, part.a), q = between(part.p, part.q, part.b);
+        const ClipPoint p = between(part.p, part.q, part.a), q = between(part.p, part.q, part.b);
         look_at_part(&best, s, number, on_screen(p.x, p.y, p.w, columns, lines), on_screen(q.x, q.y, q.w, columns, lines));
     }
     return best;
@@ -58,14 +58,14 @@ GLRAST_INLINE Nearest nearest_of_cut(const double* f, Spot s, int columns, int l
 
 // Of a point at distances e inside the edges. Inside, the nearest edge has the nearest point; outside it lies on an edge that
 // the point is beyond.
-GLRAST_INLINE Nearest nearest_point(const double* f, Spot s, const double e[3], bool inside, int columns, int lines) {
+GLRAST_INLINE Nearest nearest_point(const double* f, ScreenPoint s, const double e[3], bool inside, int columns, int lines) {
     if (f[kCut]) return nearest_of_cut(f, s, columns, lines);
     Nearest best = {1e300, -1, 0.0, s, s, s};
     const double inner = least(e);
     GLRAST_ROLLED for (int k = 0; k < 3; ++k) {
         if (inside ? e[k] > inner : e[k] > 0.0) continue;
         const double *p = f + kCorners + 2 * next(k), *q = f + kCorners + 2 * next(next(k));
-        look_at_part(&best, s, k, Spot{p[0], p[1]}, Spot{q[0], q[1]});
+        look_at_part(&best, s, k, ScreenPoint{p[0], p[1]}, ScreenPoint{q[0], q[1]});
     }
     return best;
 }
@@ -101,13 +101,13 @@ GLRAST_INLINE Weights weights_at(const double* f, const double e[3], bool perspe
     return w;
 }
 
-GLRAST_INLINE void distances_at(const double* f, Spot s, double e[3]) {
+GLRAST_INLINE void distances_at(const double* f, ScreenPoint s, double e[3]) {
     for (int k = 0; k < 3; ++k) e[k] = edge_at(f, k, s);
 }
 
 // What a pixel sees of a face: the barycentrics of a pixel outside a face that is cut are those of the nearest point of its
 // outline, since corners beyond the plane are not seen.
-GLRAST_INLINE Weights weights_of(const double* f, Spot s, const double e[3], bool inside, int columns, int lines, bool perspective, int clip) {
+GLRAST_INLINE Weights weights_of(const double* f, ScreenPoint s, const double e[3], bool inside, int columns, int lines, bool perspective, int clip) {
     if (inside || !clip) return weights_at(f, e, perspective, 0);
     if (!f[kCut]) return weights_at(f, e, perspective, clip);
     double at[3];

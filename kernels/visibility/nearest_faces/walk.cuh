@@ -49,7 +49,7 @@ GLRAST_INLINE int find_other(const NearestFacesWalkArgs& a, const List& list, in
 
 // The other half of the face is in the list at `half`: is this one nearer? Where they meet both are as near, and the one that
 // the pixel is inside of counts.
-GLRAST_INLINE bool is_nearer(const NearestFacesWalkArgs& a, const int64* image, const List& list, int half, Spot s, double distance2, bool inside) {
+GLRAST_INLINE bool is_nearer(const NearestFacesWalkArgs& a, const int64* image, const List& list, int half, ScreenPoint s, double distance2, bool inside) {
     const double* f = a.faces + GLRAST_FACE * (image[2] + (list.id[half] - image[0]));
     double e[3];
     distances_at(f, s, e);
@@ -59,7 +59,7 @@ GLRAST_INLINE bool is_nearer(const NearestFacesWalkArgs& a, const int64* image, 
 }
 
 // A face at a pixel, e the distances inside its edges, none of them below -reach.
-GLRAST_INLINE void try_face(const NearestFacesWalkArgs& a, const int64* image, int face, Spot s, const double e[3], List* list) {
+GLRAST_INLINE void try_face(const NearestFacesWalkArgs& a, const int64* image, int face, ScreenPoint s, const double e[3], List* list) {
     const double* f = a.faces + GLRAST_FACE * (int64)face;
     const bool inside = covers(f, e, a.strict);
     if (!inside && !(nearest_point(f, s, e, false, a.width, a.H).distance2 < a.reach * a.reach)) return;
@@ -96,7 +96,7 @@ GLRAST_INLINE void try_row(const NearestFacesWalkArgs& a, const int64* image, in
     }
     for (int i = 0; i < count; ++i) {
         if (inner[i] < -a.reach) continue;
-        const Spot s = {x + i + 0.5, y};
+        const ScreenPoint s = {x + i + 0.5, y};
         const double own[3] = {e[0][i], e[1][i], e[2][i]};
         if (s.x >= box[0] && s.x <= box[1]) try_face(a, image, face, s, own, &lists[i]);
     }
@@ -138,7 +138,7 @@ struct NearestFacesPlaceArgs {
     static constexpr int work = 8;
 };
 
-struct Found { const double* f; Spot s; double e[3]; bool inside; };
+struct Found { const double* f; ScreenPoint s; double e[3]; bool inside; };
 
 // The face that element x shows; false: none.
 template <class Args>
@@ -148,7 +148,7 @@ GLRAST_INLINE bool find_face(const Args& a, int x, Row row, Found* found) {
     const double* f = a.faces + GLRAST_FACE * (image[2] + t);
     if (!(f[kBox] <= f[kBox + 1])) return false;
     found->f = f;
-    found->s = Spot{x / a.K + 0.5, row.y + 0.5};
+    found->s = ScreenPoint{x / a.K + 0.5, row.y + 0.5};
     distances_at(f, found->s, found->e);
     found->inside = covers(f, found->e, a.strict);
     return true;
