@@ -14,7 +14,7 @@ PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 # PyTorch's idle threads would spin and take a core from llvmpipe: on a busy machine the demo took six times as long.
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: demo test quick lint types bench gpu-check container-check bare-check browser-check build clean setup
+.PHONY: demo test quick lint types executor-check exact-check bench gpu-check wheel container-check bare-check browser-check clean setup
 
 demo: $(READY)
 	$(BIN)/glrast fit demo --out out/demo
@@ -33,9 +33,19 @@ types: $(READY)
 	$(BIN)/pip install -q pyright
 	$(BIN)/pyright --pythonpath $(BIN)/python
 
+# Kernels as a GPU may run them, on the CPU: orders, schedules, arithmetic, races, bounds, sanitizers; needs GCC.
+executor-check: $(READY)
+	$(BIN)/python tests/executor/check.py
+
 bench: $(READY)
 	$(BIN)/pip install -q -e '.[bench]'
 	$(BIN)/glrast bench --peer deodr
+
+# The package with its kernels compiled for the CPU and for every GPU, in dist/. Needs no GPU.
+wheel: $(READY)
+	$(BIN)/python tools/cubins.py
+	$(BIN)/pip wheel -q --no-deps --wheel-dir dist .
+	ls -l dist
 
 # On a machine with an NVIDIA GPU, as it is; GPU_CHECK="--wheels DIR" takes missing packages from a folder.
 gpu-check:
@@ -53,6 +63,11 @@ bare-check: $(READY)
 browser-check: $(READY)
 	sh tools/browser-packages.sh
 	GLRAST_BROWSER_PICTURES='$(PICTURES)' $(BIN)/python -m pytest tests/browser
+
+# What docs/exact.md says: its table, thousands of meshes. An hour on two cores; EXACT_CHECK=--quick three minutes.
+exact-check: $(READY)
+	$(BIN)/python -m tests.visibility.exact_table $(EXACT_CHECK)
+	$(BIN)/python -m tests.visibility.exact_check $(EXACT_CHECK)
 
 setup: $(READY)
 

@@ -3,7 +3,7 @@
 The public names, in the order data meets them. Nothing here touches OpenGL, EGL or CUDA until it is used.
 """
 
-from . import clip, losses, optim
+from . import clip, losses, optim, pytorch3d, visibility
 from .context import Context, RasterizeCudaContext, RasterizeGLContext
 from .core.rast import triangle_id
 from .core.switch import debug
@@ -43,4 +43,6 @@ __all__ = [
     "clip",
     "losses",
     "optim",
+    "visibility",
+    "pytorch3d",
 ]

@@ -38,7 +38,7 @@ class Context:
         check.choice("Context", "buffers", buffers, ("auto", "id", "full"))
         from .raster.self_test import tested
 
-        self.device = _resolve(device)
+        self.device = torch_device(device)
         self.output_db = check.flag("Context", "output_db", output_db)
         self._peeler: Callable[[], object | None] = _nobody  # a weak reference
         opened = tested(self.device)
@@ -69,12 +69,32 @@ class Context:
         return f"glrast.{type(self).__name__}(device='{self.device}', buffers='{self.program}')"
 
 
-class RasterizeGLContext(Context):
-    """Context under the name and with the arguments that users of nvdiffrast know."""
+class RasterizeCudaContext(Context):
+    """The same as Context: users of nvdiffrast know this name. It rasterizes with OpenGL, and on the CPU too."""
+
+    def __init__(self, device: Device = None):
+        super().__init__(device)
+
+    @property
+    def active_depth_peeler(self) -> object | None:
+        """The DepthPeeler that is at work on this context, or None."""
+        return self.peeler
+
+    @property
+    def cpp_wrapper(self) -> object:
+        """This context: what scripts hand on, unopened, where nvdiffrast has an object of its plugin."""
+        return self
+
+
+class RasterizeGLContext(RasterizeCudaContext):
+    """Context under the name and with the arguments that users of nvdiffrast know.
+
+    `mode` is kept and means nothing: the context is made current inside every call.
+    """
 
     def __init__(self, output_db: bool = True, mode: str = "automatic", device: Device = None):
-        check.choice("RasterizeGLContext", "mode", mode, ("automatic", "manual"))
-        super().__init__(device, output_db=output_db)
+        self.mode = check.choice("RasterizeGLContext", "mode", mode, ("automatic", "manual"))
+        Context.__init__(self, device, output_db=output_db)
 
     def set_context(self) -> None:
         """Does nothing: the context is made current inside every call."""
@@ -82,12 +102,8 @@ class RasterizeGLContext(Context):
     def release_context(self) -> None:
         """Does nothing: the context is released at the end of every call."""
 
-
-class RasterizeCudaContext(Context):
-    """The same as Context: users of nvdiffrast know this name. It rasterizes with OpenGL, and on the CPU too."""
-
-    def __init__(self, device: Device = None):
-        super().__init__(device)
+    def __reduce__(self):
+        return *super().__reduce__(), {"mode": self.mode}
 
 
 def _nobody() -> None:
@@ -100,7 +116,8 @@ def _reopened(kind: type[Context], device: str, output_db: bool, program: str) -
     return made
 
 
-def _resolve(device: Device) -> torch.device:
+def torch_device(device: Device) -> torch.device:
+    """The device that a context's argument names; None: the current CUDA device if there is one, else the CPU."""
     if device is None:
         return (
             torch.device("cuda", torch.cuda.current_device())

@@ -21,6 +21,10 @@ def pytest_addoption(parser):
         help="on the CPU, run the CUDA form of the kernels through the launch code of a GPU",
     )  # fmt: skip
     parser.addoption(
+        "--executor", default="",
+        help="with --emulate-cuda: order=random,schedule=scattered,seed=3 (tests/executor/compile_kernels.py)",
+    )  # fmt: skip
+    parser.addoption(
         "--fuzz", type=int, default=1500,
         help="how many hostile calls each part of tests/test_hostile.py makes",
     )  # fmt: skip
@@ -34,7 +38,8 @@ def emulate_cuda(request):
         return
     from tests.executor import fake_cupy
 
-    with fake_cupy.instead_of_the_host_library(pytest.MonkeyPatch):
+    settings = fake_cupy.Settings.of(request.config.getoption("--executor"))
+    with fake_cupy.instead_of_the_host_library(pytest.MonkeyPatch, settings):
         yield
 
 

@@ -70,6 +70,16 @@ def test_the_script_draws_every_picture_of_the_page(tmp_path):
     assert all(picture.stat().st_size > 10_000 for picture in tmp_path.iterdir())  # not blank
 
 
+@pytest.mark.slow
+def test_the_pictures_of_exact_gradients_are_drawn_by_their_script(tmp_path):
+    command = [sys.executable, str(ROOT / "docs" / "exact.py"), "--out", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0 and "Warning" not in done.stderr, done.stderr
+    for name in ("exact.png", "exact_idea.png"):
+        for folder in (tmp_path, ROOT / "docs"):
+            assert 20_000 < (folder / name).stat().st_size < 300_000
+
+
 def test_every_picture_is_on_the_page_once_and_small():
     kept = {picture.name for picture in (ROOT / "docs").glob("conventions_*.png")}
     assert sorted(named()) == sorted(kept)

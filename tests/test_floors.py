@@ -19,7 +19,7 @@ FLOORS = (
     ("context",),
     ("ops",),
     ("visibility",),
-    ("losses", "optim", "explain"),
+    ("losses", "optim", "explain", "pytorch3d"),
     ("clip",),
     ("__init__",),
     ("torch", "shading"),

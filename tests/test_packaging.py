@@ -11,21 +11,28 @@ from pathlib import Path
 
 import pytest
 
+from glrast.launch import cubins, cuda
+
 ROOT = Path(__file__).resolve().parent.parent
 
 pytestmark = pytest.mark.slow  # a compiler run and two fresh Pythons
 
+CUBIN = cubins.name("transform", cuda.OPTIONS, "90")
 SCRIPT = """
 import sys
 from pathlib import Path
 import torch, glrast
-from glrast.launch import cpu, source
+from glrast.launch import cpu, cubins, cuda, source
 
 home = Path(sys.argv[1])
 assert Path(glrast.__file__).is_relative_to(home), glrast.__file__
 for folder in ("kernels", "shaders"):
     assert source.folder(folder).is_relative_to(home), source.folder(folder)
 assert Path(cpu.host_library()._name).is_relative_to(home), cpu.host_library()._name
+
+found = cubins.found("transform", cuda.OPTIONS, "90")
+assert found and found.is_relative_to(home), found
+assert cubins.found("interpolate", cuda.OPTIONS, "90") is None
 
 context = glrast.Context("cpu")
 pos = torch.tensor([[[-1.0, -1.0, 0.0, 1.0], [3.0, -1.0, 0.0, 1.0], [-1.0, 3.0, 0.0, 1.0]]], requires_grad=True)
@@ -44,11 +51,14 @@ print("text", len(source.text("antialias")) > 1000)
 def copy(tmp_path_factory):
     """The tracked kind of files, copied so that nothing lands in the checkout."""
     copy = tmp_path_factory.mktemp("copy") / "source"
-    ignore = shutil.ignore_patterns("__pycache__", "*.so", "build", "out")
+    ignore = shutil.ignore_patterns("__pycache__", "*.so", "build", "out", "*.cubin")
     for name in ("glrast", "kernels", "shaders"):
         shutil.copytree(ROOT / name, copy / name, ignore=ignore)
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, copy / name)
+    (copy / "glrast" / "cubins").mkdir(exist_ok=True)
+    (copy / "glrast" / "cubins" / CUBIN).write_bytes(b"of a GPU")  # as tools/cubins.py does
+    shutil.copy(ROOT / ".gitignore", copy / ".gitignore")  # which names them
     return copy
 
 
@@ -105,7 +115,9 @@ def test_the_wheel_holds_kernels_shaders_library_and_licence_and_nothing_of_the_
     assert "glrast/launch/libglrast_host.so" in names
     if platform.machine() == "x86_64":
         assert "glrast/launch/libglrast_host_avx2.so" in names
-    assert "glrast/shim/names/nvdiffrast/torch.py" in names
+    assert f"glrast/cubins/{CUBIN}" in names
+    assert "glrast/shim/names/nvdiffrast/torch/ops.py" in names
+    assert "glrast/shim/names/nvdiffrast-0.4.0.egg-info/PKG-INFO" in names
     assert any(name.endswith("LICENSE") for name in names)
     assert not any(name.split("/")[0] in ("tests", "examples", ".ci") for name in names)
 

@@ -39,6 +39,7 @@ NOT_IN_THE_IMAGE = (
     "tests/test_install_torch.py",
     "tests/test_docs.py",
     "tests/bench/test_gpu_check.py",
+    "tests/bench/test_rungs.py",
 )
 
 

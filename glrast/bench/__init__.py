@@ -4,6 +4,7 @@ scene       the sphere that everything is measured on
 measure     medians, copy bandwidth, peak memory
 operations  each operation: milliseconds, bytes that it must move
 peer        another renderer on the same mesh and camera, interleaved
+exact       fragments and resolve against antialias, stage by stage
 launches    kernels launched on a GPU and what the host takes for them, without one
 overhead    what Python and the dispatcher take, OpenGL's time apart
 texture     linear and trilinear, 2D and cube, and PyTorch's grid_sample

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from .exact import Exact
 from .launches import Launches
 from .operations import Row
 from .overhead import Overhead
@@ -111,6 +112,26 @@ def launches(rows: Sequence[Launches]) -> str:
         for row in rows
     ]  # fmt: skip
     return markdown(head, lines)
+
+
+def exact(rows: Sequence[Exact]) -> str:
+    """`fragments` beside `antialias`."""
+    head = ("pixels", "triangles", "discontinuities", "crossed pixels", "fragments", "ms", "processor ms", "ratio",
+            "processor ratio", "peak MB")  # fmt: skip
+    lines = [
+        (
+            _square(row.resolution), f"{row.triangles:,}", row.discontinuities, f"{row.pixels:,}",
+            f"{row.fragments:,}", f"{row.ms:.1f}", f"{row.cpu_ms:.1f}", f"{row.ratio:.2f}", f"{row.cpu_ratio:.2f}",
+            f"{row.peak_bytes / 1e6:.0f}",
+        )
+        for row in rows
+    ]  # fmt: skip
+    return markdown(head, lines)
+
+
+def stages(found: dict[str, float]) -> str:
+    """Steps, and within each its kernels and the rest."""
+    return markdown(("stage", "ms"), [(name, f"{ms:.2f}") for name, ms in found.items()])
 
 
 def markdown(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:

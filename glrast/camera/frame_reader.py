@@ -9,20 +9,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from .distortion import Distortion, read_distortion
 from .image_file import Folder, read_head, same_aspect, turn
-from .lens import KEYS, Lens, read_lens, stated_size
+from .lens import KEYS, Lens, read_lens, refuse_distortion, stated_size
 from .transforms_json import NAME, Problem, file_text, required
 
 
 @dataclass(slots=True)
 class FrameFiles:
-    """A frame's picture, mask, (height, width), lens, and the orientation to turn the picture by."""
+    """A frame's picture, mask, (height, width), lens, the orientation to turn the picture by, how the lens bends."""
 
     image: str
     mask: str | None
     size: tuple[int, int]
     lens: Lens
     orientation: int
+    distortion: Distortion | None = None
 
 
 @dataclass(slots=True)
@@ -43,12 +45,14 @@ class FrameReader:
         resolution: tuple[int, int] | None,
         need_images: bool,
         find_mask: Callable[[str], str | None] | None,
+        straighten: bool = False,
     ):
         self.path, self.folder = path, Folder(str(path.parent))
         self.resolution, self.need_images = resolution, need_images
         self.shared = {key: value for key, value in data.items() if key != "frames"}
         self.find_mask = find_mask
-        self.known: dict[Any, Lens] = {}
+        self.straighten = straighten
+        self.known: dict[Any, tuple[Lens, Distortion | None]] = {}
         self.guessed: list[str] = []
 
     def read(self, entry: dict[str, Any]) -> FrameFiles | Absent:
@@ -67,7 +71,7 @@ class FrameReader:
         size, orientation, exif = self._size(
             settings, image if there else None, mask if mask_there else None
         )
-        lens = self._lens(entry, settings, size or self.resolution)
+        lens, distortion = self._lens(entry, settings, size or self.resolution)
         stated = (lens.height, lens.width)
         size = size or self.resolution or stated
         if not same_aspect(size, stated):
@@ -75,7 +79,7 @@ class FrameReader:
                 f"w and h must have the aspect of the image; got {stated[1]} x {stated[0]} for "
                 f"{size[1]} x {size[0]} pixels{exif}; write the w, h, cx, cy of the image as it is."
             )
-        return FrameFiles(image, mask, size, lens, orientation)
+        return FrameFiles(image, mask, size, lens, orientation, distortion)
 
     def _size(
         self, settings: dict[str, Any], image: str | None, mask: str | None
@@ -97,16 +101,23 @@ class FrameReader:
 
     def _lens(
         self, entry: dict[str, Any], settings: dict[str, Any], size: tuple[int, int] | None
-    ) -> Lens:
+    ) -> tuple[Lens, Distortion | None]:
         own = not KEYS.isdisjoint(entry)
         key = (size, *(settings.get(name) for name in KEYS)) if own else size
         try:
             if key in self.known:
                 return self.known[key]
-        except TypeError:  # a list where a number belongs: read_lens will say so
-            return read_lens(settings, size)
-        self.known[key] = found = read_lens(settings, size)
+        except TypeError:  # a list where a number belongs, which will be said
+            return self._read_lens(settings, size)
+        self.known[key] = found = self._read_lens(settings, size)
         return found
+
+    def _read_lens(
+        self, settings: dict[str, Any], size: tuple[int, int] | None
+    ) -> tuple[Lens, Distortion | None]:
+        if not self.straighten:
+            refuse_distortion(settings)
+        return read_lens(settings, size), read_distortion(settings)
 
     def warn_of_guesses(self) -> None:
         if self.guessed:

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ..core.check import wrong
 from .camera import Camera, checked_cameras
+from .distortion import Distortion
 from .frame_reader import Absent, FrameFiles, FrameReader
 from .lens import projections
 from .planes import guess_planes
@@ -27,13 +28,15 @@ class Frame:
     """One photograph: where its file is, where its mask is if it has one, and its camera.
 
     `orientation` is the EXIF orientation by which the file's pixels must be turned before they are what the
-    camera saw; 1 (as they are stored) unless w and h, or else the mask, have the turned size.
+    camera saw; 1 (as they are stored) unless w and h, or else the mask, have the turned size. `distortion` is how
+    its lens bends what `camera`, a pinhole, would see straight.
     """
 
     image: Path
     mask: Path | None
     camera: Camera
     orientation: int = 1
+    distortion: Distortion | None = None
 
 
 def read_frames(
@@ -44,32 +47,48 @@ def read_frames(
     need_images: bool = True,
     missing: str = "error",
     find_mask: Callable[[str], str | None] | None = None,
+    straighten: bool = False,
 ) -> Drafts:
-    """The frames `indices` of the file's `data`; `find_mask` may know the mask of an image without mask_path."""
+    """The frames `indices` of the file's `data`.
+
+    Args:
+        find_mask: may know the mask of an image without mask_path.
+        straighten: the caller will undo the distortion of lenses, which is refused otherwise.
+    """
     indices = list(indices)
     poses = poses_of(path, data, indices)
-    reader = FrameReader(path, data, resolution, need_images, find_mask)
-    files, absent = [], []
+    reader = FrameReader(path, data, resolution, need_images, find_mask, straighten)
+    files = []
     for index in indices:
         try:
-            found = reader.read(data["frames"][index])
+            files.append(reader.read(data["frames"][index]))
         except Problem as problem:
             raise at_frame(path, index, problem) from None
-        files.append(found)
-        if isinstance(found, Absent):
-            absent.append((index, found))
     reader.warn_of_guesses()
+    return drafts_of(path, indices, poses, files, missing)
+
+
+def drafts_of(
+    path: Path,
+    indices: list[int],
+    poses: np.ndarray,
+    found: Sequence[FrameFiles | Absent],
+    missing: str,
+) -> Drafts:
+    """The frames whose files are there; the others are one error, or left out where missing="skip"."""
+    absent = [(i, file) for i, file in zip(indices, found, strict=True) if isinstance(file, Absent)]
     skipped = ""
     if absent:
         text = _count_absent(absent, len(indices))
-        kept = [n for n, found in enumerate(files) if not isinstance(found, Absent)]
+        kept = [n for n, file in enumerate(found) if not isinstance(file, Absent)]
         if missing == "error" or not kept:
             raise FileNotFoundError(
                 f"{NAME}: {path}: {text}; file_path and mask_path must be existing images. Add the files, or go on "
                 "without these frames: missing='skip' (glrast fit: --skip-missing)."
             )
         skipped = f"{text}; {'its frame is' if len(absent) == 1 else 'their frames are'} left out"
-        files, indices, poses = [files[n] for n in kept], [indices[n] for n in kept], poses[kept]
+        indices, poses = [indices[n] for n in kept], poses[kept]
+    files = [file for file in found if isinstance(file, FrameFiles)]
     return Drafts(path, indices, poses, files, skipped)
 
 
@@ -111,7 +130,9 @@ class Drafts:
         names = [os.path.splitext(os.path.basename(f.image))[0] for f in self.files]
         cameras = checked_cameras(views, lenses, [f.size for f in self.files], names)
         return [
-            Frame(Path(f.image), Path(f.mask) if f.mask else None, camera, f.orientation)
+            Frame(
+                Path(f.image), Path(f.mask) if f.mask else None, camera, f.orientation, f.distortion
+            )
             for f, camera in zip(self.files, cameras, strict=True)
         ]
 

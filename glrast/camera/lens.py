@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .distortion import FLAT as PINHOLES
+from .distortion import KEYS as DISTORTION
 from .transforms_json import Problem, number, short
 
-PINHOLES = ("PINHOLE", "SIMPLE_PINHOLE", "OPENCV", "SIMPLE_RADIAL", "RADIAL", "PERSPECTIVE")
-DISTORTION = ("k1", "k2", "k3", "k4", "k5", "k6", "p1", "p2")
 LARGEST_SIDE = 1e6  # pixels: no picture is larger, a slip of the keyboard is
 KEYS = frozenset(
     (
@@ -51,7 +51,6 @@ def stated_size(settings: dict[str, Any]) -> tuple[int, int] | None:
 
 def read_lens(settings: dict[str, Any], size: tuple[int, int] | None) -> Lens:
     """The lens of a frame; `size` (height, width) is that of its picture, for what w and h do not say."""
-    _refuse_distortion(settings)
     size = stated_size(settings) or size
     if size is None:
         raise Problem(
@@ -90,7 +89,8 @@ def projections(lenses: np.ndarray, near: float, far: float) -> Tensor:
     return torch.from_numpy(out).float()
 
 
-def _refuse_distortion(settings: dict[str, Any]) -> None:
+def refuse_distortion(settings: dict[str, Any]) -> None:
+    """Raises Problem where lines are bent: for whoever draws, and does not straighten pictures."""
     model = settings.get("camera_model", "PINHOLE")
     if str(model).upper() not in PINHOLES or settings.get("is_fisheye"):
         raise Problem(

@@ -43,7 +43,8 @@ def load_cameras(
         one (after the turn by its EXIF orientation if w and h say so), `camera.name` its stem.
     Raises: FileNotFoundError for a missing file, or one that counts all missing images and masks.
         ValueError for everything else; both name the file, the frame, the key and what to do.
-    Note: lens distortion (k1, k2, p1, ... not 0) and fisheye models are refused, not ignored. A warning says so
+    Note: lens distortion (k1, k2, p1, ... not 0) and fisheye models are refused, not ignored (glrast fit undoes
+        them when it loads pictures). A warning says so
         where cameras stand at coordinates that float32 cannot hold.
     """
     path = Path(path)

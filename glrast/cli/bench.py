@@ -14,13 +14,16 @@ import torch
 
 import glrast
 
-from ..bench import launches, measure, operations, overhead, peer, scaling, scene, table, texture
+from ..bench import (
+    exact, launches, measure, operations, overhead, peer, scaling, scene, table, texture,
+)  # fmt: skip
 from ..core.files import replacing
 from ..raster.self_test import tested
 from .device import chosen
 
 REPEATS, SCALING_REPEATS, TEXTURE_REPEATS, OVERHEAD_REPEATS = 15, 7, 9, 500
 LAUNCHES_REPEATS = 100
+EXACT_REPEATS = 9
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -49,6 +52,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--launches", action="store_true",
         help="only how many kernels a GPU is given, and what the host takes for them; needs no GPU",
+    )  # fmt: skip
+    parser.add_argument(
+        "--exact", action="store_true",
+        help="only fragments and resolve, near and all: against antialias in turns, and stage by stage",
     )  # fmt: skip
     parser.add_argument(
         "--scaling", action="store_true", help="only the table from 256 to 4096 pixels and 1k to 1M triangles"
@@ -86,7 +93,9 @@ def run(args: argparse.Namespace) -> int:
         print(table.scaling(rows))
     if args.texture:
         report["texture"] = _texture(args, device)
-    if not (args.launches or args.overhead or args.scaling or args.texture):
+    if args.exact:
+        report["exact"] = _exact(args, device)
+    if not (args.launches or args.overhead or args.scaling or args.texture or args.exact):
         report |= _operations(args, device)
     if args.json:
         with replacing(Path(args.json)) as temporary:
@@ -113,6 +122,22 @@ def _operations(args: argparse.Namespace, device: torch.device) -> dict[str, Any
         print("\nWorld positions and colours to the gradients of both, in turns with the peer:\n")
         print(table.peer(found))
     return report
+
+
+def _exact(args: argparse.Namespace, device: torch.device) -> list[dict[str, Any]]:
+    """--exact: the table for each resolution and number of triangles, and the stages of the last of them."""
+    scenes = [scene.sphere(t, r, device) for r in args.resolution for t in args.triangles]
+    rows: list[exact.Exact] = []
+    for s in scenes:
+        last = s is scenes[-1] and device.type == "cpu"
+        rows += exact.measure_exact(s, args.repeats or EXACT_REPEATS, stages=last)
+    print("forward + backward, in turns with antialias; medians\n")
+    print(table.exact(rows), flush=True)
+    for row in rows:
+        if row.stages:
+            print(f"\n{row.discontinuities}, stages of the last in milliseconds of the processor\n")
+            print(table.stages(row.stages), flush=True)
+    return [asdict(row) for row in rows]
 
 
 def _texture(args: argparse.Namespace, device: torch.device) -> list[dict[str, Any]]:

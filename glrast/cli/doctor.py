@@ -61,6 +61,9 @@ def examine(device: torch.device) -> list[Finding]:
     findings += _until_fault(
         lambda: nvidia.cuda_device(device),
         kernels.host_library,
+        lambda: nvidia.kernels(device),
+        lambda: kernels.compiled(device),
+        kernels.streams,
         lambda: kernels.self_test(device),
         lambda: nvidia.bindings() if cuda else [],
     )

@@ -32,8 +32,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "dataset",
         metavar="DATASET",
-        help="the word demo, or a folder with transforms_train.json (NeRF-synthetic) or "
-        "transforms.json (nerfstudio) and RGBA pictures, or RGB pictures and masks",
+        help="the word demo, or a folder with RGBA pictures, or RGB pictures and masks, and "
+        "transforms_train.json (NeRF-synthetic), transforms.json (nerfstudio), COLMAP, or text files of K, R, t",
     )
     parser.add_argument("--out", required=True, metavar="DIR", help="folder for the results")
     parser.add_argument(
@@ -58,6 +58,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="texels a side, a multiple of 4 from 32 to 8192 (default: about a texel for each pixel "
         "that shows the surface best)",
+    )
+    parser.add_argument(
+        "--edges",
+        choices=("antialias", "exact"),
+        default="antialias",
+        help="antialias: pixels blended across silhouettes (default); exact: exact areas and gradients of "
+        "boundaries, slower: docs/fitting.md has both measured",
     )
     parser.add_argument(
         "--skip-missing",
@@ -105,7 +112,7 @@ def _fit(args: argparse.Namespace) -> int:
     resolution = args.resolution or (DEMO_RESOLUTION if demo else RESOLUTION)
     data = _dataset(args, device, resolution)
     stages = plan(args.steps or (DEMO_STEPS if demo else STEPS), args.colour)
-    fit = Fit(data.train, stages, args.batch, args.seed, device, args.texture_size)
+    fit = Fit(data.train, stages, args.batch, args.seed, device, args.texture_size, args.edges)
     progress = _Progress(fit)
     with stop_signals() as should_stop:
         _begin(fit, out / CHECKPOINT, args.resume, progress.say)
@@ -232,7 +239,16 @@ def _size(path: Path) -> str:
 
 def _resume_command(args: argparse.Namespace) -> str:
     words = ["glrast", "fit", args.dataset, "--out", args.out]
-    for name in ("steps", "resolution", "colour", "texture_size", "batch", "seed", "device"):
+    for name in (
+        "steps",
+        "resolution",
+        "colour",
+        "texture_size",
+        "edges",
+        "batch",
+        "seed",
+        "device",
+    ):
         if getattr(args, name) is not None:
             words += [f"--{name.replace('_', '-')}", str(getattr(args, name))]
     words += [f"--up={args.up}"] if args.up else []

@@ -82,16 +82,22 @@ class PerTensor(Generic[T]):
         return {"_most": self._most, "_known": {}}  # identities are this process's
 
     def _remember(self, tensor: torch.Tensor, state: tuple[object, ...] | None, thing: T) -> None:
+        """Other threads may come between any two lines; no lock, for a process forked while one is held would wait."""
         key, known = id(tensor), self._known
         known.pop(key, None)  # the latest stands last
 
         def gone(reference: weakref.ref[torch.Tensor]) -> None:
-            if key in known and known[key].tensor is reference:
-                del known[key]
+            found = known.get(key)
+            if found is not None and found.tensor is reference:
+                known.pop(key, None)
 
         known[key] = _Known(weakref.ref(tensor, gone), tensor.detach(), state, thing)
         while self._most is not None and len(known) > self._most:
-            del known[next(iter(known))]
+            try:
+                oldest = next(iter(known))
+            except (RuntimeError, StopIteration):  # it changed meanwhile
+                continue
+            known.pop(oldest, None)
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ _LIBRARY_FOLDERS = (
 _VERSION = r"\d{3}\.\d[\d.]*"
 # Eight processes that drew on one H200 hung in ReadPixels.
 _MANY_PROCESSES = 8
-_DRIVER_OF_CUDA_13 = 580
+_DRIVER_OF_CUDA_12, _DRIVER_OF_CUDA_13 = 525, 580
 _GOOD_BINDINGS = "pip install 'cuda-bindings>=12.9.4,!=13.0.0,!=13.0.1,!=13.0.2'"
 
 
@@ -112,6 +112,17 @@ def processes(has_nvidia: bool, proc: Path = Path("/proc")) -> list[Finding]:
     text = f"{len(others)} other processes have NVIDIA's OpenGL open: so many on one GPU may hang"
     remedy = "run fewer at a time, or one GPU each (CUDA_VISIBLE_DEVICES)"
     return [Finding("Machine", text, "note", remedy, {"processes": sorted(map(int, others))})]
+
+
+def kernels(device: torch.device, loaded: str | None = None) -> list[Finding]:
+    """A driver that loads no code of CUDA 12, of which the package's kernels and every CuPy are."""
+    loaded = driver() if loaded is None else loaded
+    if device.type == "cpu" or loaded is None or not re.fullmatch(_VERSION, loaded):
+        return []
+    if _numbers(loaded) >= (_DRIVER_OF_CUDA_12,):
+        return []
+    text = f"the NVIDIA driver {loaded} loads no kernels of CUDA 12, which needs {_DRIVER_OF_CUDA_12} or newer"
+    return [Finding("Kernels", text, "fault", "update the NVIDIA driver, or use --device cpu")]
 
 
 def bindings(version: str | None = None, loaded: str | None = None) -> list[Finding]:

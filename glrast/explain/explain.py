@@ -9,6 +9,7 @@ import torch
 from ..core import check
 from ..core.rast import triangle_id
 from ..ops.function import name_of
+from ..visibility.fragments import shows_triangles
 from . import edges, view, ways
 from .answer import Explanation
 from .graph import ANTIALIAS_COLOR, Graph, Passed, edge, gradient, masks
@@ -173,10 +174,7 @@ def _look_at_drawn(answer: Explanation, graph: Graph) -> bool:
         if (
             name_of(node) == "fragments"
         ):  # keeps pixels with a boundary: without one nothing is known
-            triangles, image = state[8], state[10]
-            shown = [
-                bool(((image == n) & (triangles >= 0)).any()) or None for n in range(node.size[0])
-            ]
+            shown = [shows or None for shows in shows_triangles(node)]
             view.look(answer, pos, tri, shown, tuple(node.size[1:]))
         else:
             (ids,) = state

@@ -17,6 +17,7 @@ _MOST_NODES_OF_A_MASK = 1000
 # interpolate takes for attributes may be positions, too.
 _POS = {
     "antialias": 2, "antialias_inner": 2, "fragments": 1, "rasterize": 0, "peel": 0, "interpolate": 0,
+    "opendr": 2, "dirt": 2, "nmr": 2, "edge_grad": 2, "edge_sampling": 2, "rasterize_then_splat": 0,
 }  # fmt: skip
 ANTIALIAS_COLOR = 0
 

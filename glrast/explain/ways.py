@@ -9,7 +9,10 @@ from .answer import Explanation
 from .graph import Graph, Passed, pos_edge, to_pos
 
 # Operations by the names that their nodes carry. What gives boundaries a gradient:
-SEE_BOUNDARIES = ("antialias", "antialias_inner", "fragments")
+SEE_BOUNDARIES = (
+    "antialias", "antialias_inner", "fragments", "opendr", "dirt", "nmr", "edge_grad", "edge_sampling",
+    "rasterize_then_splat",
+)  # fmt: skip
 # What gives one to the inside of triangles; interpolate where it is given positions as attributes.
 INSIDE = ("rasterize", "peel", "interpolate")
 

@@ -113,6 +113,7 @@ _WORDS = {
     "seed": "--seed",
     "device": "--device",
     "texture_size": "--texture-size",
+    "edges": "--edges",
 }
 
 

@@ -56,12 +56,14 @@ class Consensus:
     """What came of the vote, bool [N,h,w] in cells.
 
     inside: the masks corrected. distrusted: where not to believe the picture. possible: before
-    what the object may be, as the others have it; whatever a picture shows elsewhere is not it.
+    what the object may be, as the others have it; whatever a picture shows elsewhere is not it. known: which cells the
+    pictures say anything of; None: all.
     """
 
     inside: Tensor
     distrusted: Tensor
     possible: Tensor
+    known: Tensor | None = None
 
     def distrusted_pixels(self, index: int, alpha: Tensor) -> Tensor | None:
         """Of one view's coverage, uint8 [H,W]: the pixels not to learn from, bool; None if all are good."""
@@ -92,18 +94,21 @@ class Consensus:
         )
 
 
-def agree(inside: Tensor, matrix: Tensor, centre: Tensor, radius: float) -> Consensus:
+def agree(
+    inside: Tensor, matrix: Tensor, centre: Tensor, radius: float, known: Tensor | None = None
+) -> Consensus:
     """The masks [N,h,w] (bool, in cells) after the vote on what lies around the centre [3].
 
     Args:
         matrix: world to clip space, float64 [N,4,4].
         radius: about that of the object; the box is found by voting, too.
+        known: bool [N,h,w], the cells that the pictures say anything of.
     """
     weight = vote_weights(matrix, centre)
-    everyone = Consensus(inside, torch.zeros_like(inside), torch.ones_like(inside))
+    everyone = Consensus(inside, torch.zeros_like(inside), torch.ones_like(inside), known)
     if float(weight.min()) > WRONG * float(weight.sum()):
         return everyone  # nobody can be outvoted
-    distance = signed_distance(inside)
+    distance = signed_distance(inside, known)
     found = _possible_box(distance, matrix, weight, centre, radius)
     if found is None:
         return everyone
@@ -111,13 +116,19 @@ def agree(inside: Tensor, matrix: Tensor, centre: Tensor, radius: float) -> Cons
     verdict = _ballot(distance, matrix, weight, points, voxel)
     settled = []
     true_holes = witnessed(inside, matrix, points, WRONG)
-    for mask, hole, world_to_clip in zip(inside.numpy(), true_holes, matrix, strict=True):
+    there = torch.ones_like(inside) if known is None else known
+    views = zip(inside.numpy(), there.numpy(), true_holes, matrix, strict=True)
+    for mask, seen, hole, world_to_clip in views:
         sure, alone, possible = (
             _picture(points[which], world_to_clip, mask.shape, voxel, generous)
             for which, generous in zip(verdict, (False, False, True), strict=True)
         )
-        settled.append((*_corrected(mask, sure, alone & ~hole, possible), possible))
-    return Consensus(*(torch.from_numpy(np.stack(part)) for part in zip(*settled, strict=True)))
+        corrected = _corrected(mask, sure & seen, alone & ~hole & seen, possible)
+        settled.append((*corrected, possible))
+    corrected, doubted, before = (
+        torch.from_numpy(np.stack(part)) for part in zip(*settled, strict=True)
+    )
+    return Consensus(corrected, doubted, before, known)
 
 
 def _possible_box(

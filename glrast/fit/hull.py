@@ -17,12 +17,13 @@ from .silhouettes import (
     MASK_CELLS,
     homogeneous,
     mask_distance,
+    reduced_known,
     reduced_masks,
     signed_distance,
     tell,
 )
 
-__all__ = ["carved", "hull_distance", "mask_distance", "settled", "visual_hull"]
+__all__ = ["carved", "hull_distance", "mask_distance", "object_box", "settled", "visual_hull"]
 
 # Voxels along the longest side of the box. The first carving only has to find the box; the second
 # is as fine as the pictures, which show the object over about a third of their longer side.
@@ -56,20 +57,24 @@ def visual_hull(alpha: Tensor, world_to_clip: Tensor, names: list[str]) -> tuple
     return carved(settled(alpha, world_to_clip, names).inside, world_to_clip, names)
 
 
-def settled(alpha: Tensor, world_to_clip: Tensor, names: list[str]) -> Consensus:
-    """The masks after their vote; arguments and errors as of `visual_hull`."""
+def settled(
+    alpha: Tensor, world_to_clip: Tensor, names: list[str], known: Tensor | None = None
+) -> Consensus:
+    """The masks after their vote; arguments and errors as of `visual_hull`, and where the masks are known [N,H,W]."""
     if len(alpha) < 2:
         raise ValueError(
             f"glrast fit: the shape needs at least 2 views (a dozen or more serve it well); found "
             f"{len(alpha)} ({', '.join(names)}). Add frames to the transforms file."
         )
     inside, matrix = reduced_masks(alpha), world_to_clip.double()
-    return agree(inside, matrix, *_first_box(inside, matrix, names))
+    return agree(inside, matrix, *_first_box(inside, matrix, names), reduced_known(known))
 
 
-def carved(inside: Tensor, world_to_clip: Tensor, names: list[str]) -> tuple[Tensor, Tensor]:
-    """The surface of what lies inside every one of the masks [N,h,w] (bool, in cells)."""
-    distance, matrix = signed_distance(inside), world_to_clip.double()
+def carved(
+    inside: Tensor, world_to_clip: Tensor, names: list[str], known: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """The surface of what lies inside every one of the masks [N,h,w] (bool, in cells), where they are `known`."""
+    distance, matrix = signed_distance(inside, known), world_to_clip.double()
     centre, radius = _first_box(inside, matrix, names)
     low, high = _occupied_box(distance, matrix, centre, radius)
     voxels = min(FINE_VOXELS, max(COARSE_VOXELS, FINE_VOXELS * max(inside.shape[1:]) // MASK_CELLS))
@@ -80,6 +85,14 @@ def carved(inside: Tensor, world_to_clip: Tensor, names: list[str]) -> tuple[Ten
     pos = torch.from_numpy(((vertices - 1.0) * voxel + origin).astype(np.float32))
     tri = torch.from_numpy(faces.astype(np.int32))
     return remove_small_components(pos, tri, CRUMB)[:2]
+
+
+def object_box(
+    inside: Tensor, world_to_clip: Tensor, names: list[str], known: Tensor | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """(low, high), [3] each, of a box around what lies inside every mask; arguments as of `carved`."""
+    distance, matrix = signed_distance(inside, known), world_to_clip.double()
+    return _occupied_box(distance, matrix, *_first_box(inside, matrix, names))
 
 
 def _first_box(inside: Tensor, matrix: Tensor, names: list[str]) -> tuple[Tensor, float]:

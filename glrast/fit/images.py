@@ -21,6 +21,7 @@ def read_image(
     longest: int | None = None,
     orientation: int = 1,
     invert_mask: bool = False,
+    need_mask: bool = True,
 ) -> Tensor:
     """The picture at `path` as uint8 [H,W,4], row 0 at the bottom, colour premultiplied by alpha.
 
@@ -30,6 +31,7 @@ def read_image(
         longest: the longer side is averaged down to this many pixels; colour weighs as much as it covers.
         orientation: EXIF orientation to turn the pixels by; 1: as they are stored.
         invert_mask: the mask, or alpha, is black on the object.
+        need_mask: refuse a picture without mask and alpha; else it is the object everywhere.
 
     Raises:
         FileNotFoundError, ValueError: each names the file and what to do about it.
@@ -40,13 +42,15 @@ def read_image(
         alpha = fit_to(mask_path, read_mask(mask_path), path, head, orientation)
     elif image.mode in ALPHA:
         alpha = np.asarray(image.getchannel("A"))
-    else:
+    elif need_mask:
         raise ValueError(
-            f"glrast fit: {path} has no alpha channel and there is no mask for it; the object "
-            "cannot be told from the background. Save it as RGBA, name a mask_path in the "
-            f"transforms file, or put one at {path.parent.parent / 'masks' / (path.stem + '.png')}."
+            f"glrast fit: {path} has no alpha channel and there is no mask for it; the object cannot be told from the "
+            "background. Save it as RGBA, name a mask_path in the transforms file, or put one at "
+            f"{path.parent.parent / 'masks' / (path.stem + '.png')}."
         )
-    if invert_mask:
+    else:
+        alpha = np.full((image.height, image.width), 255, dtype=np.uint8)
+    if invert_mask and (mask_path is not None or image.mode in ALPHA):
         alpha = np.iinfo(alpha.dtype).max - alpha
     whole = int(np.iinfo(alpha.dtype).max)
     if alpha.max() <= whole // 2:
@@ -68,6 +72,15 @@ def reduced(rgba: Tensor, longest: int) -> Tensor:
         return rgba
     # One at a time: float32 copies of a whole set would be its largest memory.
     return torch.cat([_average(picture, size) for picture in rgba.split(1)])
+
+
+def wholly(known: Tensor, longest: int) -> Tensor:
+    """The masks bool [N,H,W] reduced as pictures are: true where all of a pixel is."""
+    size = _reduced_size((known.shape[1], known.shape[2]), longest)
+    if size == known.shape[1:]:
+        return known
+    lacking = (~known)[:, None].float()
+    return torch.nn.functional.interpolate(lacking, size=size, mode="area")[:, 0] == 0
 
 
 def to_bytes(image: Tensor) -> Tensor:

@@ -53,6 +53,7 @@ class Fit:
         seed: of the order of the views and of the backgrounds.
         device: where the images are drawn.
         texture_size: texels a side; None takes as many as the views are worth.
+        edges: "antialias" or "exact", see model.render.
     """
 
     size: float  # diagonal of the hull's box: the unit of edges and moves. Set by begin or restore
@@ -69,8 +70,10 @@ class Fit:
         seed: int,
         device: torch.device,
         texture_size: int | None = None,
+        edges: str = "antialias",
     ):
         self.views, self.stages, self.texture_size = views, stages, texture_size
+        self.edges = edges
         # Derivatives of barycentrics serve mipmaps only.
         self.ctx = glrast.Context(device, output_db=any(stage.texture for stage in stages))
         self.device = self.ctx.device
@@ -82,6 +85,7 @@ class Fit:
             "seed": seed,
             "device": self.device.type,
             "texture_size": texture_size,
+            "edges": edges,
         }
         self.generator = torch.Generator().manual_seed(seed)
         self.order = torch.empty(0, dtype=torch.int64)
@@ -104,7 +108,8 @@ class Fit:
         started = time.perf_counter()
         self._settle()
         views = self.views
-        pos, tri = carved(self.consensus.inside, views.world_to_clip, views.names)
+        agreed = self.consensus
+        pos, tri = carved(agreed.inside, views.world_to_clip, views.names, agreed.known)
         self.size = float((pos.max(dim=0).values - pos.min(dim=0).values).norm())
         total = self.views.rgba.sum(dim=(0, 1, 2), dtype=torch.float64)
         color = (total[:3] / total[3].clamp_min(1)).float().expand(len(pos), 3)
@@ -113,8 +118,9 @@ class Fit:
 
     def _settle(self) -> None:
         """The vote on the masks: it follows from the views alone, so a resumed run holds it anew."""
-        alpha = self.views.rgba[..., 3].float() / 255.0
-        self.consensus = settled(alpha, self.views.world_to_clip, self.views.names)
+        views = self.views
+        alpha = views.rgba[..., 3].float() / 255.0
+        self.consensus = settled(alpha, views.world_to_clip, views.names, views.known)
 
     def _begin_stage(self, mesh: ColoredMesh) -> None:
         if self.stage.edge:
@@ -130,7 +136,7 @@ class Fit:
         self.model = model
         self.pictures = self.views.reduced(-(-max(self.views.resolution) // self.stage.shrink))
         self.doubts = [
-            self.consensus.distrusted_pixels(index, rgba[..., 3])
+            self.pictures.doubted(index, self.consensus.distrusted_pixels(index, rgba[..., 3]))
             for index, rgba in enumerate(self.pictures.rgba)
         ]
         self.move = AdamUniform([model.u], lr=0.0)
@@ -174,6 +180,7 @@ class Fit:
             self.world_to_clip[index.to(self.device)],
             self.pictures.resolution,
             model.topology_hash,
+            self.edges,
         )
         trusted = self._trusted(index)
         image_loss, mask_loss = image_losses(rgba, target, background, trusted)

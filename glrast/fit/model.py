@@ -101,21 +101,34 @@ def render(
     world_to_clip: Tensor,
     resolution: tuple[int, int],
     topology_hash=None,
+    edges: str = "antialias",
 ) -> Tensor:
     """The mesh in its own colours as [N,H,W,4]: colour premultiplied by coverage, row 0 at the bottom.
+
+    Args:
+        edges: "antialias": pixels are blended across silhouettes; "exact": what boundaries cross shows its fragments.
 
     Gradients: to mesh.pos through the silhouettes and the colours, and to mesh.color.
     A mesh with an atlas needs a context with output_db.
     """
     pos_clip = transform_points(world_to_clip, mesh.pos)
     rast, rast_db = glrast.rasterize(ctx, pos_clip, mesh.tri, resolution, grad_db=False)
-    if mesh.atlas is None:
-        # Coverage is one more attribute, 1 on the surface: empty pixels interpolate to zeros.
-        attr = torch.cat([mesh.color, torch.ones_like(mesh.color[:, :1])], dim=1)
-        rgba, _ = glrast.interpolate(attr, rast, mesh.tri)
-    else:
-        rgba = _textured(mesh.color, mesh.atlas, rast, rast_db)
-    return glrast.antialias(rgba, rast, pos_clip, mesh.tri, topology_hash)
+    rgba = _shaded(mesh, rast, rast_db)
+    if edges == "antialias":
+        return glrast.antialias(rgba, rast, pos_clip, mesh.tri, topology_hash)
+    frag = glrast.fragments(rast, pos_clip, mesh.tri)
+    return glrast.resolve(rgba, _shaded(mesh, frag.rast, frag.rast_db.detach()), frag)
+
+
+def _shaded(mesh: ColoredMesh, rast: Tensor, rast_db: Tensor) -> Tensor:
+    """Colour and coverage [N,h,w,4] of what `rast` shows, 0 where it shows nothing."""
+    if not rast.numel():
+        return rast
+    if mesh.atlas is not None:
+        return _textured(mesh.color, mesh.atlas, rast, rast_db)
+    # Coverage is one more attribute, 1 on the surface: empty pixels interpolate to zeros.
+    attr = torch.cat([mesh.color, torch.ones_like(mesh.color[:, :1])], dim=1)
+    return glrast.interpolate(attr, rast, mesh.tri)[0]
 
 
 def _textured(texture: Tensor, atlas: Atlas, rast: Tensor, rast_db: Tensor) -> Tensor:

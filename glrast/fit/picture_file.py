@@ -54,6 +54,15 @@ def open_picture(path: Path, longest: int | None = None, palette: bool = False) 
     return _known_mode(path, image, palette)
 
 
+def has_alpha(path: Path) -> bool:
+    """Whether the picture says by itself what of it is transparent; True where it cannot be read."""
+    try:
+        with Image.open(path) as image:
+            return image.mode in (*ALPHA, "PA", "La", "RGBa") or "transparency" in image.info
+    except Exception:  # whoever reads the picture says what is wrong with it
+        return True
+
+
 def turned(image: Image.Image, orientation: int) -> Image.Image:
     """The picture turned as its EXIF orientation says; 1 leaves it."""
     return image if orientation == 1 else image.transpose(TURNS[orientation])

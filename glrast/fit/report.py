@@ -84,8 +84,15 @@ def judge(ctx: glrast.Context, mesh: ColoredMesh, views: Views, device: torch.de
         matrix = views.world_to_clip[index].float().to(device)
         rgba = supersampled(ctx, mesh, matrix, views.resolution, SUPERSAMPLE).clamp(0.0, 1.0)
         image, wanted = composite(rgba, WHITE), composite(target, WHITE)
-        values.append(psnr(image, wanted).cpu())
         covered = [(picture[..., 3] > 0.5).float() for picture in (rgba, target)]
+        if views.known is not None:  # only what the picture knows is judged; the rest is white
+            known = views.known[index].to(device)
+            image, wanted = (torch.where(known[..., None], x, WHITE) for x in (image, wanted))
+            judged = [x[known][None, None] for x in (image, wanted)]
+            covered = [x[known][None, None] for x in covered]
+        else:
+            judged = [image, wanted]
+        values.append(psnr(*judged).cpu())
         overlaps.append(iou(*covered).cpu())
         if len(images) < COMPARED_VIEWS:
             images.append(image.cpu())

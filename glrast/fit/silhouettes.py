@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from scipy.ndimage import distance_transform_edt
+from scipy.ndimage import binary_dilation, distance_transform_edt
 from torch import Tensor
 
 # The masks are reduced to this many cells on the longer side; the distances interpolate.
@@ -28,10 +28,20 @@ class Told:
 def reduced_masks(alpha: Tensor) -> Tensor:
     """The masks in cells, bool [N,h,w], from coverage [N,H,W] in 0..1."""
     height, width = alpha.shape[1:]
+    small = _in_cells(alpha)
+    return small.cpu() > 0.5
+
+
+def reduced_known(known: Tensor | None) -> Tensor | None:
+    """Which cells [N,h,w] are known in whole, of pixels bool [N,H,W]."""
+    return None if known is None else _in_cells((~known).float()) == 0
+
+
+def _in_cells(values: Tensor) -> Tensor:
+    height, width = values.shape[1:]
     scale = min(1.0, MASK_CELLS / max(height, width))
     size = (max(1, round(height * scale)), max(1, round(width * scale)))
-    small = torch.nn.functional.interpolate(alpha[:, None].float(), size=size, mode="area")[:, 0]
-    return small.cpu() > 0.5
+    return torch.nn.functional.interpolate(values[:, None].float(), size=size, mode="area")[:, 0]
 
 
 def mask_distance(alpha: Tensor) -> Tensor:
@@ -39,9 +49,27 @@ def mask_distance(alpha: Tensor) -> Tensor:
     return signed_distance(reduced_masks(alpha))
 
 
-def signed_distance(inside: Tensor) -> Tensor:
-    """The same of masks in cells, bool [N,h,w]; where there is no outline it is farther than the image."""
-    return torch.stack([_signed_distance(mask) for mask in inside.numpy()])
+def signed_distance(inside: Tensor, known: Tensor | None = None) -> Tensor:
+    """The same of masks in cells, bool [N,h,w]; where there is no outline it is farther than the image.
+
+    A mask that reaches what is not `known` [N,h,w] is cut there as by a border: its distance is NaN in those cells.
+    """
+    if known is None:
+        return torch.stack([_signed_distance(mask) for mask in inside.numpy()])
+    pairs = zip(inside.numpy(), known.numpy(), strict=True)
+    return torch.stack([_within(mask, there) for mask, there in pairs])
+
+
+def _within(mask: np.ndarray, known: np.ndarray) -> Tensor:
+    beside = np.asarray(binary_dilation(mask, np.ones((3, 3), dtype=bool)))
+    if not (beside & ~known).any():
+        return _signed_distance(mask)
+    # goes on beyond the cut as it was there: the cut is no outline
+    nearest = distance_transform_edt(~known, return_distances=False, return_indices=True)
+    row, column = np.asarray(nearest)
+    distance = _signed_distance(mask[row, column])
+    distance[torch.from_numpy(~known)] = torch.nan
+    return distance
 
 
 def _signed_distance(mask: np.ndarray) -> Tensor:
@@ -54,9 +82,9 @@ def _signed_distance(mask: np.ndarray) -> Tensor:
 
 
 def is_cut(distance: Tensor) -> bool:
-    """Whether the object of this mask reaches the border of the image."""
+    """Whether the object of this mask reaches the border of the image, or of what is known of it."""
     border = (distance[0], distance[-1], distance[:, 0], distance[:, -1])
-    return any(bool((side > 0).any()) for side in border)
+    return any(bool((side > 0).any()) for side in border) or bool(distance.isnan().any())
 
 
 def tell(distance: Tensor, world_to_clip: Tensor, points: Tensor) -> Told:
@@ -77,7 +105,7 @@ def tell(distance: Tensor, world_to_clip: Tensor, points: Tensor) -> Told:
     value = torch.where(clip[:, 3] > 0, value * height, -torch.inf)
     told = torch.ones_like(value, dtype=torch.bool)
     if is_cut(distance):
-        told = (clip[:, 3] > 0) & (ndc.abs() <= 1).all(dim=1)
+        told = (clip[:, 3] > 0) & (ndc.abs() <= 1).all(dim=1) & ~value.isnan()
         value = torch.where(told, value, torch.inf)
     return Told(value, told, height / distance.shape[0])
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from .images import reduced
+from .images import reduced, wholly
 
 
 @dataclass(frozen=True)
@@ -15,6 +15,8 @@ class Views:
 
     rgba is uint8 [N,H,W,4] on the CPU, row 0 at the bottom, colour premultiplied by alpha;
     world_to_camera and projection are float64 [N,4,4]. The cameras stand at world - origin.
+    known is bool [N,H,W], where a picture says anything at all: a smaller one lies in the lower left corner, a
+    straightened one has borders of its own; None: everywhere.
     """
 
     rgba: Tensor
@@ -22,6 +24,7 @@ class Views:
     projection: Tensor
     names: list[str]
     origin: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    known: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.names)
@@ -41,7 +44,14 @@ class Views:
 
     def reduced(self, longest: int) -> "Views":
         """The same views with at most `longest` pixels on the longer side."""
-        return replace(self, rgba=reduced(self.rgba, longest))
+        known = None if self.known is None else wholly(self.known, longest)
+        return replace(self, rgba=reduced(self.rgba, longest), known=known)
+
+    def doubted(self, index: int, doubt: Tensor | None) -> Tensor | None:
+        """`doubt` (bool [H,W], or None for none), and what the picture of that view does not know."""
+        if self.known is None or bool(self.known[index].all()):
+            return doubt
+        return ~self.known[index] if doubt is None else doubt | ~self.known[index]
 
     def pick(self, index: list[int]) -> "Views":
         """The views of the given indices."""
@@ -51,6 +61,7 @@ class Views:
             world_to_camera=self.world_to_camera[index],
             projection=self.projection[index],
             names=[self.names[i] for i in index],
+            known=None if self.known is None else self.known[index],
         )
 
     def fingerprint(self) -> str:
@@ -58,6 +69,8 @@ class Views:
         digest = hashlib.sha256(repr((tuple(self.rgba.shape), self.names)).encode())
         for part in (self.rgba, self.world_to_camera, self.projection):
             digest.update(part.contiguous().numpy().tobytes())
+        if self.known is not None:
+            digest.update(self.known.contiguous().numpy().tobytes())
         if any(self.origin):
             digest.update(repr(self.origin).encode())
         return digest.hexdigest()[:16]

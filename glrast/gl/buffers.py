@@ -16,14 +16,15 @@ def buffer(context: DeviceContext, name: str, size: int) -> moderngl.Buffer:
     Vertex arrays that were made of a smaller one are freed with it. The context must be current.
     """
     key = ("buffer", name)
-    found = context.objects.get(key)
-    if found is None or found.size < size:
-        for stale in [k for k in context.objects if k == key or k[0] == "array"]:
-            gone = context.objects.pop(stale)
-            context.sharing.forget(gone)
-            gone.release()
-        made = with_room(context.sharing, lambda: _made(context, name, size))
-        found = context.objects[key] = made
+    with context.lock:
+        found = context.objects.get(key)
+        if found is None or found.size < size:
+            for stale in [k for k in context.objects if k == key or k[0] == "array"]:
+                gone = context.objects.pop(stale)
+                context.sharing.forget(gone)
+                gone.release()
+            made = with_room(context.sharing, lambda: _made(context, name, size))
+            found = context.objects[key] = made
     return found
 
 

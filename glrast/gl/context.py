@@ -42,6 +42,9 @@ class DeviceContext:
             self.limits = limits(self.gl, self.extensions, self.software)
         with self.current():
             self.sharing = interop.sharing(device, self.software, self.renderer)
+        free_bytes = self.sharing.free_bytes()
+        if free_bytes is not None:
+            self.limits.share(free_bytes)
         logging.getLogger("glrast").info("%s: OpenGL %s on %s", device, self.version, self.renderer)
         if self.software:
             keep_freed_memory()

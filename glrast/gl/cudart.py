@@ -15,6 +15,7 @@ import torch
 
 _TEXTURE_2D_ARRAY = 0x8C1A
 _MOST_DEVICES = 64
+_MOST_DESCRIBED = 64
 _LAYERED = 0x01  # cudaArrayLayered
 _BYTES = 4  # of a channel: every format here has 32 bits
 
@@ -51,6 +52,8 @@ class Runtime:
     def __init__(self, module: Any, device: torch.device):
         self.module = module
         self.device = device
+        self._entered = 0  # how deep `on_device` is nested
+        self._descriptors: dict[int, tuple[Any, Any]] = {}  # of texture objects, by their arrays
 
     def call(self, name: str, *arguments: Any) -> Any:
         """What the call returns after its error code: nothing, one value or a list."""
@@ -73,10 +76,18 @@ class Runtime:
 
     @contextmanager
     def on_device(self) -> Generator[None, None, None]:
-        """The device current in this thread for a `with`, for PyTorch and for these calls; put back afterwards."""
+        """The device current in this thread for a `with`, for PyTorch and for these calls; put back afterwards. Nests,
+        in the one thread that holds the context's lock: the innermost ask nothing of CUDA."""
+        if self._entered:
+            yield
+            return
         with self.guard():
             self.use_device()
-            yield
+            self._entered += 1
+            try:
+                yield
+            finally:
+                self._entered -= 1
 
     def use_device(self) -> None:
         """CUDA's current device in this thread: the runtime makes its context at the first call."""
@@ -161,6 +172,15 @@ class Runtime:
 
     def texture(self, array: Any) -> int:
         """A texture object that reads the array's elements as they are, by pixel coordinates."""
+        resource, reading = self._described(array)
+        return int(self.handle("cudaCreateTextureObject", resource, reading, None))
+
+    def _described(self, array: Any) -> tuple[Any, Any]:
+        """The descriptors, kept while arrays come again: what they say is the array's address and nothing of its
+        content."""
+        found = self._descriptors.get(int(array))
+        if found is not None:
+            return found
         m = self.module
         resource, reading = m.cudaResourceDesc(), m.cudaTextureDesc()
         resource.resType = m.cudaResourceType.cudaResourceTypeArray
@@ -169,7 +189,10 @@ class Runtime:
         reading.filterMode = m.cudaTextureFilterMode.cudaFilterModePoint
         reading.readMode = m.cudaTextureReadMode.cudaReadModeElementType
         reading.normalizedCoords = 0
-        return int(self.handle("cudaCreateTextureObject", resource, reading, None))
+        if len(self._descriptors) >= _MOST_DESCRIBED:
+            self._descriptors.clear()
+        self._descriptors[int(array)] = resource, reading
+        return resource, reading
 
     def destroy_texture(self, texture: int) -> None:
         self.call("cudaDestroyTextureObject", texture)
@@ -207,6 +230,10 @@ class Runtime:
         self.call("cudaMemcpy3DAsync", parameters, stream)
 
     # ---- PyTorch's side
+
+    def free_bytes(self) -> int:
+        """Of the device's memory."""
+        return torch.cuda.mem_get_info(self.device)[0]
 
     def make_room(self) -> None:
         """What PyTorch keeps without using it is OpenGL's to have. Waits."""

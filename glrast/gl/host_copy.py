@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Protocol
 
 import moderngl
@@ -47,6 +47,16 @@ class HostCopy:
         self.reason = reason  # why not shared
         self.uploaded = PerTensor[moderngl.Buffer](most=1)  # the index buffer that holds a tensor
 
+    in_turn = False  # reading waits for the image: one target serves
+
+    def free_bytes(self) -> int | None:
+        """Memory of the GPU that nobody uses; None where it does not matter."""
+        return None
+
+    def call(self) -> AbstractContextManager[None]:
+        """Around a call's other methods: what they have in common is done once."""
+        return nullcontext()
+
     def make_room(self) -> bool:
         """Give memory of a GPU back that PyTorch keeps without using it; False: there is none."""
         if not torch.cuda.is_initialized():
@@ -58,17 +68,22 @@ class HostCopy:
         """Copy a contiguous tensor to the start of `buffer`. `again`: the next call will do the same."""
         buffer.write(tensor.detach().cpu().numpy())
 
-    def to_opengl(self) -> None:
-        """What was written is OpenGL's from here on."""
+    def to_opengl(self, but: object = None) -> None:
+        """What was written is OpenGL's from here on, and all targets, except `but`."""
 
     @contextmanager
-    def drawn(self, target: Target, out: torch.Tensor) -> Generator[int, None, None]:
-        """What a target's layers hold: in `out` (yields 0), or in the texture object that is yielded."""
+    def drawn(
+        self, target: Target, out: torch.Tensor, last: bool = True
+    ) -> Generator[int, None, None]:
+        """What a target's layers hold: in `out` (yields 0), or in the texture object that is yielded.
+
+        `last`: no other chunk of images follows in this call.
+        """
         self.read(target, out)
         yield 0
 
-    def read(self, target: Target, out: torch.Tensor) -> None:
-        """Copy a target's layers into `out`, contiguous, on any device."""
+    def read(self, target: Target, out: torch.Tensor, last: bool = True) -> None:
+        """Copy a target's layers into `out`, contiguous, on any device. `last` as for `drawn`."""
         if out.device.type == "cpu":
             target.read(out)
             return

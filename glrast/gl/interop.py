@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 import moderngl
@@ -75,6 +76,7 @@ class _Resource:
     thing: Any  # a Target or a moderngl.Buffer: held, so that its identity stays its own
     handle: Any
     mapped: bool = False
+    of_target: bool = False
     again: bool = False  # the next call will write to it
     view: str | None = None  # of a texture: what served (cudart.py)
 
@@ -88,22 +90,35 @@ class Registered:
     between calls. Where a CUDA call fails, everything goes back to OpenGL and host memory serves from then on.
     """
 
+    in_turn = True  # several targets: OpenGL draws into one while a kernel still reads another
+
     def __init__(self, runtime: cudart.Runtime):
         self.runtime = runtime
         self.reason = ""
         self.uploaded = PerTensor[moderngl.Buffer](most=1)  # the index buffer that holds a tensor
         self.resources: dict[int, _Resource] = {}  # by the identity of the thing
         self.host: HostCopy | None = None  # set when CUDA failed
-        self.retired: deque[tuple[Any, int]] = (
-            deque()
-        )  # texture objects, and events after their use
-        self.last: tuple[int, Any] | None = (
-            None  # the stream of the last call, and an event after its work
-        )
+        # texture objects, and events after their use
+        self.retired: deque[tuple[Any, int]] = deque()
+        # the stream of the last call, and an event after its work
+        self.last: tuple[int, Any] | None = None
 
     def make_room(self) -> bool:
         self.runtime.make_room()
         return True
+
+    def free_bytes(self) -> int:
+        return self.runtime.free_bytes()
+
+    @contextmanager
+    def call(self) -> Generator[None, None, None]:
+        with ExitStack() as entered:
+            if self.host is None:
+                try:
+                    entered.enter_context(self.runtime.on_device())
+                except cudart.CudaError as error:
+                    self._give_up(error)
+            yield
 
     def write(self, buffer: moderngl.Buffer, tensor: torch.Tensor, again: bool = True) -> None:
         try:
@@ -122,8 +137,8 @@ class Registered:
             host = self._give_up(error)
         host.write(buffer, tensor)
 
-    def to_opengl(self) -> None:
-        mapped = [resource for resource in self.resources.values() if resource.mapped]
+    def to_opengl(self, but: object = None) -> None:
+        mapped = [r for r in self.resources.values() if r.mapped and r.thing is not but]
         if not mapped:
             return
         try:
@@ -134,12 +149,14 @@ class Registered:
             raise  # what this call wrote may be lost; the next call takes the other way
 
     @contextmanager
-    def drawn(self, target: Target, out: torch.Tensor) -> Generator[int, None, None]:
+    def drawn(
+        self, target: Target, out: torch.Tensor, last: bool = True
+    ) -> Generator[int, None, None]:
         texture, host = 0, self.host
         try:
             if host is None:
                 with self._entered() as stream:
-                    found = self._mapped_arrays(target, stream)
+                    found = self._mapped_arrays(target, stream, last)
                     if found.whole is None:
                         self._copied(found, target, out, stream)
                     else:
@@ -157,11 +174,11 @@ class Registered:
             with self.runtime.on_device():
                 self._retire(texture)
 
-    def read(self, target: Target, out: torch.Tensor) -> None:
+    def read(self, target: Target, out: torch.Tensor, last: bool = True) -> None:
         try:
             if self.host is None:
                 with self._entered() as stream:
-                    self._copied(self._mapped_arrays(target, stream), target, out, stream)
+                    self._copied(self._mapped_arrays(target, stream, last), target, out, stream)
                 return
             host = self.host
         except cudart.CudaError as error:
@@ -206,11 +223,12 @@ class Registered:
     def _resource(self, thing: Any) -> _Resource:
         found = self.resources.get(id(thing))
         if found is None:
-            if hasattr(thing, "color"):
+            of_target = hasattr(thing, "color")
+            if of_target:
                 handle = self.runtime.register_image(thing.color)
             else:
                 handle = self.runtime.register_buffer(thing.glo)
-            found = self.resources[id(thing)] = _Resource(thing, handle)
+            found = self.resources[id(thing)] = _Resource(thing, handle, of_target=of_target)
         return found
 
     def _map(self, resources: list[_Resource], stream: int) -> None:
@@ -226,10 +244,19 @@ class Registered:
         for resource in resources:
             resource.mapped = False
 
-    def _mapped_arrays(self, target: Target, stream: int) -> cudart.Arrays:
-        """Map the target and, with the same call, what the next call will write."""
+    def _mapped_arrays(self, target: Target, stream: int, last: bool) -> cudart.Arrays:
+        """Map the target and, with the same call, what the next call will write: after the last chunk of this one.
+
+        Before that, the target of the chunk before goes back to OpenGL: its kernel is queued and this one's is not, so
+        that OpenGL, when it draws into that target again, waits for the former alone.
+        """
         resource = self._resource(target)
-        inputs = [other for other in self.resources.values() if other.again]
+        others = [
+            r for r in self.resources.values() if r.mapped and r.of_target and r is not resource
+        ]
+        if others:
+            self._unmap(others, stream)
+        inputs = [other for other in self.resources.values() if other.again] if last else []
         self._map([resource, *inputs], stream)
         size = target.layers, target.height, target.width
         found = self.runtime.arrays(resource.handle, *size, resource.view)
@@ -256,7 +283,9 @@ class Registered:
 
     def _give_up(self, error: cudart.CudaError) -> HostCopy:
         """Everything back to OpenGL, as far as CUDA still answers; host memory from here on."""
-        for undo in (self._unmap_all, *(self._unregister(r) for r in self.resources.values())):
+        unregister = self.runtime.unregister
+        undoing = (partial(unregister, r.handle) for r in self.resources.values())
+        for undo in (self._unmap_all, *undoing):
             try:
                 with self.runtime.on_device():
                     undo()
@@ -272,6 +301,3 @@ class Registered:
         mapped = [resource for resource in self.resources.values() if resource.mapped]
         if mapped:
             self._unmap(mapped, self.runtime.stream())
-
-    def _unregister(self, resource: _Resource) -> Callable[[], None]:
-        return lambda: self.runtime.unregister(resource.handle)

@@ -10,6 +10,9 @@ _MAX_TEXTURE_SIZE, _MAX_ARRAY_TEXTURE_LAYERS, _MAX_FRAMEBUFFER_LAYERS = 0x0D33, 
 _LARGEST_PLAIN = 1 << 13
 _SUBMISSION_TRIANGLES = 1 << 13
 _BYTES_OF_A_CHANNEL = 4  # and of a depth
+# Of a GPU's free memory a chunk takes this part; the kernel behind it takes nine times as much for what it returns.
+_CHUNKS = 32
+_SMALLEST_CHUNK, _LARGEST_CHUNK = 64 << 20, 2 << 30
 
 
 @dataclass
@@ -40,10 +43,24 @@ class Limits:
         1 << 13
     )  # pixels on a side, 512 MiB of ids and depth; no larger than a cell of raster/tiles.py
 
+    def share(self, free_bytes: int) -> None:
+        """Chunks by the memory of the GPU that is free: of a larger card more images are drawn at once. Two targets of
+        a chunk are kept, which are drawn into in turn."""
+        self.chunk_bytes = min(max(free_bytes // _CHUNKS, _SMALLEST_CHUNK), _LARGEST_CHUNK)
+        self.kept_bytes = 2 * self.chunk_bytes
+
     def images_at_once(self, height: int, width: int, channels: int) -> int:
         """Images in one chunk: layers of one target; always one at least."""
-        bytes_of_an_image = height * width * _BYTES_OF_A_CHANNEL * (channels + 1)
+        bytes_of_an_image = _bytes_of(height, width, channels)
         return max(1, min(self.layers, self.chunk_bytes // bytes_of_an_image))
+
+    def keeps_two(self, height: int, width: int, channels: int, images: int) -> bool:
+        """Whether two targets of so many images are kept, so that none is made anew for each chunk."""
+        return 2 * images * _bytes_of(height, width, channels) <= self.kept_bytes
+
+
+def _bytes_of(height: int, width: int, channels: int) -> int:
+    return height * width * _BYTES_OF_A_CHANNEL * (channels + 1)
 
 
 def limits(gl: Functions, extensions: frozenset[str], software: bool) -> Limits:

@@ -18,11 +18,12 @@ from .context import DeviceContext
 def program(context: DeviceContext, stem: str, *defines: str) -> moderngl.Program:
     """The program shaders/STEM.vert + shaders/STEM.frag with `#define`s; the context must be current."""
     key = ("program", stem, defines)
-    if key not in context.objects:
-        context.objects[key] = compile_program(
-            context, stem, *(_read(f"{stem}.{stage}", defines) for stage in ("vert", "frag"))
-        )
-    return context.objects[key]
+    with context.lock:
+        if key not in context.objects:
+            context.objects[key] = compile_program(
+                context, stem, *(_read(f"{stem}.{stage}", defines) for stage in ("vert", "frag"))
+            )
+        return context.objects[key]
 
 
 def compile_program(

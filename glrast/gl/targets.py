@@ -117,45 +117,55 @@ def _words(bits: tuple[int, ...]) -> ctypes.Array[ctypes.c_uint]:
     return (ctypes.c_uint * len(bits))(*bits)
 
 
-def target(context: DeviceContext, format: Format, height: int, width: int, layers: int) -> Target:
-    """The cached target of this size; the context must be current. The least recently used are freed first."""
+def target(
+    context: DeviceContext, format: Format, height: int, width: int, layers: int, but: Target | None = None
+) -> Target:  # fmt: skip
+    """The cached target of this size, which is not `but`; the context must be current. The least recently used are
+    freed first."""
     key = ("target", format, height, width, layers)
-    found = context.objects.pop(key, None)
-    if found is None:
-        found = take(context, format, height, width, layers)
-        keep(context, found)
-    else:
-        context.objects[key] = found  # last in the order of use
+    with context.lock:
+        if but is not None and context.objects.get(key) is but:
+            key = (*key, "second")
+        found = context.objects.pop(key, None)
+        if found is None:
+            make = take if but is None else _made
+            found = make(context, format, height, width, layers)
+            keep(context, found)
+        else:
+            context.objects[key] = found  # last in the order of use
     return found
 
 
 def take(context: DeviceContext, format: Format, height: int, width: int, layers: int) -> Target:
     """A target that nobody else gets until `keep` or `release`; the context must be current."""
     key = ("target", format, height, width, layers)
-    found = context.objects.pop((*key, "second"), None) or context.objects.pop(key, None)
-    return found or with_room(
-        context.sharing, lambda: Target(context, format, height, width, layers)
-    )
+    with context.lock:
+        found = context.objects.pop((*key, "second"), None) or context.objects.pop(key, None)
+        return found or _made(context, format, height, width, layers)
+
+
+def _made(context: DeviceContext, format: Format, height: int, width: int, layers: int) -> Target:
+    return with_room(context.sharing, lambda: Target(context, format, height, width, layers))
 
 
 def keep(context: DeviceContext, found: Target) -> None:
     """Put a target into the cache, which holds two of a size: peeling takes two."""
     key = ("target", found.format, found.height, found.width, found.layers)
-    if key in context.objects:
-        key = (*key, "second")
-    if key in context.objects:
-        drop(context, found)
-        return
-    # a copy, made at once: another thread may put in what is not drawn into without holding the lock
-    others = [k for k in tuple(context.objects) if k[0] == "target"]
-    kept: int = found.bytes + sum(context.objects[k].bytes for k in others)
-    for other in others:  # dictionaries keep insertion order: oldest use first
-        if kept <= context.limits.kept_bytes:
-            break
-        gone: Target = context.objects.pop(other)
-        kept -= gone.bytes
-        drop(context, gone)
-    context.objects[key] = found
+    with context.lock:
+        if key in context.objects:
+            key = (*key, "second")
+        if key in context.objects:
+            drop(context, found)
+            return
+        others = [k for k in context.objects if k[0] == "target"]
+        kept: int = found.bytes + sum(context.objects[k].bytes for k in others)
+        for other in others:  # dictionaries keep insertion order: oldest use first
+            if kept <= context.limits.kept_bytes:
+                break
+            gone: Target = context.objects.pop(other)
+            kept -= gone.bytes
+            drop(context, gone)
+        context.objects[key] = found
 
 
 def drop(context: DeviceContext, target: Target) -> None:

@@ -7,18 +7,21 @@ depend on nothing but the inputs.
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable
 from contextlib import nullcontext
 from functools import cache, lru_cache
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 
 from ..core.per_tensor import is_capturing, stream_number
-from . import source
+from . import cubins, source
 
+_log = logging.getLogger("glrast")
 _NOTHING = nullcontext()
 _BLOCK = (32, 4, 1)  # as GLRAST_CUDA_THREAD in kernels/device.cuh counts them
 _THREADS = 128
@@ -35,6 +38,12 @@ ADDS: dict[str, Callable[[dict[str, Any]], int]] = {
     "antialias_inner_backward_pos": lambda a: 48,  # x, y, z, w of two triangles' vertices, likewise
     "fragments_backward_points": lambda a: 9,  # x, y, w of three vertices
     "fragments_backward_runs": lambda a: 24,  # x, y, z, w of two triangles' vertices
+    "dirt_backward": lambda a: 9,  # x, y, w of three vertices
+    "opendr_backward": lambda a: 9,  # likewise
+    "nmr_backward": lambda a: 9,
+    "edge_grad_backward": lambda a: 48,  # x, y, z, w of two triangles' vertices, for two pairs
+    "edge_sampling_backward": lambda a: 6,  # x, y, w of an edge's ends
+    "nearest_faces_backward": lambda a: 12,  # x, y, z, w of three vertices
     "texture_backward": lambda a: (
         (1, 4, 4, 8)[int(a["filter"])] * int(a["C"])
     ),  # texels by enum Filter
@@ -89,7 +98,7 @@ def _packed(
         tensor = arguments.get(name)
         if isinstance(tensor, torch.Tensor) and tensor.data_ptr() & 15:
             arguments[name] = tensor.clone()
-    # an emulated GPU has the CPU's memory
+    # the executor of tests/ has the CPU's memory
     number = device.index if device.type == "cuda" else source.CPU
     return np.frombuffer(layout.pack(arguments, number), dtype=layout.dtype)
 
@@ -210,7 +219,7 @@ def _function(stem: str, kernel: str, device_index: int, option: str) -> Any:
     try:
         return _module(stem, device_index, option).get_function(kernel)
     except Exception as error:
-        # by name: tests put an emulator in CuPy's place
+        # by name: tests put another in CuPy's place
         if type(error).__name__ == "CompileException":
             raise RuntimeError(_explain(stem, str(error))) from None
         if type(error).__name__ == "DynamicLibNotFoundError" or "libnvrtc" in str(error):
@@ -220,9 +229,34 @@ def _function(stem: str, kernel: str, device_index: int, option: str) -> Any:
 
 @cache
 def _module(stem: str, device_index: int, option: str) -> Any:
-    """All kernels of a file, compiled once per device; CuPy keeps the result on disk, by the text with its includes."""
+    """All kernels of a file, for one device: as the package brings them, else compiled, which CuPy keeps on disk by the
+    text with its includes."""
     options = (*OPTIONS, option) if option else OPTIONS
+    file = cubins.found(stem, options, _capability(device_index))
+    if file is not None:
+        made = _loaded(file)
+        if made is not None:
+            return made
     return _cupy().RawModule(code=source.text(stem), options=options)
+
+
+def _loaded(file: Path) -> Any | None:
+    """The module of a cubin; None where the driver refuses it, as one that is older than the compiler may."""
+    made = _cupy().RawModule(path=str(file))
+    try:
+        made.compile()  # loads it: otherwise the first kernel would
+    except Exception as error:  # CuPy's CUDADriverError; whatever it is, NVRTC may do better
+        said = str(error).splitlines()[0] if str(error) else type(error).__name__
+        _log.warning("the driver does not load %s (%s): NVRTC compiles it anew", file.name, said)
+        return None
+    return made
+
+
+def _capability(device_index: int | None) -> str:
+    """As '90'; '' where no GPU is, or an emulated one."""
+    if device_index is None or not torch.cuda.is_available():
+        return ""
+    return "{}{}".format(*torch.cuda.get_device_capability(device_index))
 
 
 def _without_nvrtc(error: Exception) -> str:

@@ -6,9 +6,10 @@ call: it is made when a transform first asks for it.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from functools import cache, wraps
-from typing import Any, ClassVar, NoReturn, cast
+from typing import Any, ClassVar, NoReturn, ParamSpec, TypeVar, cast
 
 import torch
 from torch import Tensor
@@ -16,6 +17,8 @@ from torch.autograd import forward_ad
 
 from ..core.per_tensor import in_transform
 
+P = ParamSpec("P")
+R = TypeVar("R")
 _Apply = Callable[..., Any]
 
 
@@ -71,6 +74,19 @@ def forward(
 def name_of(node: Any) -> str | None:
     """The name of an operation of glrast's, asked of its node in the autograd graph; None of others."""
     return getattr(getattr(node, "_forward_cls", None), "glrast", None)
+
+
+def untraced(run: Callable[P, R]) -> Callable[P, R]:
+    """`run`, which torch.compile does not look into: it breaks the graph. Importing the compiler takes seconds: where
+    nobody has, nobody compiles."""
+    disable: Any = torch._disable_dynamo  # pyright: ignore[reportPrivateUsage, reportPrivateImportUsage]
+    disabled: Callable[P, R] = disable(run)
+
+    @wraps(run)
+    def called(*given: P.args, **more: P.kwargs) -> R:
+        return (disabled if "torch._dynamo" in sys.modules else run)(*given, **more)
+
+    return called
 
 
 Backward = Callable[..., tuple[Tensor | None, ...]]

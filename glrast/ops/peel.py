@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..context import Context
 from ..core import check, switch
-from ..core.per_tensor import unchanged
+from ..core.per_tensor import PerTensor, unchanged
 from . import guard
 from .function import Operation, call, forward, once_differentiable, refuse_vmap
 from .rasterize import Ranges, Rasterize, Resolution, checked, gradient, remember
@@ -68,6 +68,14 @@ def peel(
     return layers
 
 
+_behind: PerTensor[int] = PerTensor()  # which layer a rast is, from the second on
+
+
+def layer_of(rast: torch.Tensor) -> int:
+    """2 and more for the very tensors that peeling gave as the layers behind the first, else 1."""
+    return _behind.found(rast) or 1
+
+
 class DepthPeeler:
     """Surfaces in the order in which a ray meets them: `with DepthPeeler(...) as peeler:`, then layer by layer.
 
@@ -103,7 +111,7 @@ class DepthPeeler:
         self._ctx, self._grad_db, self._cull = ctx, grad_db and ctx.output_db, cull
         self._state = self._seen()
         self._peeling: Peeling | None = None
-        self._finished = False
+        self._finished, self._drawn = False, 0
 
     def __enter__(self) -> DepthPeeler:
         if self._finished:
@@ -156,7 +164,11 @@ class DepthPeeler:
         )  # fmt: skip
         # Where nobody has compiled anything, the compiler is not even imported.
         step = _next_layer_uncompiled() if "torch._dynamo" in sys.modules else _next_layer
-        return step(given, self._peeling, self._grad_db)
+        rast, rast_db = step(given, self._peeling, self._grad_db)
+        self._drawn += 1
+        if self._drawn > 1:
+            _behind.remember(rast, self._drawn)
+        return rast, rast_db
 
     def _seen(self) -> tuple[Any, ...]:
         """What a change in place of pos or tri changes; nothing where PyTorch does not count them."""

@@ -39,18 +39,23 @@ def draw(
     N = len(batch)
     shape = (N, height, width) if format.channels == 1 else (N, height, width, format.channels)
     out = torch.empty(shape, dtype=format.dtype, device=device)
-    with context.current():
+    with context.current(), context.sharing.call():
         defines = _defines(context, batch, kind)
         _set_up(context, batch, height, width, "CULL_NON_FINITE" in defines)
         parts = batch.parts(context.limits.buffer_pieces)
         uploaded, buffers = parts[0], parts[0].upload(context)
         context.gl.step("after writing pos and tri to their buffers")
-        step = context.limits.images_at_once(height, width, format.channels)
+        step, target = context.limits.images_at_once(height, width, format.channels), None
+        in_turn = peeled is None and step < N and context.sharing.in_turn
+        in_turn = in_turn and context.limits.keeps_two(height, width, format.channels, step)
         for begin in range(0, N, step):
-            chunk = slice(begin, min(begin + step, N))
+            chunk, last = slice(begin, min(begin + step, N)), begin + step >= N
             images = chunk.stop - begin
-            context.sharing.to_opengl()
-            target, of_layer = _target(context, peeled, begin, format, height, width, images)
+            before = target if in_turn else None  # a kernel may be reading it
+            context.sharing.to_opengl(but=before)
+            target, of_layer = _target(
+                context, peeled, begin, format, height, width, images, before
+            )
             for part in parts:
                 if part is not uploaded:
                     uploaded, buffers = part, part.upload(context)
@@ -58,9 +63,9 @@ def draw(
                 submit(context, target, part, buffers, chunk, kind, (*defines, *of_layer))
             found = out if images == N else out[chunk]
             if resolve is None:
-                context.sharing.read(target, found)
+                context.sharing.read(target, found, last)
                 continue
-            with context.sharing.drawn(target, found) as texture:
+            with context.sharing.drawn(target, found, last) as texture:
                 resolve(begin, chunk.stop, found, texture)
         if context.software:  # asking a GPU would wait for it
             context.gl.check(f"after drawing {N} images of {height} x {width}")
@@ -91,12 +96,13 @@ def _set_up(context: DeviceContext, batch: Batch, height: int, width: int, clips
 
 def _target(
     context: DeviceContext, peeled: Peeled | None, begin: int, format: targets.Format,
-    height: int, width: int, images: int,
+    height: int, width: int, images: int, before: targets.Target | None,
 ) -> tuple[targets.Target, tuple[str, ...]]:  # fmt: skip
-    """A cleared target for the chunk that begins at image `begin`, and the defines to draw into it with."""
+    """A cleared target for the chunk that begins at image `begin`, other than the one `before`, and the defines to draw
+    into it with."""
     if peeled is not None:
         return peeled.turn(begin, format, height, width, images)
-    target = targets.target(context, format, height, width, images)
+    target = targets.target(context, format, height, width, images, but=before)
     target.clear()
     return target, ()
 

@@ -11,12 +11,16 @@ from torch import Tensor
 from ..core import check
 from ..ops.function import call, forward, once_differentiable
 from ..ops.operator import operator
-from ..ops.rasterize import CULLED
+from ..ops.rasterize import CULLED, Ranges
+from .continued import continued, extremes
+from .fragments import first_layer, fragments, ranges_of
 from .inner import inner_boundaries
 from .pairs import Blended, Kernels, PairOperation, Pairs, PairsBackward, gradients
+from .resolve import resolve
 from .topology import Topology, topology
 
-DISCONTINUITIES = ("silhouettes", "all")
+_EXACT = {"exact": "all", "exact near": "near"}  # and what `fragments` calls it
+DISCONTINUITIES = ("silhouettes", "all", *_EXACT)
 
 
 def antialias(
@@ -28,6 +32,7 @@ def antialias(
     pos_gradient_boost: float = 1.0,
     cull: str = "none",
     discontinuities: str = "silhouettes",
+    ranges: Ranges | None = None,
 ) -> torch.Tensor:
     """The image with its silhouette edges antialiased by how far they reach between two pixel centres.
 
@@ -45,31 +50,75 @@ def antialias(
             triangles share) and intersections (triangles that pass through each other) are blended. The step is what
             is left of the difference of colours after each side's own slope, read off the next pixel: colours should
             vary about linearly over two pixels, or their curvature is taken for a step. docs/accuracy.md.
+            "exact": areas and their gradient are exact, of boundaries of every kind and triangles of any size, as those
+            of `fragments`; what a triangle shows of a pixel is continued from the pixels around that show it, linearly
+            in u and v, or, where none within two pixels does, taken from the nearest that shows a neighbour. "exact
+            near": but only in pixels where a boundary is seen that is no crease, which costs less. docs/exact.md.
+        ranges: as given to `rasterize`; "exact" needs it to know which triangles an image has.
 
     Returns: [N,H,W,C] like color.
 
-    Gradients: color; pos x, y, w from visibility (z gets 0, with "all" what moves intersections); none to rast.
+    Gradients: color; pos x, y, w from visibility (z gets 0, with "all" and "exact" what moves intersections); none to
+        rast, but with "exact" to its u and v, where colours are read off that a triangle is continued by.
 
     Raises:
-        TypeError, ValueError: wrong types, shapes, devices; a topology_hash of another tri.
+        TypeError, ValueError: wrong types, shapes, devices; a topology_hash of another tri; "exact" where rast is a
+            layer of `peel` behind the first, or pos is [V,4] without ranges.
 
-    Note: coverage stays in [0,1]: a pixel gives away no more than itself. Of triangles that reach behind the camera the
-        part before it counts.
-        The gradient sees silhouettes only (or also intersections and creases, see discontinuities), nothing
-        narrower than a pixel (of fine closed meshes that is most of it, docs/accuracy.md), and no motion across the
-        image's border. Edges flatter than 45 degrees move
-        pixels vertically, steeper ones horizontally. Apply masks after, not before: a blended pixel needs both sides.
+    Note: coverage stays in [0,1]: a pixel gives away no more than itself, and "exact" leaves no channel's range. Of
+        triangles that reach behind the camera the part before it counts. But for "exact" the gradient sees silhouettes
+        only (or also intersections and creases, see discontinuities), nothing narrower than a pixel (of fine closed
+        meshes that is most of it, docs/accuracy.md), and no motion across the image's border, and edges flatter than
+        45 degrees move pixels vertically, steeper ones horizontally. Apply masks after, not before: a blended pixel
+        needs both sides.
 
-    Source: Laine et al. 2020, section 3.5.
+    Source: Laine et al. 2020, section 3.5; "exact": docs/exact.md.
     """
     check.choice("antialias", "cull", cull, CULLED)
     check.choice("antialias", "discontinuities", discontinuities, DISCONTINUITIES)
     boost = check.number("antialias", "pos_gradient_boost", pos_gradient_boost)
     color, rast, pos, checked = _checked(color, rast, pos, tri)
+    if discontinuities in _EXACT:
+        if topology_hash is not None:
+            topology(tri, checked, topology_hash)
+        near = _EXACT[discontinuities]
+        return _exact(color, rast, pos, checked, boost, cull, near, ranges)
     opposite = topology(tri, checked, topology_hash).across(cull)
     given = Antialias(color, rast, pos, checked, opposite)
     out = call(_Antialias, given, boost)
     return out if discontinuities == "silhouettes" else out + inner_boundaries(given, boost)
+
+
+def _exact(
+    color: torch.Tensor,
+    rast: torch.Tensor,
+    pos: torch.Tensor,
+    tri: torch.Tensor,
+    boost: float,
+    cull: str,
+    discontinuities: str,
+    ranges: Ranges | None,
+) -> torch.Tensor:
+    """What `resolve` makes of fragments in the colours of the pixels around."""
+    first_layer("antialias", rast)
+    if ranges is None:
+        hint = "with discontinuities='exact'; [V,4] needs the ranges that rasterize was given, or is pos[None]"
+        check.shape("antialias", "pos", pos, "[N,V,4] or [1,V,4]", pos.ndim == 3, hint)
+    else:
+        check.shape("antialias", "pos", pos, "[V,4] when ranges is given", pos.ndim == 2)
+        ranges = ranges_of("antialias", ranges, rast.shape[0], tri.shape[0])
+    frag = fragments(rast, pos, tri, discontinuities, ranges=ranges, cull=cull)
+    if boost != 1.0:
+        scaled = (torch.lerp(x.detach(), x, boost) for x in (frag.rast, frag.rast_db, frag.weight))
+        frag = frag._replace(**dict(zip(("rast", "rast_db", "weight"), scaled)))
+    if not color.numel():
+        return color
+    image = resolve(color, continued(color, rast, frag, pos, tri), frag)
+    with (
+        torch.no_grad()
+    ):  # areas of a pixel add up to 1 but for rounding: a mask in [0,1] must stay there
+        beyond = image.clamp(*extremes(color)) - image
+    return image + beyond.nan_to_num(0.0, 0.0, 0.0)
 
 
 def _checked(

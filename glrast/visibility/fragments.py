@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ..core import check
 from ..ops.function import Operation, call, forward, once_differentiable
+from ..ops.peel import layer_of
 from ..ops.rasterize import CULLED, Ranges, checked_ranges
 from ..ops.saved import save, saved
 from .exact.operators import Find, FindBackward, Found, find, find_backward
@@ -57,13 +58,12 @@ def fragments(
         from weight; z where intersections or the near or far plane move. rast gets none; z/w and ids carry none.
 
     Raises:
-        TypeError, ValueError: wrong types, shapes, devices.
+        TypeError, ValueError: wrong types, shapes, devices; rast is a layer of `peel` behind the first.
 
     Note: vertices in one place, to the last bit, are one vertex; where they part a surface, both sides share the
         gradient. Of surfaces in one plane (within 1e-11 of z/w) the lower triangle index is in front. An edge exactly
         on the border of two pixels moves the one on its right or upper side. Intersections are found where two
-        neighbouring pixel centres see both triangles, and where an edge goes through one. Memory: 97 bytes a triangle
-        and 104 an edge of each image, about 65 a piece of an edge in a pixel, 16 a triangle in a crossed pixel.
+        neighbouring pixel centres see both triangles, and where an edge goes through one. Memory: docs/exact.md.
 
     Example:
         rast, rast_db = glrast.rasterize(ctx, pos, tri, (256, 256))
@@ -91,6 +91,7 @@ def _checked(
     """rast, pos and tri as kernels take them, and the ranges within tri."""
     rast = check.floats("fragments", "rast", rast)
     check.shape("fragments", "rast", rast, "[N,H,W,4]", rast.ndim == 4 and rast.shape[3] == 4)
+    first_layer("fragments", rast)
     check.not_swapped("fragments", pos, tri)
     pos = check.positions("fragments", pos, device=rast.device)
     tri = check.triangles("fragments", tri, device=rast.device)
@@ -102,19 +103,31 @@ def _checked(
     else:
         fits = pos.ndim == 2 and pos.shape[1] == 4
         check.shape("fragments", "pos", pos, "[V,4] when ranges is given", fits)
-        within = _inside(checked_ranges("fragments", ranges), N, tri.shape[0])
+        within = ranges_of("fragments", ranges, N, tri.shape[0])
     return rast, pos, tri, within
 
 
-def _inside(ranges: torch.Tensor, N: int, T: int) -> torch.Tensor:
+def first_layer(function: str, rast: torch.Tensor) -> None:
+    """Refuses layers of peeling behind the first: what a boundary parts there depends on how many surfaces lie before
+    it, and fragments asks only whether there are any."""
+    layer = layer_of(rast)
     check.value(
-        "fragments", "ranges", f"[N,2] with N={N} (from rast)", len(ranges) == N, str(len(ranges))
-    )
-    first, count = ranges.unbind(1)
+        function, "rast", "of rasterize, or the first layer of peeling", layer == 1, f"layer {layer}",
+        "exact boundaries are those of the first surface; antialias with discontinuities='silhouettes' or 'all' takes "
+        "any layer",
+    )  # fmt: skip
+
+
+def ranges_of(function: str, ranges: Ranges, N: int, T: int) -> torch.Tensor:
+    """[N,2], within the T triangles."""
+    given = checked_ranges(function, ranges)
+    expected = f"[N,2] with N={N} (from rast)"
+    check.value(function, "ranges", expected, len(given) == N, str(len(given)))
+    first, count = given.unbind(1)
     fits = bool(((first >= 0) & (count >= 0) & (first + count <= T)).all())
-    rows = cast(object, ranges.tolist())  # pyright: ignore[reportUnknownMemberType] no types
-    check.value("fragments", "ranges", f"within the {T} triangles of tri", fits, str(rows))
-    return ranges
+    rows = cast(object, given.tolist())  # pyright: ignore[reportUnknownMemberType] no types
+    check.value(function, "ranges", f"within the {T} triangles of tri", fits, str(rows))
+    return given
 
 
 class _Fragments(Operation):
@@ -132,7 +145,7 @@ class _Fragments(Operation):
 
     @staticmethod
     def keep(ctx: Any, given: Find, outputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        save(ctx, *outputs[4:], pos=given.pos, tri=given.tri)
+        save(ctx, *outputs[4:], pos=given.pos)
         ctx.size = list(given.rast.shape[:3])
         ctx.set_materialize_grads(False)
         return (outputs[3],)
@@ -151,3 +164,11 @@ class _Fragments(Operation):
             return ()
         grads = grad_rast, grad_db, grad_weight
         return None, find_backward(FindBackward(*grads, ctx.size, *saved(ctx, "fragments")))
+
+
+def shows_triangles(node: Any) -> list[bool]:
+    """Of each image of a call in the graph, whether a fragment of it shows a triangle."""
+    _, _, *state = node.saved_tensors
+    triangle: Tensor = state[Found._fields.index("triangle") - _Fragments.results]
+    N, F = node.size[0], len(triangle) // max(node.size[0], 1)
+    return [bool((triangle[n * F : (n + 1) * F] >= 0).any()) for n in range(N)]

@@ -282,6 +282,23 @@ def test_the_command_measures_textures_and_says_which_it_left_out(tmp_path, caps
         assert all(ms is not None and ms > 0 for ms in times) or not flat
 
 
+def test_the_command_measures_fragments_against_antialias_stage_by_stage(tmp_path, capsys):
+    file = tmp_path / "bench.json"
+    words = ["--exact", "--resolution", "33", "--triangles", "80", "320", "--repeats", "1"]
+    assert cli.main(["bench", *words, "--json", str(file), "--device", "cpu"]) == 0
+    text = capsys.readouterr().out
+    assert "near, stages" in text and "all, stages" in text and "crossed pixels" in text
+    rows = json.loads(file.read_text())["exact"]
+    wanted = [(80, "near"), (80, "all"), (320, "near"), (320, "all")]
+    assert [(r["triangles"], r["discontinuities"]) for r in rows] == wanted
+    for row in rows:
+        assert row["ratio"] > 0 and row["cpu_ratio"] > 0 and 0 < row["pixels"] <= row["fragments"]
+        assert bool(row["stages"]) == (row["triangles"] == 320)
+    stages, steps = rows[-1]["stages"], ("fragments", "resolve", "backward")
+    assert {f"{step}: PyTorch" for step in steps} < set(stages)
+    assert stages["backward: fragments_backward_runs"] > 0 and stages["fragments"] > 0
+
+
 def test_the_command_prints_tables_and_writes_json(tmp_path, capsys):
     pytest.importorskip(
         "deodr", reason="the peer DEODR is not installed: pip install glrast[bench]"

@@ -25,6 +25,7 @@ from glrast.fit.losses import composite
 from glrast.fit.model import ColoredMesh, render
 from glrast.losses import psnr
 from tests.fit.sphere import sphere_views, write_dataset
+from tests.fit.test_captures import MIXED, write_nerfstudio
 
 RESULTS = {"mesh.glb", "metrics.json", "turntable.gif", "loss.png", "compare.png", "checkpoint.pt"}
 
@@ -76,11 +77,36 @@ def test_a_run_writes_its_results_and_the_same_seed_gives_the_same_metrics(
 
 
 @pytest.mark.slow
+def test_photographs_of_several_bent_lenses_and_sizes_are_fitted_with_one_command(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    write_nerfstudio(tmp_path / "data", MIXED)
+    (tmp_path / "data" / "images" / "4.png").unlink()
+    assert main(words(tmp_path / "data", tmp_path / "out", "--skip-missing")) == 0
+    assert "1 of 9 pictures is missing" in capsys.readouterr().out
+    found = measured(tmp_path / "out")
+    assert found["mask_iou"] > 0.85 and found["psnr"] > 12  # eight steps from the hull
+    assert {path.name for path in (tmp_path / "out").iterdir()} == RESULTS
+
+
+@pytest.mark.slow
 def test_vertex_colours_are_to_be_had_too(dataset: Path, tmp_path: Path):
     assert main(words(dataset, tmp_path / "a", "--colour", "vertex")) == 0
     found, mesh = measured(tmp_path / "a"), load_mesh(tmp_path / "a" / "mesh.glb")
     assert found["colour"] == "vertex" and found["texture_size"] is None
     assert mesh.color is not None and mesh.texture is None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("colour", ["texture", "vertex"])
+def test_exact_edges_are_to_be_had_and_resumed_with(dataset: Path, tmp_path: Path, capsys, colour):
+    more = ["--colour", colour, "--edges", "exact"]
+    assert main(words(dataset, tmp_path / "a", *more)) == 0
+    capsys.readouterr()
+    assert 0.5 < measured(tmp_path / "a")["mask_iou"] <= 1.0
+    assert "--edges was exact" in refused(
+        capsys, *words(dataset, tmp_path / "a", *more[:2], "--resume")
+    )
 
 
 @pytest.mark.slow
@@ -229,7 +255,10 @@ def test_an_output_folder_that_cannot_be_written_is_refused_before_the_work(
 
 def test_a_missing_data_set_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     said = refused(capsys, *words(tmp_path / "nowhere", tmp_path / "out"))
-    assert "DATASET must be the word demo or a folder" in said and "nowhere is no folder" in said
+    assert (
+        "DATASET must be the word demo, a transforms.json, or a folder" in said
+        and "nowhere is no folder" in said
+    )
 
 
 def test_a_single_view_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]):

@@ -161,3 +161,17 @@ def test_an_edge_exactly_through_pixel_centres_has_no_gradient_and_beside_them_i
         moving = pos.clone().requires_grad_()
         out = glrast.antialias(color, rast, moving, tri)
         assert bool(torch.autograd.grad(out.sum(), moving)[0].any()) == moves
+
+
+@pytest.mark.parametrize("how", ["exact", "exact near"])
+@pytest.mark.parametrize("at", [15.3, 15.5])
+def test_exact_areas_are_one_more_choice_of_the_same_call(context, how, at):
+    color, rast, pos, tri = edge(context, at)
+    pos = pos.clone().requires_grad_()
+    image = glrast.antialias(color, rast, pos, tri, None, 1.0, discontinuities=how)
+    wanted = torch.zeros_like(image)
+    wanted[:, :, :15], wanted[:, :, 15] = 1, at - 15
+    close(image, wanted, 2e-6)
+    (grad,) = torch.autograd.grad(image[..., 0].sum(), pos)
+    # the edge, also one on pixel centres, moves to the right by dx: 17 rows, 33/2 pixels for 1 in clip space
+    close(grad[..., 0].sum(), torch.tensor(17 * 33 / 2), 0.01)

@@ -8,7 +8,7 @@ import re
 import shutil
 import subprocess
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
 
@@ -43,6 +43,15 @@ class Settings:
     architecture: int = 900
     portable: bool = False
 
+    @classmethod
+    def of(cls, words: str) -> "Settings":
+        """order=random,seed=3,fused=1"""
+        given = dict(word.split("=") for word in words.split(",") if word)
+        kinds = {field.name: type(field.default) for field in fields(cls)}
+        return cls(
+            **{name: v if kinds[name] is str else kinds[name](int(v)) for name, v in given.items()}
+        )
+
 
 class CompileException(Exception):
     """Named as CuPy's."""
@@ -62,7 +71,7 @@ def library(text: str, options: tuple[str, ...], settings: Settings) -> tuple[Pa
     parts = [text, *options, *flags, *(path.read_text() for path in _sources())]
     key = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]
     made = FOLDER / f"{key}.so"
-    with _turn():
+    with _turn(key):
         if not made.exists():
             names = _kernels(text, defines, flags)
             whole = "\n".join(['#include "words.h"', text, "", *(f"EXECUTE({n})" for n in names)])
@@ -124,15 +133,15 @@ def _core(sanitizer: str, portable: bool) -> list[Path]:
         key = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]
         made = FOLDER / f"{path.stem}-{key}.o"
         if not made.exists():
-            _run([*_PLAIN, *flags, "-c", path, "-o"], made)
+            _run([*_PLAIN, "-O2", *flags, "-c", path, "-o"], made)
         objects.append(made)
     return objects
 
 
-def _turn():
+def _turn(key: str):
     """Two processes do not compile the same at once."""
     FOLDER.mkdir(exist_ok=True)
-    lock = (FOLDER / "lock").open("w")
+    lock = (FOLDER / f"{key}.lock").open("w")
     fcntl.flock(lock, fcntl.LOCK_EX)
     return lock  # closing it lets the next go on
 

@@ -15,6 +15,7 @@ namespace executor {
 int lane_number() { return current & 31; }
 
 static void answer(Lane* warp, unsigned members);
+static void answer_match(Lane* warp, unsigned members);
 
 Bits exchange(const Exchange& part, Place place) {
     Lane& mine = lanes[current];
@@ -22,15 +23,17 @@ Bits exchange(const Exchange& part, Place place) {
     const int lane = lane_number();
     if (!(part.mask >> lane & 1))
         fail("%s:%d: %s: lane %d calls with mask 0x%08x, which does not name it", place.file, place.line, part.word, lane, part.mask);
-    for (int l = 0; l < 32 && part.kind != kSync; ++l)
-        if (part.mask >> l & 1 && (warp[l].state == kReturned || warp[l].state == kAbsent))
-            fail("%s:%d: %s: mask 0x%08x of lane %d names lane %d, which %s", place.file, place.line, part.word, part.mask,
-                 lane, l, warp[l].state == kAbsent ? "does not exist" : "has returned");
+    const unsigned gone = part.mask & (in_state(warp, kReturned) | in_state(warp, kAbsent));
+    if (gone && part.kind != kSync) {
+        const int first = __builtin_ctz(gone);
+        fail("%s:%d: %s: mask 0x%08x of lane %d names lane %d, which %s", place.file, place.line, part.word, part.mask, lane,
+             first, warp[first].state == kAbsent ? "does not exist" : "has returned");
+    }
     if (part.kind == kShuffle && !(part.mask >> part.source & 1))
         fail("%s:%d: %s: lane %d reads from lane %d, which mask 0x%08x does not name", place.file, place.line, part.word, lane, part.source, part.mask);
     mine.part = part;
     mine.place = place;
-    mine.state = kExchanging;
+    set_state(current, kExchanging);
     try_exchange(warp, mine);
     leave();
     return mine.result;
@@ -38,12 +41,10 @@ Bits exchange(const Exchange& part, Place place) {
 
 void try_exchange(Lane* warp, const Lane& lane) {
     unsigned wanted = lane.part.mask;
-    for (int l = 0; l < 32; ++l) {
-        if (!(wanted >> l & 1)) continue;
-        const int state = warp[l].state;
-        if (lane.part.kind == kSync && (state == kReturned || state == kAbsent)) wanted &= ~(1u << l);
-        else if (state != kExchanging || !is_same_exchange(warp[l], lane)) return;
-    }
+    if (lane.part.kind == kSync) wanted &= ~(in_state(warp, kReturned) | in_state(warp, kAbsent));
+    if (wanted & ~in_state(warp, kExchanging)) return;
+    for (unsigned left = wanted; left; left &= left - 1)
+        if (!is_same_exchange(warp[__builtin_ctz(left)], lane)) return;
     answer(warp, wanted);
 #ifdef EXECUTOR_WATCH
     if (lane.part.kind == kSync) watch::meet_lanes((int)(warp - lanes) / 32, wanted);
@@ -52,32 +53,36 @@ void try_exchange(Lane* warp, const Lane& lane) {
 }
 
 bool is_same_exchange(const Lane& a, const Lane& b) {
-    return a.part.mask == b.part.mask && is_same_place(a, b) && !strcmp(a.part.word, b.part.word);
+    return a.part.mask == b.part.mask && is_same_place(a, b) && is_same_text(a.part.word, b.part.word);
 }
 
 static void answer(Lane* warp, unsigned members) {
-    Bits all = 0;
-    bool first = true, alike = true;
-    Bits given = 0;
-    for (int l = 0; l < 32; ++l) {
-        if (!(members >> l & 1)) continue;
-        const Exchange& part = warp[l].part;
-        if (part.kind == kBallot && part.given) all |= 1u << l;
-        if (part.kind == kReduce) all = first ? part.given : part.fold(all, part.given);
-        if (first) given = part.given;
-        alike = alike && part.given == given;
-        first = false;
+    const Exchange& first = warp[__builtin_ctz(members)].part;  // all are of one kind
+    Bits all = first.kind == kReduce ? first.given : 0;
+    bool alike = true;
+    for (unsigned left = members; left; left &= left - 1) {
+        const int l = __builtin_ctz(left);
+        const Bits given = warp[l].part.given;
+        if (first.kind == kBallot && given) all |= 1u << l;
+        if (first.kind == kReduce && left != members) all = first.fold(all, given);
+        alike = alike && given == first.given;
     }
-    for (int l = 0; l < 32; ++l) {
-        if (!(members >> l & 1)) continue;
-        const Exchange& part = warp[l].part;
-        warp[l].result = all;
-        if (part.kind == kShuffle) warp[l].result = warp[part.source].part.given;
-        if (part.kind == kMatchAll) warp[l].result = alike ? members : 0;
-        if (part.kind != kMatch) continue;
-        warp[l].result = 0;
-        for (int m = 0; m < 32; ++m)
-            if (members >> m & 1 && warp[m].part.given == part.given) warp[l].result |= 1u << m;
+    if (first.kind == kMatchAll) all = alike ? members : 0;
+    if (first.kind == kMatch) return answer_match(warp, members);
+    for (unsigned left = members; left; left &= left - 1) {
+        Lane& lane = warp[__builtin_ctz(left)];
+        lane.result = first.kind == kShuffle ? warp[lane.part.source].part.given : all;
+    }
+}
+
+static void answer_match(Lane* warp, unsigned members) {
+    for (unsigned left = members; left;) {
+        const Bits given = warp[__builtin_ctz(left)].part.given;
+        unsigned same = 0;
+        for (unsigned other = left; other; other &= other - 1)
+            if (warp[__builtin_ctz(other)].part.given == given) same |= other & -other;
+        for (unsigned one = same; one; one &= one - 1) warp[__builtin_ctz(one)].result = same;
+        left &= ~same;
     }
 }
 
@@ -102,7 +107,7 @@ __attribute__((noinline)) unsigned active_mask(Place place) {
     if (request.schedule == kApart) return 1u << lane_number();
     mine.site = __builtin_return_address(0);
     mine.place = place;
-    mine.state = kAsking;
+    set_state(current, kAsking);
     leave();
     return (unsigned)mine.result;
 }
@@ -135,7 +140,7 @@ unsigned barrier(unsigned predicate, Place place) {
     Lane& mine = lanes[current];
     mine.part.given = predicate != 0;
     mine.place = place;
-    mine.state = kAtBarrier;
+    set_state(current, kAtBarrier);
     leave();
     return (unsigned)mine.result;
 }
@@ -152,8 +157,11 @@ bool release_barrier() {
         count += (unsigned)lanes[t].part.given;
     }
     if (!waiting) return false;
-    for (int t = 0; t < threads; ++t)
-        if (lanes[t].state == kAtBarrier) lanes[t].state = kReady, lanes[t].result = count;
+    for (int t = 0; t < threads; ++t) {
+        if (lanes[t].state != kAtBarrier) continue;
+        lanes[t].result = count;
+        set_state(t, kReady);
+    }
 #ifdef EXECUTOR_WATCH
     watch::meet_block();
 #endif
@@ -163,7 +171,7 @@ bool release_barrier() {
 // ---- atomics ------------------------------------------------------------------------------------------------
 
 void give_way() {
-    lanes[current].state = kReady;
+    set_state(current, kReady);
     leave();
 }
 

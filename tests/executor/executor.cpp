@@ -13,6 +13,7 @@ extern "C" HIDDEN __attribute__((weak)) char __start_executor_shared[], __stop_e
 namespace executor {
 
 Lane lanes[kMostThreads];
+unsigned lanes_in[kMostThreads / 32][kStates];
 Request request;
 int threads, current, atomics_in_turn, long_turns;
 static Fibre scheduler;
@@ -68,7 +69,7 @@ static void thread_main() {
     arrived(scheduler);
     kernel_call(request.arguments);
     Lane& mine = lanes[current];
-    mine.state = kReturned;
+    set_state(current, kReturned);
     switch_fibres(mine.fibre, scheduler, true);
 }
 
@@ -79,7 +80,7 @@ static void resume(int thread) {
     if (lane.state == kNew) prepare(lane.fibre, stacks.take(), thread, thread_main);
     current = thread;
     atomics_in_turn = 0;
-    lane.state = kReady;
+    set_state(thread, kReady);
     const unsigned x = (unsigned)thread % blockDim.x, rest = (unsigned)thread / blockDim.x;
     threadIdx = Dim3{x, rest % blockDim.y, rest / blockDim.y};
 #ifdef EXECUTOR_WATCH
@@ -147,7 +148,7 @@ __attribute__((no_sanitize_address)) static void fill_shared() {
 }
 
 static void run_block() {
-    for (int t = 0; t < kMostThreads && (t < threads || t & 31); ++t) lanes[t].state = t < threads ? kNew : kAbsent;
+    for (int t = 0; t < kMostThreads && (t < threads || t & 31); ++t) set_state(t, t < threads ? kNew : kAbsent);
     fill_shared();
 #ifdef EXECUTOR_WATCH
     watch::begin_block(threads);

@@ -7,7 +7,7 @@
 
 namespace executor {
 
-enum State { kAbsent, kNew, kReady, kExchanging, kAsking, kAtBarrier, kReturned };
+enum State { kAbsent, kNew, kReady, kExchanging, kAsking, kAtBarrier, kReturned, kStates };
 
 struct Lane {
     Fibre fibre;
@@ -21,6 +21,7 @@ struct Lane {
 constexpr int kMostThreads = 1024;
 constexpr int kLongTurn = 1000, kMostLongTurns = 100000;  // atomics that a lane makes in a turn; such turns of a launch
 HIDDEN extern Lane lanes[kMostThreads];
+HIDDEN extern unsigned lanes_in[kMostThreads / 32][kStates];  // of each warp, the lanes in each state
 HIDDEN extern Request request;
 HIDDEN extern int threads, current, atomics_in_turn, long_turns;  // current: the thread that runs, or -1
 
@@ -28,15 +29,20 @@ HIDDEN uint64_t chance(uint64_t most);  // 0 to most - 1
 HIDDEN void leave();                    // to the scheduler, until a lane's state is kReady again
 
 inline Lane* warp_of(int thread) { return lanes + (thread & ~31); }
-inline bool is_same_place(const Lane& a, const Lane& b) { return a.place.line == b.place.line && !strcmp(a.place.file, b.place.file); }
-inline unsigned in_state(const Lane* warp, int state) {
-    unsigned found = 0;
-    for (int l = 0; l < 32; ++l) found |= (unsigned)(warp[l].state == state) << l;
-    return found;
+inline bool is_same_text(const char* a, const char* b) { return a == b || !strcmp(a, b); }
+inline bool is_same_place(const Lane& a, const Lane& b) { return a.place.line == b.place.line && is_same_text(a.place.file, b.place.file); }
+inline unsigned& in_state(const Lane* warp, int state) { return lanes_in[(warp - lanes) / 32][state]; }
+inline void set_state(int thread, int state) {
+    const unsigned bit = 1u << (thread & 31);
+    lanes_in[thread / 32][lanes[thread].state] &= ~bit;
+    lanes_in[thread / 32][state] |= bit;
+    lanes[thread].state = state;
 }
-inline void release(Lane* warp, unsigned members) {
-    for (int l = 0; l < 32; ++l)
-        if (members >> l & 1) warp[l].state = kReady;
+inline void release(Lane* warp, unsigned members) {  // all of them in one state
+    if (!members) return;
+    in_state(warp, warp[__builtin_ctz(members)].state) &= ~members;
+    in_state(warp, kReady) |= members;
+    for (; members; members &= members - 1) warp[__builtin_ctz(members)].state = kReady;
 }
 
 // exchanges.cpp

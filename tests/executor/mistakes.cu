@@ -1,4 +1,4 @@
-// Small kernels with one mistake each: test_executor_mistakes.py says by what words each is found.
+// Small kernels with one mistake each: test_executor_mistakes.py, and check.py for sanitizers, say by what words each is found.
 struct Args { int* out; float* values; int n; };
 #define KERNEL(name) extern "C" __global__ void __launch_bounds__(128) name(const Args a)
 #define THREAD (((int)blockIdx.x * 4 + (int)threadIdx.y) * 32 + (int)threadIdx.x)
@@ -136,9 +136,10 @@ KERNEL(nobody_wrote_the_shared_memory) {
 
 KERNEL(beyond_the_shared_memory) {
     __shared__ int tile[128];
-    tile[(int)threadIdx.y * 32 + LANE + a.n] = 1;
+    int* at = tile + a.n;
+    at[(int)threadIdx.y * 32 + LANE] = 1;
     __syncthreads();
-    a.out[THREAD] = tile[0];
+    a.out[THREAD] = at[0];
 }
 
 KERNEL(misaligned_vector) { a.out[THREAD] = (int)((float4*)(a.values + 1))->x; }

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 import glrast
+from glrast import visibility
 from glrast.clip import cube, icosphere, look_at, perspective, transform_points
 from glrast.ops.function import Operation, name_of
 
@@ -80,6 +81,16 @@ def points(w):
 
 def antialiased(w):
     return glrast.antialias(w.shade(w.constant).detach(), w.constant, w.pos, w.tri)
+
+
+def estimated(w):
+    rast = w.draw(w.pos)[0]
+    return visibility.edge_grad(w.shade(rast), rast, w.pos, w.tri)
+
+
+def splatted(w):
+    rast = w.draw(w.pos)[0]
+    return visibility.rasterize_then_splat([rast], [w.shade(rast)], w.pos, w.tri)
 
 
 def weights(w):
@@ -214,3 +225,9 @@ def test_every_operation_has_a_name_of_its_own(world):
             seen.add(name_of(node))
             waiting += [n for n, _ in node.next_functions if n is not None and n not in waiting]
         assert name in seen, way
+
+
+@pytest.mark.parametrize("way", [estimated, splatted])
+def test_other_answers_to_the_discontinuity_problem_see_boundaries_too(world, way):
+    answer = glrast.explain(way(world).square().sum(), world.vertices)
+    assert not answer.causes and answer.gradient.any()

@@ -81,7 +81,9 @@ def test_the_fingerprint_sees_a_pixel_and_a_camera():
 
 
 def test_a_folder_without_transforms_is_named(tmp_path: Path):
-    with pytest.raises(FileNotFoundError, match=r"transforms_train\.json or .* has neither"):
+    with pytest.raises(
+        FileNotFoundError, match=r"transforms_train\.json or .* has none of them but nothing"
+    ):
         load_dataset(tmp_path, 512)
     with pytest.raises(FileNotFoundError, match=r"nowhere is no folder"):
         load_dataset(tmp_path / "nowhere", 512)
@@ -98,14 +100,6 @@ def test_a_damaged_picture_is_named(tmp_path: Path):
     path = tmp_path / "train" / "r_2.png"
     path.write_bytes(path.read_bytes()[:200])
     with pytest.raises(ValueError, match=r"^glrast.*r_2\.png"):
-        load_dataset(tmp_path, 512)
-
-
-def test_pictures_of_two_sizes_are_named(tmp_path: Path):
-    write_dataset(tmp_path, sphere_views(3))
-    write_dataset(tmp_path / "other", sphere_views(3, 21, 21))
-    (tmp_path / "other" / "train" / "r_1.png").replace(tmp_path / "train" / "r_1.png")
-    with pytest.raises(ValueError, match=r"r_0\.png has 33x33 and .*r_1\.png has 21x21"):
         load_dataset(tmp_path, 512)
 
 

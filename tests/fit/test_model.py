@@ -35,6 +35,22 @@ def test_render_is_premultiplied_colour_and_coverage(sphere: ColoredMesh):
     assert bool(((image[..., 3] > 0.01) & (image[..., 3] < 0.99)).any())
 
 
+@pytest.mark.parametrize("textured", [False, True])
+def test_exact_edges_are_what_many_samples_tend_to(sphere: ColoredMesh, textured: bool):
+    ctx = glrast.Context("cpu")
+    if textured:
+        skin = unwrap(sphere.pos, sphere.tri, texels=20_000.0)
+        color = bake(ctx, skin, sphere.tri, sphere.color)
+        sphere = ColoredMesh(sphere.pos, sphere.tri, color, skin)
+    wanted = supersampled(ctx, sphere, camera(), (17, 33), 16)
+    exact, blended = (
+        render(ctx, sphere, camera(), (17, 33), edges=edges) for edges in ("exact", "antialias")
+    )
+    assert float(exact[..., 3].min()) >= 0
+    apart = (exact - wanted).abs().max()
+    assert apart < 2e-3 and apart < 0.1 * (blended - wanted).abs().max()
+
+
 def test_supersampled_is_the_mean_of_the_larger_image(sphere: ColoredMesh):
     ctx = glrast.Context("cpu")
     large = render(ctx, sphere, camera(), (34, 66))[0]
@@ -67,15 +83,16 @@ def test_a_texture_has_gradients_where_it_is_seen_and_moves_the_surface():
     assert float(model.u.grad.abs().max()) > 0
 
 
-def test_the_gradient_of_the_coverage_is_that_of_the_area(sphere: ColoredMesh):
+@pytest.mark.parametrize("edges, apart", [("antialias", 0.2), ("exact", 0.05)])
+def test_the_gradient_of_the_coverage_is_that_of_the_area(sphere: ColoredMesh, edges, apart):
     model = Model(sphere, smoothness=5.0)
     mesh = ColoredMesh(model.positions(), model.tri, model.color)
-    area = render(glrast.Context("cpu"), mesh, camera(), (65, 129))[..., 3].sum()
+    area = render(glrast.Context("cpu"), mesh, camera(), (65, 129), edges=edges)[..., 3].sum()
     area.backward()
     # u times 1 + s is the shape times 1 + s, and near it the area times 1 + 2 s, in perspective a
-    # little more. Corners and the guard against outliers take their share.
+    # little more. The guard against outliers takes its share, and without exact edges corners do.
     growth = float((model.u.grad * model.u.detach()).sum()) / float(area.detach())
-    assert growth == pytest.approx(2.0, rel=0.2)
+    assert growth == pytest.approx(2.0, rel=apart)
 
 
 def test_one_wild_row_of_a_gradient_is_cut_and_the_others_are_left():

@@ -12,7 +12,7 @@ from tests.ops.compare import on
 
 @pytest.fixture
 def runtime(gl, device, monkeypatch):
-    """The context shared through the fake; drawing while something is mapped is an error."""
+    """The context shared through the fake; drawing from or into what is mapped is an error."""
     if device.type != "cpu":
         pytest.skip("the fake moves CPU tensors")
     gl.close()
@@ -22,9 +22,11 @@ def runtime(gl, device, monkeypatch):
     monkeypatch.setattr(host_copy, "_said", set())
     submit = drawing.submit
 
-    def draws(*arguments):
-        assert not fake.module.mapped(), "OpenGL drew from what is mapped"
-        submit(*arguments)
+    def draws(context, target, *arguments):
+        for resource in fake.module.mapped():
+            assert resource.kind == "image", "OpenGL drew from what is mapped"
+            assert resource.name != target.color, "OpenGL drew into what is mapped"
+        submit(context, target, *arguments)
 
     monkeypatch.setattr(drawing, "submit", draws)
     yield fake

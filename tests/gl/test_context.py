@@ -64,6 +64,13 @@ def test_threads_take_turns(gl):
         assert all(threads.map(visit, range(200)))
 
 
+def test_a_context_that_stayed_bound_would_keep_other_threads_from_drawing(gl):
+    """Which is why it is released after every call: only the thread that bound it could do so."""
+    with gl.egl, ThreadPoolExecutor(1) as other:
+        with pytest.raises(egl.EGLError, match="EGL_BAD_ACCESS: the context is current in another"):
+            other.submit(gl.egl.__enter__).result()
+
+
 @pytest.mark.slow  # a fresh Python
 def test_threads_that_ask_for_the_first_time_together_share_one(gl):
     script = """

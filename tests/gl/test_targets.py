@@ -1,9 +1,13 @@
 """targets: layered render targets that are cleared, read, cached, and refused when they cannot be."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
-from glrast.gl import targets
+from glrast.gl import egl, interop, targets
+from glrast.gl.context import DeviceContext
+from glrast.gl.host_copy import HostCopy
 
 _OUT_OF_RANGE = 1 << 20
 
@@ -85,3 +89,40 @@ def test_targets_say_how_many_bytes_they_take(current):
         target = targets.Target(current, format, 17, 33, 3)
         assert target.bytes == 3 * 17 * 33 * 4 * (channels + 1)  # colour and depth
         target.release()
+
+
+def test_the_other_target_of_a_size_is_kept_beside_the_one_that_is_read(current):
+    current.close()
+    first = targets.target(current, targets.R32UI, 16, 24, 2)
+    second = targets.target(current, targets.R32UI, 16, 24, 2, but=first)
+    assert second is not first
+    assert targets.target(current, targets.R32UI, 16, 24, 2, but=second) is first
+    assert targets.target(current, targets.R32UI, 16, 24, 2, but=first) is second
+    assert targets.target(current, targets.R32UI, 16, 24, 1, but=first) not in (first, second)
+    assert targets.target(current, targets.R32UI, 16, 24, 2) is first
+
+
+# ---- how much at once ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "free_gb, chunk_mb, images", [(1, 64, 1), (8, 238, 1), (24, 715, 5), (141, 2048, 16)]
+)
+def test_a_larger_card_takes_more_images_at_once(gl, free_gb, chunk_mb, images):
+    limits = replace(gl.limits)
+    limits.share(free_gb * 10**9)
+    assert limits.chunk_bytes >> 20 == chunk_mb and limits.kept_bytes == 2 * limits.chunk_bytes
+    assert limits.images_at_once(4096, 4096, 1) == images
+    fits = images * 8 << 24 <= limits.chunk_bytes
+    assert limits.keeps_two(4096, 4096, 1, images) == fits
+
+
+def test_a_context_asks_how_much_of_the_gpu_is_free(gl, device, monkeypatch):
+    class Shared(HostCopy):
+        def free_bytes(self):
+            return 24 * 10**9
+
+    monkeypatch.setattr(interop, "sharing", lambda *_: Shared())
+    made = DeviceContext(device, egl.Context(gl.egl.device), handle=-1)
+    assert made.limits.chunk_bytes == 750_000_000 and gl.limits.chunk_bytes == 512 << 20
+    made.egl.release()

@@ -1,6 +1,5 @@
-"""cuda: the kernels in their CUDA form, run by an emulator on the CPU: same results, fixed order on request.
-
-No GPU takes part. What the emulator cannot show: warps (test_warp.py), memory that is out of bounds, speed.
+"""cuda: the operations with kernels in their CUDA form, run in warps on the CPU (tests/executor): same results, fixed
+order on request. tests/executor/test_kernels.py has each kernel by itself.
 """
 
 import re
@@ -11,17 +10,16 @@ import torch
 import glrast
 from glrast.gl import interop
 from glrast.launch import cuda, source
-from tests import scenes
 from tests.executor import compile_kernels
+from tests.executor.operations import CASES, antialiased, rasterized
 from tests.gl.fake_cudart import FakeRuntime
-from tests.ops.compare import on, random, relative_error
+from tests.ops.compare import relative_error
 from tests.scenes import ODD
-from tests.visibility import discontinuities
 
 # Both sides are float32 of the same text; lanes, order of sums and fused operations differ.
 ROUNDING = 1e-5
 STEMS = sorted(source.stems())
-MOST_LAUNCHES = 4
+NOTHING_IS_SUMMED = {"transform", "texture, the coordinates' gradient alone"}
 
 pytestmark = [
     pytest.mark.slow,  # a C++ compiler runs for a second or two per kernel file
@@ -37,84 +35,6 @@ def deterministic():
 
 
 # ---- each operation forward and backward -----------------------------------------------------------------
-
-
-def rasterized(context, grad_db=True):
-    pos, tri, _ = on(context, scenes.closed_mesh(2, images=2))
-    pos = pos.clone().requires_grad_()
-    rast, rast_db = glrast.rasterize(context, pos, tri, ODD, grad_db=grad_db)
-    (rast * random(*rast.shape)).sum().backward(retain_graph=True)
-    (rast_db * random(*rast.shape, seed=1)).sum().backward() if grad_db else None
-    return rast, rast_db, pos.grad
-
-
-def interpolated(context, A=3, diff=None):
-    pos, tri, _ = on(context, scenes.closed_mesh(2, images=2))
-    rast, rast_db = (t.requires_grad_() for t in glrast.rasterize(context, pos, tri, ODD))
-    attr = random(pos.shape[-2], A).requires_grad_()
-    out, out_da = glrast.interpolate(attr, rast, tri, rast_db, diff)
-    total = (out * random(*out.shape)).sum() + (out_da * random(*out_da.shape, seed=2)).sum()
-    total.backward()
-    return out, out_da, attr.grad, rast.grad, *([rast_db.grad] if diff else [])
-
-
-def antialiased(context, kinds="silhouettes"):
-    pos, tri, _ = on(context, scenes.closed_mesh(1, images=2))
-    rast, _ = glrast.rasterize(context, pos, tri, ODD)
-    pos = pos.clone().requires_grad_()
-    color = random(*rast.shape[:3], 3).requires_grad_()
-    out = glrast.antialias(color, rast, pos, tri, discontinuities=kinds)
-    (out * random(*out.shape, seed=3)).sum().backward()
-    return out, color.grad, pos.grad
-
-
-def intersecting(context):
-    kind = discontinuities.intersection()
-    pos = kind.pos.clone().requires_grad_()
-    out = discontinuities.shaded(context, kind, pos, "all")
-    out.square().sum().backward()
-    return out, pos.grad
-
-
-def textured(context, filter="linear-mipmap-linear", cube=False, C=3):
-    boundary = "cube" if cube else "wrap"
-    tex = random(1, *((6, 8, 8) if cube else (16, 8)), C).requires_grad_()
-    uv = (random(2, *ODD, 3 if cube else 2, seed=4)).requires_grad_()
-    uv_da = (0.2 * random(2, *ODD, 6 if cube else 4, seed=5)).requires_grad_()
-    out = glrast.texture(tex, uv, uv_da, filter_mode=filter, boundary_mode=boundary)
-    (out * random(*out.shape, seed=6)).sum().backward()
-    return tuple(t for t in (out, tex.grad, uv.grad, uv_da.grad) if t is not None)
-
-
-def fragmented(context, crossing=False):
-    if crossing:  # lines add to six vertices
-        pos, tri = discontinuities.intersection()[:2]
-        pos, tri = pos[None].repeat(2, 1, 1), tri.to(pos.device)
-    else:
-        pos, tri, _ = on(context, scenes.closed_mesh(1, images=2))
-    pos = pos.clone().requires_grad_()
-    rast, _ = glrast.rasterize(context, pos, tri, ODD)
-    frag = glrast.fragments(rast, pos, tri, "all")
-    total = sum((x * random(*x.shape, seed=7)).sum() for x in frag[:3])
-    total.backward()
-    return *frag[:3], pos.grad
-
-
-CASES = {
-    "rasterize": rasterized,
-    "rasterize without derivatives' gradients": lambda c: rasterized(c, False),
-    "interpolate 3": interpolated,
-    "interpolate 5 with derivatives": lambda c: interpolated(c, 5, [0, 3]),
-    "antialias": antialiased,
-    "antialias all": lambda c: antialiased(c, "all"),
-    "antialias intersection": intersecting,
-    "fragments": fragmented,
-    "fragments intersection": lambda c: fragmented(c, crossing=True),
-    "texture": textured,
-    "texture linear 1": lambda c: textured(c, "linear", C=1),
-    "texture nearest 5": lambda c: textured(c, "nearest", C=5),
-    "texture cube": lambda c: textured(c, cube=True),
-}
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -136,8 +56,7 @@ def test_after_use_deterministic_algorithms_the_order_of_threads_does_not_show(
     for order in ("first", "last"):
         with emulate(order=order) as cupy:
             runs.append(CASES[case](context))
-        if "gradient" not in case:
-            assert "glrast_reduce" in cupy.launched
+        assert ("glrast_reduce" in cupy.launched) == (case not in NOTHING_IS_SUMMED)
     for one, other, want in zip(*runs, wanted, strict=True):
         assert torch.equal(one, other)
         assert relative_error(one, want) < ROUNDING

@@ -1,5 +1,8 @@
-"""cuda: how kernels are launched and compiled through CuPy, how often, and what errors say. CuPy is an emulator's."""
+"""cuda: how kernels are launched and compiled through CuPy, how often, and what errors say. CuPy is that of
+tests/executor."""
 
+import os
+import subprocess
 import sys
 
 import numpy as np
@@ -9,7 +12,7 @@ import torch
 from glrast.launch import cuda, source
 from tests import scenes
 from tests.executor import compile_kernels
-from tests.launch.test_cuda import CASES, antialiased
+from tests.executor.operations import CASES, antialiased
 from tests.ops.compare import on
 
 CUDA_1 = torch.device("cuda", 1)
@@ -38,6 +41,45 @@ def test_a_launch_enters_its_device_where_another_is_current(
         assert cupy.current == current
     assert cupy.entered == entered and cupy.streams == [77, 77]
     assert cupy.launched == ["transform_points"] * 2
+
+
+@compiled
+def test_pytorchs_default_stream_is_named_and_not_left_to_cupy(emulate, monkeypatch):
+    """CuPy's own default is another one where CUPY_CUDA_PER_THREAD_DEFAULT_STREAM is set."""
+    monkeypatch.setattr(cuda, "stream_number", {CUDA_1: 0}.get)
+    nothing = np.zeros(1, source.kernels("transform")["transform_points"].dtype)
+    nothing["width"] = nothing["H"] = 1
+    with emulate() as cupy:
+        cuda._start("transform", "transform_points", CUDA_1, 1, nothing)
+    assert cupy.streams == [0]
+
+
+def test_where_cupy_has_a_stream_for_each_thread_it_launches_on_the_one_that_is_named():
+    pytest.importorskip("cupy", exc_type=ImportError, reason="CuPy is not installed")
+    program = """
+import cupy
+from cupy.cuda.function import Function
+from cupy_backends.cuda.api import driver
+from cupy_backends.cuda.stream import get_default_stream_ptr
+asked = []
+class Named:
+    @property
+    def ptr(self):
+        asked.append(1)
+        raise ZeroDivisionError
+try:
+    Function.__new__(Function)((1, 1, 1), (1, 1, 1), (), stream=Named())
+except ZeroDivisionError:
+    pass
+# the driver's launch under its plain name, whose stream 0 is PyTorch's: not that of a thread, cuLaunchKernel_ptsz
+text = open(driver.__file__, "rb").read()
+print(get_default_stream_ptr(), asked, b"LaunchKernel" in text, b"_ptsz" in text)
+"""
+    environment = os.environ | {"CUPY_CUDA_PER_THREAD_DEFAULT_STREAM": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, env=environment
+    )
+    assert done.stdout.split() == ["2", "[1]", "True", "False"], done.stderr  # 2: of each thread
 
 
 def test_cupys_launch_takes_a_stream_and_asks_for_its_handle_alone():

@@ -19,6 +19,8 @@ ROW = re.compile(r"\| `(\w+)` \| (\d+) \| (\d+) \|")
 ARCHITECTURE = 90
 SLACK = 8  # registers: they come in eights
 MOST = 128  # beyond, fewer than half of a multiprocessor's threads are at work
+# float64, and the outline of faces that are cut; two kernels would look up, and add to, everything twice
+MORE = {"nearest_faces_backward": 168}
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +41,9 @@ def test_kernels_take_the_registers_and_the_stack_of_the_table(nvrtc, table, ste
     for kernel in source.kernels(stem):
         registers, stack = found[kernel]
         expected, most_stack = table[kernel]
-        assert registers <= min(expected + SLACK, MOST), f"{kernel} takes {registers} registers"
+        assert registers <= min(expected + SLACK, MORE.get(kernel, MOST)), (
+            f"{kernel} takes {registers} registers"
+        )
         assert stack <= most_stack, f"{kernel} has {stack} bytes of stack"
 
 

@@ -52,7 +52,7 @@ OPERATIONS = {
     "texture": ["tex", "uv", "uv_da", "mip_level_bias"],
     "antialias": ["color", "rast", "pos", "tri"],
     "antialias all": ["color", "rast", "pos", "tri"],
-    "fragments": ["pos", "tri"],
+    "fragments": ["pos"],
     "clip.transform_points": ["matrix", "points"],
 }
 

@@ -74,7 +74,7 @@ def test_interop_that_reads_something_else_gives_way_to_host_memory(gl, small, m
             return getattr(HostCopy(), name)
 
         @contextmanager
-        def drawn(self, target, out):
+        def drawn(self, target, out, last=True):
             out.fill_(3)
             yield 0
 

@@ -139,12 +139,19 @@ KINDS = {
 }  # fmt: skip
 
 
-def shaded(context, kind: Kind, pos: Tensor, discontinuities: str) -> Tensor:
-    """The image [1,64,64,C] by the operations, a function of pos through interpolation and visibility."""
+def shaded(context, kind: Kind, pos: Tensor, discontinuities: str, size=SIZE) -> Tensor:
+    """The image [1,H,W,C] by the operations, a function of pos through interpolation and visibility."""
+    color, rast = interpolated(context, kind, pos, size)
+    tri = kind.tri.to(pos.device)
+    ranges = [[0, len(tri)]]
+    return glrast.antialias(color, rast, pos, tri, discontinuities=discontinuities, ranges=ranges)
+
+
+def interpolated(context, kind: Kind, pos: Tensor, size=SIZE) -> tuple[Tensor, Tensor]:
+    """The colours [1,H,W,C] of pixels' centres, and rast."""
     tri, corners = kind.tri.to(pos.device), kind.corners.to(pos.device)
-    rast, _ = glrast.rasterize(context, pos, tri, SIZE, ranges=[[0, len(tri)]])
-    color, _ = glrast.interpolate(corners, rast, faces(kind).to(pos.device))
-    return glrast.antialias(color, rast, pos, tri, discontinuities=discontinuities)
+    rast, _ = glrast.rasterize(context, pos, tri, size, ranges=[[0, len(tri)]])
+    return glrast.interpolate(corners, rast, faces(kind).to(pos.device))[0], rast
 
 
 def faces(kind: Kind) -> Tensor:

@@ -229,7 +229,7 @@ def test_the_same_call_gives_the_same_bits_for_any_number_of_threads(context):
 def test_an_unknown_kind_is_refused(context):
     pos, tri, _ = on(context, scenes.closed_mesh(0))
     rast, _ = draw(context, (pos, tri))
-    message = "glrast.antialias: discontinuities must be 'silhouettes' or 'all'; got 'creases'"
+    message = "discontinuities must be 'silhouettes', 'all', 'exact' or 'exact near'; got 'creases'"
     with pytest.raises(ValueError, match=message):
         glrast.antialias(rast, rast, pos, tri, discontinuities="creases")
 

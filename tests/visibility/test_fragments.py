@@ -1,18 +1,24 @@
 """fragments and resolve: areas known by hand, the float64 twin, derivatives of the exact image, hard meshes."""
 
-import numpy as np
 import pytest
 import torch
 
 import glrast
 from tests import scenes
 from tests.ops.compare import Limits, check_difference, check_gradient, close, random
-from tests.reference.visibility import clipped
 from tests.reference.visibility import fragments as twin
 from tests.scenes import ODD
 from tests.visibility import crowded
 from tests.visibility import discontinuities as kinds
-from tests.visibility.exact import check_weights, find, render, shade
+from tests.visibility.exact import (
+    check_weights,
+    closed_mesh,
+    find,
+    growth_of_a_sphere,
+    render,
+    shade,
+    visible_entries,
+)
 
 ROUNDING = 2e-6  # of float32 results
 # float32 results, float64 sums: measured 2e-5, 2e-10, 3e-6 (derivatives of u, v of fragments of no size)
@@ -172,59 +178,19 @@ def test_image_and_gradient_are_exact(context, name, measured):
             check_difference(seen, limits)
 
 
-def visible_entries(context, kind, most):
-    """Entries of vertices that move something, spread evenly."""
-    pos = kind.pos.to(context.device).requires_grad_()
-    image = render(context, kind, pos)
-    (grad,) = torch.autograd.grad((image * kinds.noise_weight().to(image)).sum(), pos)
-    moving = grad.abs().amax(1).cpu() > 1e-3
-    every = [(v, axis) for v, axis in kinds.entries_of(kind) if moving[v]]
-    return every[:: -(-len(every) // most)]
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("resolution", [32, 64, 128, 256, 512])
-@pytest.mark.parametrize("subdivisions", range(6))
+@pytest.mark.parametrize("subdivisions", range(7))
 def test_the_area_of_a_sphere_grows_as_its_square(context, subdivisions, resolution):
-    vertices, tri = scenes._icosphere(subdivisions)
-    xyz = (0.43 * vertices).float().to(context.device)
-    scale = torch.ones((), device=context.device, requires_grad=True)
-    pos = torch.cat([scale * xyz, torch.ones_like(xyz[:, :1])], 1)[None]
-    rast, frag = find(context, pos, tri.int(), (resolution, resolution), "near")
-    alpha = [(r[..., 3:] > 0).float() for r in (rast, frag.rast)]
-    area = glrast.resolve(*alpha, frag).double().sum()
-    wanted = hull_area(0.43 * vertices[:, :2].numpy() * resolution / 2)
-    assert area.item() == pytest.approx(wanted, rel=1e-5)
-    (grad,) = torch.autograd.grad(area, scale)
-    assert grad.item() == pytest.approx(2 * wanted, rel=1e-4)
-
-
-def hull_area(points):
-    """The area of the convex hull: Andrew's monotone chain."""
-    points, hull = sorted(map(tuple, points)), []
-    for chain in (points, points[::-1]):
-        half = []
-        for p in chain:
-            while len(half) > 1 and turn(half[-2], half[-1], p) <= 0:
-                half.pop()
-            half.append(p)
-        hull += half[:-1]
-    return clipped.area_of(np.array(hull))
-
-
-def turn(a, b, c):
-    return (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])
+    area, growth = growth_of_a_sphere(context, subdivisions, resolution)
+    assert area < 1e-5 and growth < 1e-4
 
 
 @pytest.mark.slow
 def test_random_closed_meshes_show_what_clipping_shows(context):
     for seed in range(40):
-        pos, tri, _ = scenes.closed_mesh(seed % 2, seed=seed)
-        kind = kinds.Kind(pos[0], tri, torch.rand(3 * len(tri), 3))
-        found = render(context, kind, resolution=ODD)[0].cpu()
-        exact = clipped.image(*clipped.as_arrays(*kind[:3]), ODD)
-        assert np.abs(found.numpy() - exact).max() < 1e-4
-        check_weights(find(context, pos, tri)[1])
+        image, sums = closed_mesh(context, seed)
+        assert image < 1e-4 and sums < 1e-5
 
 
 # ---- resolve ---------------------------------------------------------------------------------------------

@@ -11,142 +11,137 @@ from dataclasses import dataclass
 import torch
 
 from ...launch import Argument, launch
-from .edges import edges_of
 from .intersections import cut, lines_of, meeting, pierced
-from .screen import Drawn, Lists, Pieces, each, in_pixels, places_of
+from .lines import Lines, joined
+from .lists import Lists, Pieces, in_pixels, lists_of
+from .screen import Chosen, Mesh, choose, each, places_of
+from .tiles import NO_TILES, Tiles, looked_at, relevant, settled
 
-_Runs = tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]  # edge, pixel, ends, sides
+_CREASE, _OPEN = 1, 2  # GLRAST_IS_CREASE, GLRAST_IS_OPEN
 
 
 @dataclass
 class Runs:
-    """The visible runs [R] of boundaries [K]."""
+    """The visible runs [R] of boundaries [K], by the pixels that show them."""
 
+    chosen: Chosen
     edges: torch.Tensor  # float64 [K,10]
     info: torch.Tensor  # int32 [K,6]
     edge: torch.Tensor  # int32 [R]
-    pixel: torch.Tensor  # int32 [R]: index into pixels
+    pixel: torch.Tensor  # int64 [R], counted over all images
     ends: torch.Tensor  # float64 [R,2]
-    sides: torch.Tensor  # int32 [R,2]: triangles of all images', or -1
-    pixels: torch.Tensor  # int64 [F], ascending, counted over all images: those with a run
-    seen: torch.Tensor  # int32 [F]: the triangle at one point of the pixel, or -1
+    sides: torch.Tensor  # int32 [R,2]: chosen triangles, or -1
+    lists: Lists  # of some of the pixels: the others show a single surface
 
 
-def find_runs(drawn: Drawn, rast: torch.Tensor, images: torch.Tensor, near: bool) -> Runs:
+_Found = tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]  # edge, pixel, ends, sides
+
+
+def find_runs(mesh: Mesh, rast: torch.Tensor, near: bool) -> Runs:
     """All visible runs; `near`: only in pixels where one that is no crease is seen."""
-    mesh = _edges(drawn, images)
-    pairs = torch.cat([meeting(drawn, rast), cut(drawn)])
+    tiles = None if near else settled(mesh, rast)
+    matter = None if tiles is None else relevant(mesh, tiles)
+    classes = _classes(mesh, matter)
+    edges = _edges(mesh, classes == _OPEN if near else classes)
+    pairs = torch.cat([meeting(mesh, rast, tiles), cut(mesh)])
     while True:
-        edges, info = (torch.cat(x) for x in zip(mesh, lines_of(drawn, pairs)))
-        pieces = _pieces(drawn, edges, info, None, only_open=near)
-        lists = _lists(drawn, pieces[1])
-        runs, crosses = _visible(drawn, edges, info, pieces, lists)
-        more = pierced(drawn, edges, info, pieces, lists, crosses, pairs)
+        lines = joined(edges, lines_of(mesh, pairs))
+        seen, pieces = _pieces(mesh, lines, None, tiles)
+        chosen = choose(mesh, _reached(mesh, pieces) if matter is None else matter)
+        info = chosen.renumbered(lines.info)
+        lists = lists_of(mesh, chosen, pieces)
+        runs, crosses = _visible(chosen, lines.edges, info, pieces, lists)
+        more = pierced(chosen, lines.edges, info, pieces, lists, crosses, pairs)
         if not len(more):
             break
         pairs = torch.cat([pairs, more])
-    if near:
-        kept = torch.zeros(len(lists.pixels), dtype=torch.bool, device=rast.device)
-        kept[runs[1].long()] = True
-        crossed = torch.full_like(lists.crossed, -1)
-        crossed[lists.pixels[kept]] = kept.nonzero()[:, 0].to(torch.int32)
-        creases = info.clone()
-        creases[:, 2] = torch.where(info[:, 2] & _OPEN != 0, 0, info[:, 2])
-        pieces = _pieces(drawn, edges, creases, crossed, only_open=False)
-        more, _ = _visible(drawn, edges, info, pieces, lists)
-        edge, pixel, ends, sides = (torch.cat(pair) for pair in zip(runs, more))
-        runs = edge, pixel, ends, sides
-    return _compact(drawn, edges, info, runs, lists)
+    found = [runs, _seen(info, seen)]
+    if near and len(runs[0]):
+        creases, pieces = _creases(mesh, chosen, classes, lists, runs)
+        shifted = pieces[0] + len(info), pieces[1], pieces[2]
+        info = torch.cat([info, chosen.renumbered(creases.info)])
+        lines = joined(lines, creases)
+        found[1] = _visible(chosen, lines.edges, info, shifted, lists)[0]
+    edge, pixel, ends, sides = (torch.cat(parts) for parts in zip(*found))
+    return Runs(chosen, lines.edges, info, edge, pixel, ends, sides, lists)
 
 
-_OPEN = 8  # GLRAST_OPEN
-
-
-def _edges(drawn: Drawn, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """The mesh's edges float64 [K,10] and what is known of them int32 [K,6]."""
-    device, N = drawn.planes.device, drawn.size[0]
-    topology = edges_of(drawn.welded, images)
-    edges = torch.empty((topology.total, 10), dtype=torch.float64, device=device)
-    info = torch.empty((topology.total, 6), dtype=torch.int32, device=device)
+def _classes(mesh: Mesh, matter: torch.Tensor | None) -> torch.Tensor:
+    """int8: for each edge of all images whether it is a crease or open; 0 where it is not drawn, or does not matter."""
+    topology = mesh.edges
+    classes = torch.empty(topology.total, dtype=torch.int8, device=mesh.device)
     launch(
-        "fragments", "fragments_edges", device, width=topology.most, H=1, rows=N, regions=topology.regions,
-        vertices=topology.vertices, starts=topology.starts, faces=topology.faces, drawn=drawn.flags,
-        V=drawn.pos.shape[-2], edges=edges, info=info, **drawn.placed, **drawn.screen,
+        "fragments", "fragments_classes", mesh.device, width=topology.most, H=1, rows=mesh.size[0],
+        images=mesh.images, relevant=matter, classes=classes, **_topology(mesh),
     )  # fmt: skip
-    return edges, info
+    return classes
+
+
+def _topology(mesh: Mesh) -> dict[str, Argument]:
+    edges = mesh.edges
+    return dict(
+        regions=edges.regions,
+        vertices=edges.vertices,
+        starts=edges.starts,
+        faces=edges.faces,
+        state=mesh.state,
+    )
+
+
+def _edges(mesh: Mesh, wanted: torch.Tensor) -> Lines:
+    """Those edges of all images that are wanted, non-zero."""
+    chosen = wanted.nonzero()[:, 0]
+    lines = Lines.empty(len(chosen), mesh.device)
+    each(
+        "fragments_edges", len(chosen), mesh.device, chosen=chosen, depth=mesh.depth, **lines.members,
+        **mesh.members, **_topology(mesh), **mesh.screen,
+    )  # fmt: skip
+    return lines
 
 
 def _pieces(
-    drawn: Drawn,
-    edges: torch.Tensor,
-    info: torch.Tensor,
-    crossed: torch.Tensor | None,
-    only_open: bool,
-) -> Pieces:
-    """Pieces of edges in pixels: edge int32 [P], pixel int64 [P], ends float64 [P,2]."""
-    device, K = edges.device, len(edges)
-    counts = torch.empty(K, dtype=torch.int32, device=device)
-    arguments: dict[str, Argument] = dict(
-        edges=edges,
-        info=info,
-        crossed=crossed,
-        only_open=int(only_open),
-        counts=counts,
-        **drawn.screen,
-    )
-    nothing: dict[str, Argument] = dict(
-        places=None, piece_edge=None, piece_pixel=None, piece_ends=None
-    )
-    each("fragments_walk", K, device, **arguments, **nothing)
-    places, P = places_of(counts)
+    mesh: Mesh, lines: Lines, crossed: torch.Tensor | None, tiles: Tiles | None
+) -> tuple[Pieces, Pieces]:
+    """Pieces in pixels: those that are seen, and those of which nobody knows."""
+    device = mesh.device
+    places, P = places_of(lines.most)
     edge = torch.empty(P, dtype=torch.int32, device=device)
     pixel = torch.empty(P, dtype=torch.int64, device=device)
     ends = torch.empty((P, 2), dtype=torch.float64, device=device)
-    if P:
-        each(
-            "fragments_walk", K, device, places=places, piece_edge=edge, piece_pixel=pixel, piece_ends=ends,
-            **arguments,
-        )  # fmt: skip
-    return edge, pixel, ends
-
-
-def _lists(drawn: Drawn, piece_pixel: torch.Tensor) -> Lists:
-    N, H, W = drawn.size
-    device, most = piece_pixel.device, int(drawn.images[:, 1].max()) if N else 0
-    mark = torch.zeros(N * H * W, dtype=torch.bool, device=device)
-    mark[piece_pixel] = True
-    pixels = mark.nonzero()[:, 0]
-    crossed = torch.full((N * H * W,), -1, dtype=torch.int32, device=device)
-    crossed[pixels] = torch.arange(len(pixels), dtype=torch.int32, device=device)
-    lines = torch.arange(N * H + 1, device=device) * W
-    counts = torch.empty((N, most), dtype=torch.int32, device=device)
-    arguments: dict[str, Argument] = dict(
-        width=most, H=1, rows=N, drawn=drawn.flags, pixels=pixels, lines_at=torch.searchsorted(pixels, lines),
-        counts=counts, **drawn.placed, **drawn.screen,
+    bounds = NO_TILES if tiles is None else tiles.bounds
+    each(
+        "fragments_walk", len(lines.info), device, edges=lines.edges, info=lines.info, places=places,
+        crossed=crossed, nearest=lines.nearest, piece_edge=edge, piece_pixel=pixel, piece_ends=ends,
+        **bounds, **mesh.screen,
     )  # fmt: skip
-    nothing: dict[str, Argument] = dict(places=None, entry_pixel=None, entry_triangle=None)
-    launch("fragments", "fragments_touch", device, **arguments, **nothing)
-    places, L = places_of(counts)
-    pixel = torch.empty(L, dtype=torch.int32, device=device)
-    triangle = torch.empty(L, dtype=torch.int32, device=device)
-    written: dict[str, Argument] = dict(places=places, entry_pixel=pixel, entry_triangle=triangle)
-    if L:
-        launch("fragments", "fragments_touch", device, **arguments, **written)
-    pixel, order = torch.sort(pixel, stable=True)  # stable: triangles of a pixel in order
-    numbers = torch.arange(len(pixels) + 1, device=device, dtype=torch.int32)
-    return Lists(pixels, crossed, torch.searchsorted(pixel, numbers), triangle[order])
+
+    def of(which: torch.Tensor) -> Pieces:
+        some = which.nonzero()[:, 0]
+        return edge.index_select(0, some), pixel.index_select(0, some), ends.index_select(0, some)
+
+    unknown = of(pixel < -1)
+    return of(pixel >= 0), (unknown[0], -2 - unknown[1], unknown[2])
+
+
+def _reached(mesh: Mesh, pieces: Pieces) -> torch.Tensor:
+    return relevant(mesh, looked_at(mesh, pieces[1]))
+
+
+def _seen(info: torch.Tensor, pieces: Pieces) -> _Found:
+    """Pieces that are seen as a whole, as runs."""
+    return *pieces, info[:, :2].contiguous().index_select(0, pieces[0])
 
 
 def _visible(
-    drawn: Drawn, edges: torch.Tensor, info: torch.Tensor, pieces: Pieces, lists: Lists
-) -> tuple[_Runs, torch.Tensor]:
-    """(runs of pieces: edge int32 [R], number of the pixel int32 [R], ends float64 [R,2], sides int32 [R,2]), and
-    which pieces go through a triangle, int8 [P]."""
+    chosen: Chosen, edges: torch.Tensor, info: torch.Tensor, pieces: Pieces, lists: Lists
+) -> tuple[_Found, torch.Tensor]:
+    """(runs of pieces: edge int32 [R], pixel int64 [R], ends float64 [R,2], sides int32 [R,2]), and which pieces go
+    through a triangle, int8 [P]."""
     device, P = edges.device, len(pieces[0])
     counts = torch.empty(P, dtype=torch.int32, device=device)
     crosses = torch.empty(P, dtype=torch.int8, device=device)
     arguments: dict[str, Argument] = dict(
-        counts=counts, crosses=crosses, **in_pixels(drawn, edges, info, pieces, lists),
+        counts=counts, crosses=crosses, **in_pixels(chosen, edges, info, pieces, lists),
         first_ends=torch.empty((P, 2), dtype=torch.float64, device=device),
         first_sides=torch.empty((P, 2), dtype=torch.int32, device=device),
     )  # fmt: skip
@@ -155,7 +150,8 @@ def _visible(
     )
     each("fragments_runs", P, device, **arguments, **nothing)
     places, R = places_of(counts)
-    run_edge, run_pixel = torch.empty((2, R), dtype=torch.int32, device=device)
+    run_edge = torch.empty(R, dtype=torch.int32, device=device)
+    run_pixel = torch.empty(R, dtype=torch.int64, device=device)
     run_ends = torch.empty((R, 2), dtype=torch.float64, device=device)
     sides = torch.empty((R, 2), dtype=torch.int32, device=device)
     written: dict[str, Argument] = dict(
@@ -166,24 +162,22 @@ def _visible(
     return (run_edge, run_pixel, run_ends, sides), crosses
 
 
-def _compact(
-    drawn: Drawn, edges: torch.Tensor, info: torch.Tensor, runs: _Runs, lists: Lists
-) -> Runs:
-    """Only the pixels and the edges that have a run."""
-    edge, pixel, ends, sides = runs
-    used, pixel = _used(pixel, len(lists.pixels))
-    pixels = lists.pixels[used]
-    seen = torch.empty(len(pixels), dtype=torch.int32, device=edges.device)
-    each(
-        "fragments_viewpoint", len(pixels), edges.device, pixels=pixels, crossed=lists.crossed, starts=lists.starts,
-        triangles=lists.triangles, planes=drawn.planes, seen=seen, **drawn.screen,
-    )  # fmt: skip
-    used, edge = _used(edge, len(edges))
-    return Runs(edges[used], info[used], edge, pixel, ends, sides, pixels, seen)
-
-
-def _used(index: torch.Tensor, count: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Those of `count` things that an index int32 names, and the index among them."""
-    mark = torch.zeros(count, dtype=torch.bool, device=index.device)
-    mark[index.long()] = True
-    return mark.nonzero()[:, 0], (mark.cumsum(0) - 1)[index.long()].to(torch.int32)
+def _creases(
+    mesh: Mesh, chosen: Chosen, classes: torch.Tensor, lists: Lists, runs: _Found
+) -> tuple[Lines, Pieces]:
+    """The creases that pass pixels with a run, and their pieces in these."""
+    shows = torch.zeros(len(lists.pixels), dtype=torch.bool, device=mesh.device)
+    shows[lists.crossed.index_select(0, runs[1]).long()] = True
+    crossed = lists.crossed.index_fill_(
+        0, lists.pixels[~shows], -1
+    )  # nobody asks for the others again
+    near = shows.index_select(0, lists.numbers)
+    triangles = torch.zeros(len(chosen.of), dtype=torch.bool, device=mesh.device)
+    triangles[lists.triangles[near].long()] = True
+    origin = chosen.origin[triangles].long()
+    of_image = origin[:, 0]
+    regions, first = mesh.edges.regions[of_image], mesh.images[:, 0][of_image]
+    sides = mesh.edges.sides[regions[:, 3] + origin[:, 1] - first] + regions[:, 2:3]
+    passed = torch.zeros_like(classes, dtype=torch.bool).index_fill_(0, sides.reshape(-1), True)
+    lines = _edges(mesh, passed & (classes == _CREASE))
+    return lines, _pieces(mesh, lines, crossed, None)[1]

@@ -9,53 +9,62 @@ import torch
 
 from ...core.rast import triangle_id
 from ...launch import Argument, launch
-from .screen import Drawn, Lists, Pieces, each, in_pixels, places_of
+from .lines import Lines
+from .lists import Lists, Pieces, in_pixels
+from .screen import Chosen, Mesh, each, places_of
+from .tiles import NO_TILES, Tiles
 
 _unique = cast(Callable[..., torch.Tensor], torch.unique)  # pyright: ignore[reportUnknownMemberType] no types
 
 
-def lines_of(drawn: Drawn, pairs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def lines_of(mesh: Mesh, pairs: torch.Tensor) -> Lines:
     """The lines of pairs int64 [P,3], in the form of edges."""
-    lines = torch.empty((len(pairs), 10), dtype=torch.float64, device=pairs.device)
-    about = torch.empty((len(pairs), 6), dtype=torch.int32, device=pairs.device)
+    lines = Lines.empty(len(pairs), mesh.device)
     each(
-        "fragments_lines", len(pairs), pairs.device, pairs=pairs, planes=drawn.planes, M=len(drawn.planes),
-        edges=lines, info=about, **drawn.screen,
+        "fragments_lines", len(pairs), mesh.device, pairs=pairs, M=len(mesh.state), **lines.members,
+        **mesh.members, **mesh.screen,
     )  # fmt: skip
-    return lines, about
+    return lines
 
 
-def meeting(drawn: Drawn, rast: torch.Tensor) -> torch.Tensor:
+def meeting(mesh: Mesh, rast: torch.Tensor, tiles: Tiles | None) -> torch.Tensor:
     """int64 [P,3]: image and two triangles of neighbouring pixels that pass through each other, each pair once."""
-    N, H, W = drawn.size
+    N, H, W = mesh.size
     meets = torch.empty((N, H, W), dtype=torch.int8, device=rast.device)
+    bounds = NO_TILES if tiles is None else tiles.bounds
     launch(
-        "fragments", "fragments_meet", rast.device, width=W, H=H, rows=N * H, rast=rast, drawn=drawn.flags, meets=meets,
-        **drawn.placed,
+        "fragments", "fragments_meet", rast.device, width=W, H=H, rows=N * H, rast=rast, state=mesh.state,
+        regions=mesh.edges.regions, neighbours=mesh.edges.neighbours, meets=meets, **bounds, **mesh.members,
     )  # fmt: skip
+    meets = meets.reshape(-1)
+    if not bool(meets.view(torch.bool).any()):
+        return torch.empty((0, 3), dtype=torch.int64, device=rast.device)
+    some = meets.nonzero()[:, 0]
     found: list[torch.Tensor] = []
     for bit, stride in ((1, 1), (2, W)):
-        pixel = (meets & bit).reshape(-1).nonzero()[:, 0]
+        pixel = some[meets[some] & bit != 0]
         n = pixel // (H * W)
-        shift = (drawn.images[:, 2] - drawn.images[:, 0])[n]
+        shift = (mesh.images[:, 2] - mesh.images[:, 0])[n]
         ids = [triangle_id(rast.view(-1, 4)[at]).long() + shift for at in (pixel, pixel + stride)]
         found.append(torch.stack([n, torch.minimum(*ids), torch.maximum(*ids)], 1))
     return _unique(torch.cat(found), dim=0)
 
 
-def cut(drawn: Drawn) -> torch.Tensor:
+def cut(mesh: Mesh) -> torch.Tensor:
     """int64 [P,3]: image, triangle and M or M + 1 for those that the near or the far plane cuts."""
-    M, places = len(drawn.planes), drawn.images[:, 2].contiguous()
+    M, places = len(mesh.state), mesh.images[:, 2].contiguous()
+    if not bool((mesh.state & 6).any()):
+        return torch.empty((0, 3), dtype=torch.int64, device=mesh.device)
     found: list[torch.Tensor] = []
     for plane, bit in ((M, 2), (M + 1, 4)):
-        t = (drawn.flags & bit).nonzero()[:, 0]
-        n = torch.searchsorted(places + drawn.images[:, 1], t, right=True)
+        t = (mesh.state & bit).nonzero()[:, 0]
+        n = torch.searchsorted(places + mesh.images[:, 1], t, right=True)
         found.append(torch.stack([n, t, torch.full_like(t, plane)], 1))
     return torch.cat(found)
 
 
 def pierced(
-    drawn: Drawn,
+    chosen: Chosen,
     edges: torch.Tensor,
     info: torch.Tensor,
     pieces: Pieces,
@@ -69,7 +78,7 @@ def pierced(
         return known[:0]
     counts = torch.empty(len(some), dtype=torch.int32, device=edges.device)
     arguments: dict[str, Argument] = dict(
-        pieces=some, counts=counts, **in_pixels(drawn, edges, info, pieces, lists)
+        pieces=some, counts=counts, **in_pixels(chosen, edges, info, pieces, lists)
     )
     each("fragments_pierce", len(some), edges.device, places=None, pairs=None, **arguments)
     places, P = places_of(counts)
@@ -77,5 +86,6 @@ def pierced(
     if P:
         each("fragments_pierce", len(some), edges.device, places=places, pairs=pairs, **arguments)
     pairs = _unique(pairs, dim=0)
-    key, old = (x[:, 1] * (len(drawn.planes) + 2) + x[:, 2] for x in (pairs, known))
+    pairs = torch.cat([pairs[:, :1], chosen.of[pairs[:, 1:]]], 1)
+    key, old = (x[:, 1] * (len(chosen.numbers)) + x[:, 2] for x in (pairs, known))
     return pairs[~torch.isin(key, old)]

@@ -15,7 +15,7 @@ from ...launch import Argument, launch_scatter
 from ...ops.operator import operator
 from .boundaries import find_runs
 from .parts import parts_of
-from .screen import draw, each, stride_of
+from .screen import draw, stride_of
 
 R = TypeVar("R")
 
@@ -34,23 +34,22 @@ def _untraced(run: Callable[[Any], R]) -> Callable[[Any], R]:
 
 
 class Found(NamedTuple):
-    """The fragments, and what the backward pass needs: see Drawn, Runs and Parts."""
+    """The fragments, and what the backward pass needs: see Parts, Chosen and Runs."""
 
     rast: Tensor
     rast_db: Tensor
     weight: Tensor
     pixel: Tensor
-    welded: Tensor  # empty where it is tri itself
-    images: Tensor
+    vertices: Tensor
+    corners: Tensor  # empty where they are the vertices
+    origin: Tensor
     planes: Tensor
     edges: Tensor
     info: Tensor
     run_edge: Tensor
     run_ends: Tensor
     run_parts: Tensor
-    triangles: Tensor
-    numbers: Tensor
-    image: Tensor
+    triangle: Tensor
     points: Tensor
     weights: Tensor
 
@@ -68,30 +67,22 @@ class Find:
     def run(self) -> Found:
         rast, pos, tri = self.rast, self.pos, self.tri
         N, H, W = rast.shape[:3]
-        images = _images(N, tri.shape[0], self.ranges)
-        drawn = draw(pos, tri, images, (N, H, W), self.cull)
-        runs = find_runs(drawn, rast, images, self.near)
-        parts = parts_of(drawn, runs)
-        F = len(parts.pixel)
-        at, db = (torch.empty((N, 1, F // max(N, 1), 4), device=pos.device) for _ in range(2))
-        each(
-            "fragments_place", F, pos.device, triangles=parts.triangles, numbers=parts.numbers, points=parts.points,
-            planes=drawn.planes, rast=at, rast_db=db,
-        )  # fmt: skip
+        mesh = draw(pos, tri, _images(N, tri.shape[0], self.ranges), (N, H, W), self.cull)
+        runs = find_runs(mesh, rast, self.near)
+        parts, chosen = parts_of(mesh, runs), runs.chosen
+        F, seam = len(parts.pixel), chosen.corners is not chosen.vertices
         return Found(
-            at, db, parts.weights.float(), parts.pixel,
-            welded=tri.new_empty(0) if drawn.welded is tri else drawn.welded, images=drawn.images,
-            planes=drawn.planes, edges=runs.edges, info=runs.info, run_edge=runs.edge, run_ends=runs.ends,
-            run_parts=parts.run_parts, triangles=parts.triangles, numbers=parts.numbers, image=parts.image,
-            points=parts.points, weights=parts.weights,
+            parts.rast.view(N, 1, F // max(N, 1), 4), parts.rast_db.view(N, 1, F // max(N, 1), 4), parts.weight,
+            parts.pixel, chosen.vertices, chosen.corners if seam else chosen.corners.new_empty(0), chosen.origin,
+            chosen.planes, runs.edges, runs.info, runs.edge, runs.ends, parts.run_parts, parts.triangle,
+            parts.points, parts.weights,
         )  # fmt: skip
 
     def fake(self) -> Found:
         get_context = cast(Callable[[], Any], torch.library.get_ctx)  # pyright: ignore[reportUnknownMemberType] no types
         context, rast = get_context(), self.rast
-        N, T = rast.shape[0], self.tri.shape[0]
-        F, R, K, welded = (context.new_dynamic_size() for _ in range(4))
-        M = N * T if self.ranges is None else context.new_dynamic_size()
+        N = rast.shape[0]
+        F, R, K, C, seam = (context.new_dynamic_size() for _ in range(5))
 
         def made(*shape: Any, dtype: torch.dtype = torch.float64) -> Tensor:
             return rast.new_empty(shape, dtype=dtype)
@@ -99,11 +90,9 @@ class Find:
         number, whole = dict(dtype=torch.int32), dict(dtype=torch.int64)
         at, db = (made(N, 1, F, 4, dtype=rast.dtype) for _ in range(2))
         return Found(
-            at, db, made(N * F, dtype=rast.dtype), made(N * F, **whole),
-            welded=made(welded, **number), images=made(N, 3, **whole), planes=made(M, 12), edges=made(K, 10),
-            info=made(K, 6, **number), run_edge=made(R, **number), run_ends=made(R, 2),
-            run_parts=made(R, 2, **whole), triangles=made(N * F, **number), numbers=made(N * F, **number),
-            image=made(N * F, **number), points=made(N * F, 2), weights=made(N * F),
+            at, db, made(N * F, dtype=rast.dtype), made(N * F, **whole), made(C, 3, **number), made(seam, **number),
+            made(C, 2, **number), made(C, 12), made(K, 10), made(K, 6, **number), made(R, **number), made(R, 2),
+            made(R, 2, **whole), made(N * F, **number), made(N * F, 2), made(N * F),
         )  # fmt: skip
 
 
@@ -122,18 +111,16 @@ class FindBackward:
     grad_weight: Tensor | None
     size: list[int]  # N, H, W
     pos: Tensor
-    tri: Tensor
-    welded: Tensor  # from here on what Found has after `pixel`
-    images: Tensor
+    vertices: Tensor  # from here on what Found has after `pixel`
+    corners: Tensor
+    origin: Tensor
     planes: Tensor
     edges: Tensor
     info: Tensor
     run_edge: Tensor
     run_ends: Tensor
     run_parts: Tensor
-    triangles: Tensor
-    numbers: Tensor
-    image: Tensor
+    triangle: Tensor
     points: Tensor
     weights: Tensor
 
@@ -142,23 +129,22 @@ class FindBackward:
 
     @_untraced
     def run(self) -> Tensor:
-        pos, tri, welded, (N, H, W) = self.pos, self.tri, self.welded, self.size
+        pos, (N, H, W) = self.pos, self.size
         F, R = len(self.points), len(self.run_edge)
-        motion = torch.empty((F, 2), dtype=torch.float64, device=pos.device)
-        screen: dict[str, Argument] = dict(
-            pos_stride=stride_of(pos, N), planes=self.planes, columns=W, lines=H
-        )
+        worth = torch.empty((F, 3), dtype=torch.float64, device=pos.device)
+        shared: dict[str, Argument] = dict(
+            pos_stride=stride_of(pos, N), vertices=self.vertices, planes=self.planes, worth=worth,
+            columns=W, lines=H,
+        )  # fmt: skip
         grad = _scatter(
-            "fragments_backward_points", F, pos, triangles=self.triangles, numbers=self.numbers, image=self.image,
-            points=self.points, weights=self.weights, tri=tri, grad_rast=_contiguous(self.grad_rast),
-            grad_db=_contiguous(self.grad_db), motion=motion, **screen,
+            "fragments_backward_points", F, pos, triangle=self.triangle, origin=self.origin, points=self.points,
+            weights=self.weights, grad_weight=_contiguous(self.grad_weight),
+            grad_rast=_contiguous(self.grad_rast), grad_db=_contiguous(self.grad_db), **shared,
         )  # fmt: skip
         moved = _scatter(
             "fragments_backward_runs", R, pos, edges=self.edges, info=self.info, run_edge=self.run_edge,
-            run_ends=self.run_ends, run_parts=self.run_parts, points=self.points,
-            grad_weight=_contiguous(self.grad_weight), motion=motion, tri=tri,
-            welded=welded if welded.numel() else None, welded_stride=tri.numel() if welded.ndim == 3 else 0,
-            images=self.images, M=len(self.planes), **screen,
+            run_ends=self.run_ends, run_parts=self.run_parts, C=len(self.planes),
+            corners=self.corners if self.corners.numel() else None, **shared,
         )  # fmt: skip
         return grad.add_(moved)
 

@@ -27,12 +27,13 @@ struct Piece {
     int owner;              // the lowest of the triangles it belongs to
     const int* triangles;   // of its pixel
     int count;
-    const int* tri;         // of triangle t of all images': tri + 3 * (t + shift)
-    int64 shift;
+    const int* corners;
     const double* planes;
+    Spot from, to;          // where it begins and ends
+    double z_from, z_to;
 };
 
-GLRAST_INLINE const int* vertices_of(const Piece& p, int t) { return p.tri + 3 * (t + p.shift); }
+GLRAST_INLINE const int* vertices_of(const Piece& p, int t) { return p.corners + 3 * (int64)t; }
 GLRAST_INLINE bool has(const int* v, int vertex) { return v[0] == vertex || v[1] == vertex || v[2] == vertex; }
 
 // Is the boundary this triangle's own?
@@ -57,7 +58,7 @@ GLRAST_INLINE Span covered(const double* planes, const Track& l, Span s, const i
                 clip_line(1.0 - c, c - d, &s.lo, &s.hi);
             }
         } else {
-            const double A = planes[3 * k], B = planes[3 * k + 1], on_border = slack > 0.0 ? slack * sqrt(A * A + B * B) : 0.0;
+            const double A = planes[k], B = planes[4 + k], on_border = slack > 0.0 ? slack * sqrt(A * A + B * B) : 0.0;
             const bool first = zero[0] >> k & 1, second = zero[1] >> k & 1;
             if (first) { c = 0.0; if (fabs(d) <= on_border) d = 0.0; }
             if (second) { d = 0.0; if (fabs(c) <= on_border) c = 0.0; }
@@ -70,21 +71,41 @@ GLRAST_INLINE Span covered(const double* planes, const Track& l, Span s, const i
 // The bits of the vertices that are not this one.
 GLRAST_INLINE int others(const int* v, int vertex) { return (v[0] != vertex ? 1 : 0) | (v[1] != vertex ? 2 : 0) | (v[2] != vertex ? 4 : 0); }
 
-// The part of a piece that triangle t hides; empty: hi <= lo.
+// What a triangle's four values are where a piece begins and ends, and below what they are plainly beyond an edge.
+struct Values { double from[4], to[4], beyond[4]; };
+GLRAST_INLINE Values values_of(const Piece& p, const double* planes) {
+    Values out;  // four at once in a register of the CPU's
+    for (int k = 0; k < 4; ++k) out.from[k] = planes[k] * p.from.x + planes[4 + k] * p.from.y + planes[8 + k];
+    for (int k = 0; k < 4; ++k) out.to[k] = planes[k] * p.to.x + planes[4 + k] * p.to.y + planes[8 + k];
+    for (int k = 0; k < 4; ++k) out.beyond[k] = -2.0 * GLRAST_BORDER * (fabs(planes[k]) + fabs(planes[4 + k]));
+    return out;
+}
+
+// The part of a piece that triangle t hides; empty: hi <= lo. Most triangles plainly hide nothing: they lie behind both its
+// ends, or both are beyond one of their edges, or the piece begins in a vertex of theirs and leads away from them.
 GLRAST_INLINE Span hidden(const Piece& p, int t) {
     Span s = {p.lo, p.hi, false};
     const Span nothing = {1.0, 0.0, false};
-    if (is_own(p, t)) return nothing;
+    const double* planes = p.planes + GLRAST_PLANES * (int64)t;
+    const Values at = values_of(p, planes);
+    if (at.from[3] > p.z_from + GLRAST_TIE && at.to[3] > p.z_to + GLRAST_TIE) return nothing;
+    int before = 0, after = 0;  // beyond which edges it begins, and ends
+    for (int k = 0; k < 3; ++k) {
+        before |= at.from[k] < at.beyond[k] ? 1 << k : 0;
+        after |= at.to[k] < at.beyond[k] ? 1 << k : 0;
+    }
+    if ((before & after) || is_own(p, t)) return nothing;
     const int* v = vertices_of(p, t);
     const bool first = p.v1 >= 0 && has(v, p.v1), second = p.v1 >= 0 && has(v, p.v2);
     const int zero[2] = {first && p.begins ? others(v, p.v1) : 0, second && p.ends ? others(v, p.v2) : 0};
+    if ((zero[0] & after) || (zero[1] & before)) return nothing;
     double z[2];
-    s = covered(p.planes + GLRAST_PLANES * (int64)t, p.track, s, zero, GLRAST_BORDER, z);
+    s = covered(planes, p.track, s, zero, GLRAST_BORDER, z);
     if (!(s.hi > s.lo)) return nothing;
     const double from = zero[0] ? 0.0 : z[0] - p.track.z0, to = zero[1] ? 0.0 : z[1] - p.track.z1;
     const double at_lo = from + s.lo * (to - from), at_hi = from + s.hi * (to - from);
     if (fabs(at_lo) <= GLRAST_TIE && fabs(at_hi) <= GLRAST_TIE) return t < p.owner ? s : nothing;
-    s.crosses = fmin(at_lo, at_hi) < -GLRAST_TIE && fmax(at_lo, at_hi) > GLRAST_TIE;
+    s.crosses = lower(at_lo, at_hi) < -GLRAST_TIE && upper(at_lo, at_hi) > GLRAST_TIE;
     clip_line(-GLRAST_TIE - from, from - to, &s.lo, &s.hi);
     return s;
 }
@@ -94,7 +115,6 @@ template <class Args>
 GLRAST_INLINE Piece piece_of(const Args& a, int e, int f, const double* ends) {
     const double* edge = a.edges + GLRAST_EDGE * (int64)e;
     const int* info = a.info + GLRAST_EDGE_INFO * (int64)e;
-    const int64* image = a.images + 3 * (int64)info[3];
     const int left = info[0], right = info[1];
     Piece p;
     p.track = Track{edge[0], edge[1], edge[2] - edge[0], edge[3] - edge[1], edge[4], edge[5]};
@@ -109,8 +129,11 @@ GLRAST_INLINE Piece piece_of(const Args& a, int e, int f, const double* ends) {
     p.owner = left == GLRAST_NOTHING || (right != GLRAST_NOTHING && right < left) ? right : left;
     p.triangles = a.triangles + a.starts[f];
     p.count = (int)(a.starts[f + 1] - a.starts[f]);
-    p.tri = a.tri + (int64)info[3] * a.tri_stride;
-    p.shift = image[0] - image[2];
+    p.corners = a.corners;
     p.planes = a.planes;
+    p.from = Spot{p.track.x + p.lo * p.track.dx, p.track.y + p.lo * p.track.dy};
+    p.to = Spot{p.track.x + p.hi * p.track.dx, p.track.y + p.hi * p.track.dy};
+    p.z_from = p.track.z0 + p.lo * (p.track.z1 - p.track.z0);
+    p.z_to = p.track.z0 + p.hi * (p.track.z1 - p.track.z0);
     return p;
 }

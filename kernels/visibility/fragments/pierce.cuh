@@ -7,7 +7,7 @@ struct FragmentsPierceArgs {
     GLRAST_LIST_MEMBERS     // pieces
     const int64* pieces;    // [count]: those that go through a triangle
     GLRAST_PIECE_MEMBERS
-    int64* pairs;           // [.,3]: image and two triangles of all images', the lower first
+    int64* pairs;           // [.,3]: image and two chosen triangles, the lower first
 };
 
 // The triangles on both sides of a boundary that goes through t intersect it.

@@ -1,41 +1,58 @@
-// fragments_place: rast and rast_db at the centres of gravity.    one thread = one fragment
+// fragments_place: fragments from the parts of pixels, with rast and rast_db at the centres of gravity, and for each run
+// the fragments on its two sides.    one thread = one crossed pixel
 #pragma once
-#include "visibility/fragments/setup.cuh"
+#include "visibility/fragments/planes.cuh"
+
+#define GLRAST_SOON 6                // elements: what they need is asked for before it is used
 
 struct FragmentsPlaceArgs {
-    GLRAST_LIST_MEMBERS     // fragments
-    const int* triangles;   // [count]: of all images', or -1
-    const int* numbers;     // [count]: their index in tri
-    const double* points;   // [count,2]: in pixels
+    static constexpr int work = 8;
+    GLRAST_LIST_MEMBERS     // crossed pixels
+    const int64* pixels;    // [count]
+    const int64* runs_at;   // [count+1]
+    const int64* order;     // [R]
+    const int* run_sides;   // [R,2]
+    const int* part_triangle;  // from fragments_weigh
+    const double* part_area;
+    const int* counts;      // [count]
+    const int64* places;    // [count]: where a pixel's fragments go
+    const int* origin;      // [C,2]: image, and index in tri
     const double* planes;
-    float* rast;            // [count,4]
-    float* rast_db;         // [count,4]
+    int columns;
+    int lines;
+    int64* pixel;           // [F]
+    int* triangle;          // [F]: chosen ones, or -1
+    double* points;         // [F,2]: in pixels
+    double* weights;        // [F]
+    float* weight;          // [F]
+    float* rast;            // [F,4]
+    float* rast_db;         // [F,4]
+    int64* run_parts;       // [R,2]: fragments on the left and on the right of each run, or -1
 };
 
 // u, v and their slopes at a point of a triangle; false where it is seen edge-on.
 struct Shading { double sum, sum_x, sum_y, u, v, u_x, u_y, v_x, v_y; };
 GLRAST_INLINE bool shading_at(const double* p, double x, double y, Shading* s) {
     s->sum = value_at(p, 0, x, y) + value_at(p, 1, x, y) + value_at(p, 2, x, y);
-    s->sum_x = p[0] + p[3] + p[6];
-    s->sum_y = p[1] + p[4] + p[7];
+    s->sum_x = p[0] + p[1] + p[2];
+    s->sum_y = p[4] + p[5] + p[6];
     if (!(s->sum > 0.0)) return false;
     const double r = 1.0 / s->sum;
     s->u = clamp(value_at(p, 0, x, y) * r, 0.0, 1.0);
     s->v = clamp(value_at(p, 1, x, y) * r, 0.0, 1.0 - s->u);
     s->u_x = (p[0] - s->u * s->sum_x) * r;
-    s->u_y = (p[1] - s->u * s->sum_y) * r;
-    s->v_x = (p[3] - s->v * s->sum_x) * r;
-    s->v_y = (p[4] - s->v * s->sum_y) * r;
+    s->u_y = (p[4] - s->u * s->sum_y) * r;
+    s->v_x = (p[1] - s->v * s->sum_x) * r;
+    s->v_y = (p[5] - s->v * s->sum_y) * r;
     return fabs(s->u_x) < 1e30 && fabs(s->u_y) < 1e30 && fabs(s->v_x) < 1e30 && fabs(s->v_y) < 1e30 && r < 1e100;
 }
 
-GLRAST_INLINE void place_fragment(const FragmentsPlaceArgs& a, int64 i) {
-    float *rast = a.rast + 4 * i, *db = a.rast_db + 4 * i;
+GLRAST_INLINE void place_fragment(const FragmentsPlaceArgs& a, int t, double x, double y, float* rast, float* db) {
     for (int k = 0; k < 4; ++k) rast[k] = db[k] = 0.0f;
-    if (a.triangles[i] == GLRAST_NOTHING) return;
-    const double *p = a.planes + GLRAST_PLANES * (int64)a.triangles[i], x = a.points[2 * i], y = a.points[2 * i + 1];
+    if (t == GLRAST_NOTHING) return;
+    const double* p = a.planes + GLRAST_PLANES * (int64)t;
     rast[2] = (float)clamp(value_at(p, 3, x, y), -1.0, 1.0);
-    rast[3] = encode_id(a.numbers[i] + 1);
+    rast[3] = encode_id(a.origin[2 * (int64)t + 1] + 1);
     Shading s;
     if (!shading_at(p, x, y, &s)) return;
     rast[0] = (float)s.u;
@@ -44,7 +61,44 @@ GLRAST_INLINE void place_fragment(const FragmentsPlaceArgs& a, int64 i) {
     db[2] = (float)s.v_x;  db[3] = (float)s.v_y;
 }
 
+GLRAST_INLINE int64 find_part(const int* triangles, int count, int triangle, int64 place) {
+    for (int k = 0; k < count; ++k) {
+        if (triangles[k] == triangle) return place + k;
+    }
+    return -1;
+}
+
+GLRAST_INLINE void place_pixel(const FragmentsPlaceArgs& a, int64 i) {
+    const int64 pixel = a.pixels[i], line = pixel / a.columns, place = a.places[i], begin = 2 * a.runs_at[i] + i;
+    const double x = (double)(pixel - line * a.columns) + 0.5, y = (double)(line % a.lines) + 0.5;
+    const int *triangles = a.part_triangle + begin, count = a.counts[i];
+    for (int k = 0; k < count; ++k) {
+        const int64 out = place + k;
+        const double *area = a.part_area + 3 * (begin + k), at_x = x + area[1], at_y = y + area[2];
+        a.pixel[out] = pixel;
+        a.triangle[out] = triangles[k];
+        a.weights[out] = area[0];
+        a.weight[out] = (float)area[0];
+        a.points[2 * out] = at_x;
+        a.points[2 * out + 1] = at_y;
+        place_fragment(a, triangles[k], at_x, at_y, a.rast + 4 * out, a.rast_db + 4 * out);
+    }
+    for (int64 k = a.runs_at[i]; k < a.runs_at[i + 1]; ++k) {
+        const int64 r = a.order[k];
+        a.run_parts[2 * r] = find_part(triangles, count, a.run_sides[2 * r], place);
+        a.run_parts[2 * r + 1] = find_part(triangles, count, a.run_sides[2 * r + 1], place);
+    }
+}
+
 GLRAST_INLINE void fragments_place_element(const FragmentsPlaceArgs& a, int x, int count, Row row) {
-    for_each_listed(a, x, count, row, [&](int64 i) { place_fragment(a, i); });
+    for_each_listed(a, x, count, row, [&](int64 i) {
+        if (i + GLRAST_SOON < a.count) {  // runs lie by boundary, so those of a pixel apart
+            for (int64 k = a.runs_at[i + GLRAST_SOON]; k < a.runs_at[i + GLRAST_SOON + 1]; ++k) {
+                ask_for(a.run_parts + 2 * a.order[k]);
+                ask_for(a.run_sides + 2 * a.order[k]);
+            }
+        }
+        place_pixel(a, i);
+    });
 }
 GLRAST_KERNEL(fragments_place, FragmentsPlaceArgs)

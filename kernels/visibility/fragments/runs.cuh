@@ -17,7 +17,7 @@ struct FragmentsRunsArgs {
     int* first_sides;       // [count,2]
     char* crosses;          // [count]: the piece goes through a triangle
     int* run_edge;          // [R]
-    int* run_pixel;         // [R]: number of the crossed pixel
+    int64* run_pixel;       // [R], counted over all images
     double* run_ends;       // [R,2]
     int* run_sides;         // [R,2]: triangle on the left and on the right, or -1
 };
@@ -82,24 +82,24 @@ GLRAST_INLINE Beyond find_beyond(const Piece& p, const Track& moved, double s, d
         seen_z[0] = z[0];
         seen_z[1] = z[1];
     }
-    double stop = seen == GLRAST_NOTHING ? end : fmin(end, seen_end);
+    double stop = seen == GLRAST_NOTHING ? end : lower(end, seen_end);
     for (int i = 0; i < p.count; ++i) {
         const int t = p.triangles[i];
         if (t == seen || is_own(p, t)) continue;
         const Span c = covered(p.planes + GLRAST_PLANES * (int64)t, moved, whole, zero, 0.0, z);
         if (!(c.hi > q && c.lo < stop && c.hi > c.lo)) continue;
         if (seen == GLRAST_NOTHING) {
-            if (c.lo > q) stop = fmin(stop, c.lo);
+            if (c.lo > q) stop = lower(stop, c.lo);
             continue;
         }
-        const double from = fmax(c.lo, q), to = fmin(c.hi, stop), g0 = z[0] - seen_z[0], g1 = z[1] - seen_z[1];
+        const double from = upper(c.lo, q), to = lower(c.hi, stop), g0 = z[0] - seen_z[0], g1 = z[1] - seen_z[1];
         const double at_from = g0 + from * (g1 - g0), at_to = g0 + to * (g1 - g0);
         const bool in_plane = fabs(at_from) <= GLRAST_TIE && fabs(at_to) <= GLRAST_TIE;
-        if (c.lo > q && (at_from < -GLRAST_TIE || (in_plane && t < seen))) stop = fmin(stop, c.lo);
+        if (c.lo > q && (at_from < -GLRAST_TIE || (in_plane && t < seen))) stop = lower(stop, c.lo);
         else if (at_to < -GLRAST_TIE && at_from >= -GLRAST_TIE)
-            stop = fmin(stop, at_from > 0.0 ? from + (to - from) * at_from / (at_from - at_to) : from);
+            stop = lower(stop, at_from > 0.0 ? from + (to - from) * at_from / (at_from - at_to) : from);
     }
-    return Beyond{seen, fmin(fmax(stop, s + 2.0 * GLRAST_SHORT), end)};
+    return Beyond{seen, lower(upper(stop, s + 2.0 * GLRAST_SHORT), end)};
 }
 
 // ---- runs ------------------------------------------------------------------------------------------------
@@ -124,7 +124,7 @@ GLRAST_INLINE void for_each_run(const Piece& p, const Spans& spans, Emit emit) {
         }
         if (!(s < p.hi - GLRAST_SHORT)) return;
         double end = p.hi;
-        for_each_span(p, spans, [&](Span h) { if (h.lo > s) end = fmin(end, h.lo); });
+        for_each_span(p, spans, [&](Span h) { if (h.lo > s) end = lower(end, h.lo); });
         for (int64 part = 0; s < end - GLRAST_SHORT; ++part) {
             Beyond beyond = {GLRAST_NOTHING, end};
             if (search) beyond = find_beyond(p, moved, s, end);
@@ -133,13 +133,13 @@ GLRAST_INLINE void for_each_run(const Piece& p, const Spans& spans, Emit emit) {
                  p.right == GLRAST_NOTHING ? beyond.triangle : p.right);
             s = beyond.stop;
         }
-        s = fmax(s, end);
+        s = upper(s, end);
     }
 }
 
-GLRAST_INLINE void write_run(const FragmentsRunsArgs& a, int64 out, int e, int f, double from, double to, int left, int right) {
+GLRAST_INLINE void write_run(const FragmentsRunsArgs& a, int64 out, int e, int64 pixel, double from, double to, int left, int right) {
     a.run_edge[out] = e;
-    a.run_pixel[out] = f;
+    a.run_pixel[out] = pixel;
     a.run_ends[2 * out] = from;
     a.run_ends[2 * out + 1] = to;
     a.run_sides[2 * out] = left;
@@ -147,20 +147,21 @@ GLRAST_INLINE void write_run(const FragmentsRunsArgs& a, int64 out, int e, int f
 }
 
 GLRAST_INLINE void find_piece_runs(const FragmentsRunsArgs& a, int64 i) {
-    const int e = a.piece_edge[i], f = a.crossed[a.piece_pixel[i]];
+    const int e = a.piece_edge[i];
+    const int64 pixel = a.piece_pixel[i];
     double* first_ends = a.first_ends + 2 * i;
     int* first_sides = a.first_sides + 2 * i;
     if (a.places && a.counts[i] == 0) return;
     if (a.places && a.counts[i] == 1) {
-        write_run(a, a.places[i], e, f, first_ends[0], first_ends[1], first_sides[0], first_sides[1]);
+        write_run(a, a.places[i], e, pixel, first_ends[0], first_ends[1], first_sides[0], first_sides[1]);
         return;
     }
-    const Piece p = piece_of(a, e, f, a.piece_ends + 2 * i);
+    const Piece p = piece_of(a, e, a.crossed[pixel], a.piece_ends + 2 * i);
     const Spans spans = find_spans(p);
     if (!a.places) a.crosses[i] = spans.crosses;
     int n = 0;
     for_each_run(p, spans, [&](double from, double to, int on_left, int on_right) {
-        if (a.places) write_run(a, a.places[i] + n, e, f, from, to, on_left, on_right);
+        if (a.places) write_run(a, a.places[i] + n, e, pixel, from, to, on_left, on_right);
         else if (n == 0) {
             first_ends[0] = from;
             first_ends[1] = to;

@@ -84,7 +84,9 @@ def test_the_script_is_main_and_its_exception_is_told_with_exit_code_one(tmp_pat
 def test_wrong_use_is_told_with_exit_code_two(capsys):
     for words in ([], ["-m"], ["--fast", "x.py"]):
         assert main(words) == 2
-        assert capsys.readouterr().err.startswith("usage: python -m glrast.shim SCRIPT")
+        assert capsys.readouterr().err.startswith(
+            "usage: python -m glrast.shim [--device cpu] SCRIPT"
+        )
     assert main(["nowhere.py"]) == 2
     assert capsys.readouterr().err == "python -m glrast.shim: no such file: nowhere.py\n"
     assert main(["--help"]) == 0 and capsys.readouterr().out.startswith("usage:")
