@@ -15,7 +15,16 @@ import torch
 import glrast
 
 from ..bench import (
-    exact, launches, measure, operations, overhead, peer, scaling, scene, table, texture,
+    exact,
+    launches,
+    measure,
+    operations,
+    overhead,
+    peer,
+    scaling,
+    scene,
+    table,
+    texture,
 )  # fmt: skip
 from ..core.files import replacing
 from ..raster.self_test import tested

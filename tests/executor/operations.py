@@ -6,7 +6,11 @@ lane and blocks of one row; there are two in a batch.
 
 from contextlib import contextmanager
 
+import torch
+
 import glrast
+from glrast import visibility
+from glrast.ops import mipmap
 from glrast.raster.self_test import tested
 from tests import scenes
 from tests.ops.compare import on, random
@@ -97,6 +101,40 @@ def pierced(context):
     return out, *frag[:3], pos.grad
 
 
+def estimated(context, name, **options):
+    """An image estimator: the gradient that visibility gives positions."""
+    pos, tri, _ = on(context, scenes.closed_mesh(1, images=2))
+    rast, _ = glrast.rasterize(context, pos, tri, ODD)
+    pos = pos.clone().requires_grad_()
+    color = random(*rast.shape[:3], 3).requires_grad_()
+    if name == "edge_sampling":
+        options["generator"] = torch.Generator().manual_seed(0)
+    out = getattr(visibility, name)(color, rast, pos, tri, **options)
+    (out * random(*out.shape, seed=10)).sum().backward()
+    return out, pos.grad
+
+
+def splatted(context):
+    pos, tri, _ = on(context, scenes.closed_mesh(1, images=2))
+    pos = pos.clone().requires_grad_()
+    layers = glrast.peel(context, pos, tri, ODD, max_layers=2)
+    colors = [random(*rast.shape[:3], 3).requires_grad_() for rast, _ in layers]
+    out = visibility.rasterize_then_splat(layers, colors, pos, tri)
+    (out * random(*out.shape, seed=11)).sum().backward()
+    return out, pos.grad, *(c.grad for c in colors)
+
+
+def blended(context, color="softmax"):
+    """Soft renderers: faces within a pixel and a half of each pixel's centre."""
+    pos, tri, attr = on(context, scenes.closed_mesh(1, images=2))
+    pos = pos.clone().requires_grad_()
+    near = visibility.nearest_faces(context, pos, tri, ODD, faces_per_pixel=3, reach_pix=1.5)
+    shades = visibility.shade_faces(attr, near, tri)
+    out = visibility.softras(near, shades, sigma_pix2=0.25, color=color)
+    (out * random(*out.shape, seed=12)).sum().backward()
+    return out, near.z, near.bary, near.dist2, pos.grad
+
+
 def peeled(context):
     pos, tri, _ = on(context, scenes.closed_mesh(2, images=2))
     pos = pos.clone().requires_grad_()
@@ -137,6 +175,20 @@ def as_on_a_gpu(case):
     return there
 
 
+def with_levels_at_once(case):
+    """Mipmaps are made and collected as on a GPU."""
+
+    def there(context):
+        before = mipmap.levels_at_once
+        mipmap.levels_at_once = lambda device: 3
+        try:
+            return case(context)
+        finally:
+            mipmap.levels_at_once = before
+
+    return there
+
+
 def as_a_large_image(context):
     with limits(context, largest_plain=0, size=20):
         return rasterized(context)
@@ -167,4 +219,17 @@ CASES = {
     "rasterize as on a GPU": as_on_a_gpu(rasterized),
     "rasterize a large image": as_a_large_image,
     "transform": transformed,
+    "texture, mipmaps at once": with_levels_at_once(textured),
+    "texture cube, mipmaps at once": with_levels_at_once(
+        lambda c: textured(c, boundary="cube", C=4)
+    ),
+    "opendr": lambda c: estimated(c, "opendr"),
+    "opendr without overdraw": lambda c: estimated(c, "opendr", overdraw=False),
+    "dirt": lambda c: estimated(c, "dirt"),
+    "nmr": lambda c: estimated(c, "nmr"),
+    "edge_grad": lambda c: estimated(c, "edge_grad"),
+    "edge_sampling": lambda c: estimated(c, "edge_sampling"),
+    "rasterize_then_splat": splatted,
+    "softras": blended,
+    "softras over": lambda c: blended(c, "over"),
 }

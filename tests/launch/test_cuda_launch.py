@@ -50,7 +50,7 @@ def test_pytorchs_default_stream_is_named_and_not_left_to_cupy(emulate, monkeypa
     nothing = np.zeros(1, source.kernels("transform")["transform_points"].dtype)
     nothing["width"] = nothing["H"] = 1
     with emulate() as cupy:
-        cuda._start("transform", "transform_points", CUDA_1, 1, nothing)
+        cuda._start("transform", "transform_points", CUDA_1, 1, nothing, cuda._grid(1, 1))
     assert cupy.streams == [0]
 
 
@@ -138,7 +138,7 @@ def test_an_error_names_the_kernel_file_and_shows_the_line(emulate, monkeypatch)
         ),
     ):
         arguments = dict.fromkeys(source.kernels("rasterize")["rasterize_prepare"].fields, 0)
-        arguments.update(width=1, rows=1, tri=None, pos=None, out=None)
+        arguments.update(width=1, H=1, rows=1, tri=None, pos=None, out=None)
         cuda.run("rasterize", "rasterize_prepare", arguments, torch.device("cpu"))
 
 

@@ -45,16 +45,13 @@ def settled(mesh: Mesh, rast: torch.Tensor) -> Tiles:
         "fragments", "fragments_bound", mesh.device, width=across, H=down, rows=N * down, shift=SHIFT, rast=rast,
         images=mesh.images, state=mesh.state, depth=mesh.depth, bound=tiles.bound, **mesh.screen,
     )  # fmt: skip
-    owner = torch.full(extent, -1, dtype=torch.int32, device=mesh.device)
-    unsettled = torch.zeros(extent, dtype=torch.int8, device=mesh.device)
-    covers = torch.empty(len(mesh.state), dtype=torch.int8, device=mesh.device)
-    for second in (0, 1):
-        launch(
-            "fragments", "fragments_layers", mesh.device, width=mesh.most, H=1, rows=N, regions=mesh.edges.regions,
-            neighbours=mesh.edges.neighbours, bound=tiles.bound, second=second, covers=covers, owner=owner,
-            unsettled=unsettled, **mesh.members, **mesh.screened, **tiles.members, **mesh.screen,
-        )  # fmt: skip
-    tiles.bound.masked_fill_((unsettled != 0) | (owner < 0), FAR_OFF)
+    against = torch.zeros(extent, dtype=torch.int32, device=mesh.device)
+    launch(
+        "fragments", "fragments_layers", mesh.device, width=mesh.most, H=1, rows=N, regions=mesh.edges.regions,
+        neighbours=mesh.edges.neighbours, bound=tiles.bound, against=against, **mesh.members, **mesh.screened,
+        **tiles.members, **mesh.screen,
+    )  # fmt: skip
+    tiles.bound.masked_fill_(against != 1, FAR_OFF)
     return tiles
 
 

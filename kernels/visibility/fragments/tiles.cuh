@@ -161,10 +161,7 @@ struct FragmentsLayersArgs {
     const float* bound;     // [N,down,across]
     int columns;
     int lines;
-    int second;             // 0: look at all; 1: is the point of a tile that a triangle has covered its own alone?
-    char* covers;           // [M]: it covers the point of a tile
-    int* owner;             // [N,down,across]: one that covers the point, whichever is last; -1: none
-    char* unsettled;        // [N,down,across]: 1 where some condition does not hold
+    int* against;           // [N,down,across], zero: 1 for each that covers the point, 2 for each that speaks against
 };
 
 // What a triangle's edges have on their other sides: how near that is, or so far that nothing is farther.
@@ -211,8 +208,7 @@ GLRAST_INLINE bool may_pass(const FragmentsLayersArgs& a, int64 n, const int* v,
 
 GLRAST_INLINE void look_at_layers(const FragmentsLayersArgs& a, int x, Row row) {
     const int64 *image = a.images + 3 * row.n, t = image[2] + x;
-    if (!a.second) a.covers[t] = 0;
-    if (!a.state[t] || (a.second && !a.covers[t])) return;
+    if (!a.state[t]) return;
     const int* v = a.tri + row.n * a.tri_stride + 3 * (image[0] + x);
     const ClipCorners c = corners_of(a, row.n, v);
     const Tiles box = tiles_of(a, c, 0, 3);
@@ -246,11 +242,7 @@ GLRAST_INLINE void look_at_layers(const FragmentsLayersArgs& a, int x, Row row) 
                 fits = across.nearest[k] <= bound || !may_pass(a, row.n, v, planes, k, i, j, many);
             }
             const int covered = may_hold ? holds(planes, at_x, at_y) : 0;
-            if (!fits || covered == 2 || (a.second && covered == 1 && a.owner[tile] != (int)t)) a.unsettled[tile] = 1;
-            if (!a.second && covered == 1) {
-                a.owner[tile] = (int)t;
-                a.covers[t] = 1;
-            }
+            if (!fits || covered) count_up(a.against + tile, !fits || covered == 2 ? 2 : 1);
         }
     }
 }
