@@ -1,5 +1,5 @@
 """cuda: the operations with kernels in their CUDA form, run in warps on the CPU (tests/executor): same results, fixed
-order on request. tests/executor/test_kernels.py has each kernel by itself.
+order on request. tests/executor/test_every_kernel.py has each kernel by itself.
 """
 
 import re

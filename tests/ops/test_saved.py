@@ -80,7 +80,7 @@ def forward(name, context):
         "antialias all": lambda: [
             glrast.antialias(t["color"], t["rast"], t["pos"], t["tri"], discontinuities="all")
         ],
-        "fragments": lambda: glrast.fragments(rast, t["pos"], t["tri"], "all")[:3],
+        "fragments": lambda: glrast.fragments(rast, t["pos"], tri, "all")[:3],
         "clip.transform_points": lambda: [glrast.clip.transform_points(t["matrix"], t["points"])],
     }
     return calls[name](), t
