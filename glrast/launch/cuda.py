@@ -49,7 +49,8 @@ ADDS: dict[str, Callable[[dict[str, Any]], int]] = {
     ),  # texels by enum Filter
 }
 _RECORD_BYTES = 128 << 20  # of adds at once; sorting takes about three times as much again
-_INT32 = 2**31  # what fits below it: rows, and places, which are sorted in half the time
+_INT32 = 2**31  # places below it are sorted in half the time
+_MOST_ROWS = 2**31
 
 
 def run(stem: str, kernel: str, arguments: dict[str, Any], device: torch.device) -> None:
@@ -57,7 +58,7 @@ def run(stem: str, kernel: str, arguments: dict[str, Any], device: torch.device)
     width, rows = arguments["width"], arguments["rows"]
     if width == 0 or rows == 0:
         return
-    if rows >= _INT32:
+    if rows >= _MOST_ROWS:
         name = source.kernels(stem)[kernel].kernel
         raise ValueError(f"glrast: {name}: {rows} rows are beyond what kernels count to, 2^31")
     if kernel in ADDS and torch.are_deterministic_algorithms_enabled():

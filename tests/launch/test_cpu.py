@@ -206,12 +206,12 @@ def test_a_file_that_is_no_library_is_named(monkeypatch, tmp_path):
 
 def test_a_library_older_than_the_kernels_is_refused(monkeypatch):
     layout = source._arguments(
-        "    int width;\n    int64 rows;\n    int newer_than_the_library;\n    float* p[1];\n"
+        "    int width;\n    int64 rows;\n    int newer_than_the_library;\n    float* p;\n"
     )
     monkeypatch.setattr(source, "kernels", lambda stem: {"interpolate_forward": layout})
     wanted = (
         "glrast: the host library takes 96 bytes of arguments for interpolate_forward, kernels/interpolate.cu declares "
-        "24: the library is older than the kernels; build it again (pip install -e .)"
+        "32: the library is older than the kernels; build it again (pip install -e .)"
     )
     with pytest.raises(RuntimeError) as caught:
         cpu.kernel_function.__wrapped__("interpolate", "interpolate_forward")
