@@ -124,15 +124,17 @@ SUMS = (
 LOGARITHM = 1e-6  # texture chooses its level by log2f, for which the host has its own polynomial (measured: 8e-8)
 # Fused, a product that is subtracted from another is no longer rounded, which shows where the difference is small: in
 # triangles seen edge-on most of all (measured: 7e-6 for antialias_inner_pairs; rasterize_backward 1.3e-5 of a mesh from
-# outside and 9e-5 of its peeled layers; others 1e-6). Whole numbers stay equal.
-FUSED, FUSED_EDGE_ON = 2e-5, 2e-4
+# outside and 9e-5 of its peeled layers; others 1e-6), and where it is divided by: nmr by that of a pixel's middle
+# from an edge (1.3e-4). Whole numbers stay equal.
+FUSED, FUSED_SMALL_DIFFERENCE = 2e-5, 2e-4
+SMALL_DIFFERENCES = ("rasterize_backward", "nmr_backward")
 
 
 def tolerance(kernel: str, tensor: str, is_float: bool, settings: Settings) -> float:
     if not is_float:
         return 0.0
     if settings.fused or settings.flush:
-        return FUSED_EDGE_ON if kernel == "rasterize_backward" else FUSED
+        return FUSED_SMALL_DIFFERENCE if kernel in SMALL_DIFFERENCES else FUSED
     if kernel in cuda.ADDS and tensor == "grad":
         return SUMS
     return LOGARITHM if kernel in ("texture_forward", "texture_backward") else 0.0
