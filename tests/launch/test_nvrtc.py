@@ -12,8 +12,8 @@ import pytest
 
 from glrast.launch import cuda, source
 
-# Turing, A100, A10 and RTX 30, RTX 40 and L4, H100, B200, RTX 50.
-ARCHITECTURES = (75, 80, 86, 89, 90, 100, 120)
+# Turing, H100, RTX 50: the oldest, the first with vector atomics, the newest; `make wheel` compiles for all.
+ARCHITECTURES = (75, 90, 120)
 # The recording form differs in record.cuh alone: the oldest and the newest will do.
 RECORDING = (75, 120)
 STEMS = sorted(source.stems())

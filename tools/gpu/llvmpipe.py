@@ -137,7 +137,7 @@ def resolved(scene: Scene, ids: Tensor) -> tuple[Tensor, Tensor]:
     launch(
         "rasterize", "rasterize_resolve", ids.device, width=W, rows=N * H, ids=ids.contiguous(), from_rast=0, drawn=0,
         pos=scene.pos, pos_stride=stride_of(scene.pos), tri=scene.tri, V=scene.pos.shape[1], T=len(scene.tri), H=H,
-        rast=rast, rast_db=rast_db,
+        per_width=1 / W, per_height=1 / H, rast=rast, rast_db=rast_db,
     )  # fmt: skip
     return rast, rast_db
 
