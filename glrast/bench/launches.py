@@ -125,7 +125,8 @@ def _measured(name: str, call: _Call, driver: _Driver, repeats: int) -> Launches
 
 def _own_operators(run: Callable[[], object]) -> int:
     """PyTorch's operators that a GPU would start something for: those that call no other such."""
-    with torch.autograd.profiler.profile() as profile:
+    profile = torch.autograd.profiler.profile()
+    with profile:
         run()
 
     def count(event: Any) -> int:
