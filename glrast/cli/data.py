@@ -4,6 +4,8 @@ import argparse
 import warnings
 from pathlib import Path
 
+from .fit import add_reading_arguments
+
 RESOLUTION = 400
 
 
@@ -14,16 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--sheet", default="data.png", metavar="FILE", help="where to draw it (default: data.png)"
     )
-    parser.add_argument(
-        "--skip-missing",
-        action="store_true",
-        help="go on without the frames whose picture is missing",
-    )
-    parser.add_argument(
-        "--invert-masks",
-        action="store_true",
-        help="the masks (or alpha) are black where the object is",
-    )
+    add_reading_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -66,16 +66,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="antialias: pixels blended across silhouettes (default); exact: exact areas and gradients of "
         "boundaries, slower: docs/fitting.md has both measured",
     )
-    parser.add_argument(
-        "--skip-missing",
-        action="store_true",
-        help="go on without the frames whose picture is missing",
-    )
-    parser.add_argument(
-        "--invert-masks",
-        action="store_true",
-        help="the masks (or alpha) are black where the object is",
-    )
+    add_reading_arguments(parser)
     parser.add_argument("--batch", type=_count, default=4, help="views per step (default: 4)")
     parser.add_argument("--seed", type=int, default=0, help="same seed, same result (default: 0)")
     parser.add_argument(
@@ -87,6 +78,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:1 ...")
     parser.add_argument(
         "--resume", action="store_true", help="continue from the checkpoint in --out, if any"
+    )
+
+
+def add_reading_arguments(parser: argparse.ArgumentParser) -> None:
+    """How a data set is read: the same for `glrast data`."""
+    parser.add_argument(
+        "--skip-missing",
+        action="store_true",
+        help="go on without the frames whose picture is missing",
+    )
+    parser.add_argument(
+        "--invert-masks",
+        action="store_true",
+        help="the masks (or alpha) are black where the object is",
     )
 
 
