@@ -94,4 +94,4 @@ def unprinted(text: str, printed: str) -> list[str]:
 
 
 def items(part: str) -> list[str]:
-    return re.findall(r"^\d\.", part, re.MULTILINE)
+    return re.findall(r"^\d\.(?= )", part, re.MULTILINE)
