@@ -1,6 +1,7 @@
 """The tutorials tell the truth: each page runs as one program and prints what stands below its blocks, every decimal of
 its sentences is among what it prints, and its pictures are drawn from the names that its program leaves."""
 
+import codeop
 import importlib
 import re
 import sys
@@ -16,22 +17,28 @@ PNG_SIZE = slice(16, 24)  # width and height in the header
 
 
 @pytest.fixture
-def made(monkeypatch):
-    """docs/tutorials/run.py and pictures.py, as their commands see them."""
-    for folder in (FOLDER, FOLDER.parent / "pictures"):
-        monkeypatch.syspath_prepend(str(folder))
+def run(monkeypatch):
+    """docs/tutorials/run.py as its command sees it."""
+    monkeypatch.syspath_prepend(str(FOLDER))
+    yield importlib.import_module("run")
+    sys.modules.pop("run", None)
+
+
+@pytest.fixture
+def pictures(run, monkeypatch):
+    """docs/tutorials/pictures.py."""
+    monkeypatch.syspath_prepend(str(FOLDER.parent / "pictures"))
     with matplotlib.rc_context():  # style.py sets some
-        yield importlib.import_module("run"), importlib.import_module("pictures")
-    for name in ("run", "pictures", "boundary", "blurred", "repaired", "style"):
+        yield importlib.import_module("pictures")
+    for name in ("pictures", "boundary", "blurred", "repaired", "style"):
         sys.modules.pop(name, None)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_a_tutorial_prints_what_it_shows_and_its_pictures_are_those_of_the_page(
-    page, made, tmp_path
+    page, run, pictures, tmp_path
 ):
-    run, pictures = made
     steps, names = run.run(page)
     assert len(steps) > 5
     for step in steps:
@@ -57,6 +64,18 @@ def test_every_tutorial_has_exercises_with_answers_and_a_way_on():
         assert asked == answered == ["1.", "2.", "3."], page.name
         assert f"]({after.name})" in text.splitlines()[-1]
         assert f"]({page.name})" in (FOLDER / "README.md").read_text()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_blocks_can_be_pasted_into_an_interpreter(page, run):
+    """An empty line ends a statement there, and nothing else ends the body of a loop or a function."""
+    for block in run.BLOCK.finditer(page.read_text()):
+        compiler, statement = codeop.CommandCompiler(), []
+        for line in [*block[1].splitlines(), ""]:
+            statement.append(line)
+            if compiler("\n".join(statement), str(page), "single") is not None:
+                statement = []
+        assert not "".join(statement)
 
 
 def test_another_figure_is_told_and_a_unit_in_the_last_digit_is_not():
