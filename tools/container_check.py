@@ -31,7 +31,17 @@ CACHE = Path(os.environ.get("GLRAST_CACHE") or Path.home() / ".cache" / "glrast"
 TOOLS = {"buildah": "buildah", "mmdebstrap": "mmdebstrap"}
 MOST_IMAGES = 60  # kept layers, about 25 GB; a build makes 17, a changed source 8 more
 # The rooms of tests that an image may fail though the checkout passes: what is installed, loaded and found there.
-IN_THE_IMAGE = ("contract", "core", "doctor", "gl", "launch", "ops", "raster", "test_import.py", "test_examples.py")
+IN_THE_IMAGE = (
+    "contract",
+    "core",
+    "doctor",
+    "gl",
+    "launch",
+    "ops",
+    "raster",
+    "test_import.py",
+    "test_examples.py",
+)
 # Of those, what looks at the checkout or needs a compiler.
 NOT_IN_THE_IMAGE = ("launch/test_headers.py",)
 
