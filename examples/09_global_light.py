@@ -18,7 +18,7 @@ from glrast.mitsuba import Surface, render
 
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("--resolution", type=int, default=32)
-parser.add_argument("--iterations", type=int, default=60, help="of each fit")
+parser.add_argument("--iterations", type=int, default=50, help="of each fit")
 parser.add_argument("--out", type=Path, default=Path("out"))
 args = parser.parse_args()
 WALL, SIZE, STEPS = torch.tensor([0.9, 0.1, 0.05]), [args.resolution] * 2, args.iterations
@@ -60,13 +60,13 @@ def fit(start, depth):
         loss = (outline(*found) - outline(*truth)).square().mean()
         if depth:
             loss = 0.1 * loss + (picture(*found, depth, 16, step) - target).square().mean()
-        optimizer.zero_grad()
-        loss.backward()
+        # Where light paths nearly touch an edge few samples are huge: one would rule Adam's steps for long.
+        found.grad = torch.autograd.grad(loss, found)[0].clamp(-0.02, 0.02)
         optimizer.step()
     return found.detach()
 
 
-truth = torch.tensor([[-0.6, -0.25, 0.0], [-1.1, -0.8, -1.0], [0.5, 0.5, 0.5]])
+truth = torch.tensor([[-0.6, -0.25, 0.0], [-1.1, -0.95, -1.0], [0.5, 0.5, 0.5]])
 target, panels = picture(*truth, 8, 1024), {}
 outlined = fit(torch.tensor([[-0.3, 0.0, 0.3], [-1.2, -1.2, -1.2], [0.8, 0.8, 0.8]]), 0)
 for name, depth in {"outlines": 0, "direct light": 2, "all light": 8}.items():

@@ -84,10 +84,10 @@ def examine(device: torch.device) -> list[Finding]:
     else:
         findings.append(Finding("OpenGL", "PyTorch has no CUDA device: there are only cpu tensors"))
     findings += egl.global_symbols()
-    findings += _until_fault(
+    findings += mitsuba.path_tracer(device)
+    return findings + _until_fault(
         lambda: triangle.draw(device, "id"), lambda: triangle.draw(device, "full")
     )
-    return findings + mitsuba.path_tracer(device)
 
 
 def as_text(findings: list[Finding], device: torch.device) -> str:

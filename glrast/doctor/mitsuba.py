@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from importlib import metadata
 
@@ -30,8 +31,7 @@ def path_tracer(
         return [Finding("Mitsuba", f"{found}: {text}", "note", remedy, facts)]
     text = f"{found} works for {device.type} tensors"
     if device.type == "cpu":
-        import drjit
-
+        drjit = importlib.import_module("drjit")
         facts["llvm"] = ".".join(map(str, drjit.detail.llvm_version()))
         text += f", with LLVM {facts['llvm']}"
     return [Finding("Mitsuba", text, facts=facts)]

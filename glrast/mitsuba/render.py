@@ -94,7 +94,9 @@ def render(
     )  # fmt: skip
     seed = check.whole(_NAME, "seed", seed, 0, _MOST)
     parts = [surface.part() for surface in surfaces]
-    values = {(k, name): x for k, part in enumerate(parts) for name, x in part.values.items()}
+    values: dict[tuple[Any, str], Tensor] = {
+        (k, name): x for k, part in enumerate(parts) for name, x in part.values.items()
+    }
     if environment is not None:
         values[ENVIRONMENT, "data"] = panorama(_NAME, environment, device)
     mitsuba = backend.load(_NAME, device)

@@ -6,6 +6,7 @@ could be out of date. What a tensor is to Mitsuba it says by the parameter's nam
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -52,9 +53,7 @@ class Scene:
 
     def gradients(self) -> dict[tuple[Any, str], Tensor]:
         """d loss / d tensor for those that were wanted, after Mitsuba's backward pass."""
-        import drjit
-
-        found = {}
+        drjit, found = importlib.import_module("drjit"), {}
         for key in self._wanted:
             array, like = drjit.grad(self._arrays[key]), self._values[key]
             if key[1] in _TEXTURE and like.ndim == 1:  # a Color3f: three arrays of one number
@@ -69,9 +68,9 @@ class Scene:
     def _mesh(self, number: int, part: Part) -> Any:
         mi = self._mi
         props = mi.Properties()
-        props["bsdf"] = mi.load_dict(_bsdf(part))
+        props["bsdf"] = mi.load_dict(_bsdf(mi, part))
         if "emission" in part.sources:
-            radiance = _source(part, "emission")
+            radiance = _source(mi, part, "emission")
             props["emitter"] = mi.load_dict({"type": "area", "radiance": radiance})
         values = {name: self._values[number, name] for name in part.values}
         mesh = mi.Mesh(
@@ -112,8 +111,6 @@ class Scene:
 
     def _array(self, key: tuple[Any, str], make: Any, shown: Tensor | None = None) -> Any:
         """The array of a tensor, or of what is `shown` of it; gradients are gathered in it where they are wanted."""
-        import drjit
-
         value = (self._values[key] if shown is None else shown).detach().contiguous()
         if make is self._mi.Float:
             array = make(value.reshape(-1))
@@ -122,19 +119,19 @@ class Scene:
         else:
             array = make(value)
         if key in self._wanted:
-            drjit.enable_grad(array)
+            importlib.import_module("drjit").enable_grad(array)
         self._arrays[key] = array
         return array
 
 
-def _bsdf(part: Part) -> dict[str, Any]:
+def _bsdf(mi: Any, part: Part) -> dict[str, Any]:
     if part.bsdf is not None:
         return dict(part.bsdf)
-    diffuse = {"type": "diffuse", "reflectance": _source(part, "color")}
+    diffuse = {"type": "diffuse", "reflectance": _source(mi, part, "color")}
     return {"type": "twosided", "bsdf": diffuse}  # both sides of every triangle are shown
 
 
-def _source(part: Part, name: str) -> dict[str, Any]:
+def _source(mi: Any, part: Part, name: str) -> dict[str, Any]:
     """Mitsuba's description of a colour, of the right kind and size; its numbers are set later."""
     kind = part.sources[name]
     if kind == "constant":
@@ -143,11 +140,5 @@ def _source(part: Part, name: str) -> dict[str, Any]:
         return {"type": "mesh_attribute", "name": f"vertex_{name}"}
     return {
         "type": "bitmap", "raw": True, "filter_type": part.filter, "wrap_mode": part.wrap,
-        "data": _zeros(part.values[name]),
+        "data": mi.TensorXf(torch.zeros(part.values[name].shape)),
     }  # fmt: skip
-
-
-def _zeros(like: Tensor) -> Any:
-    import mitsuba
-
-    return mitsuba.TensorXf(torch.zeros(like.shape))
