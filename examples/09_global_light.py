@@ -60,7 +60,7 @@ def fit(start, depth):
         loss = (outline(*found) - outline(*truth)).square().mean()
         if depth:
             loss = 0.1 * loss + (picture(*found, depth, 16, step) - target).square().mean()
-        # Where light paths nearly touch an edge few samples are huge: one would rule Adam's steps for long.
+        # Held, so that no single huge sample would rule Adam's steps for long.
         found.grad = torch.autograd.grad(loss, found)[0].clamp(-0.02, 0.02)
         optimizer.step()
     return found.detach()
