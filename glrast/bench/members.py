@@ -121,9 +121,7 @@ def members(made: _Made) -> dict[str, Callable[[], Tensor]]:
     names = ("opendr", "dirt", "nmr", "edge_grad", "edge_sampling")
     return {name: estimator(getattr(visibility, name)) for name in names} | {
         "rasterize_then_splat": made.splatted,
-        "dibr": lambda: visibility.dibr(
-            made.ctx, made.pos, made.tri, made.resolution, made.color
-        ),
+        "dibr": lambda: visibility.dibr(made.ctx, made.pos, made.tri, made.resolution, made.color),
         "softras": made.softras,
         "softras, over": lambda: made.softras(color="over"),
     }

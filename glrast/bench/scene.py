@@ -63,13 +63,13 @@ def even_sphere(triangles: int, resolution: int, device: torch.device) -> Scene:
     around = np.sqrt(1 - z * z)
     pos = np.stack([around * np.cos(angle), around * np.sin(angle), z], 1)
     hull = ConvexHull(pos)
-    tri = np.where((_volumes(pos[hull.simplices]) > 0)[:, None], hull.simplices, hull.simplices[:, ::-1])
+    tri = np.where(
+        (_volumes(pos[hull.simplices]) > 0)[:, None], hull.simplices, hull.simplices[:, ::-1]
+    )
     if len(tri) != triangles:
         raise RuntimeError(f"glrast bench: wanted {triangles} triangles; the hull has {len(tri)}")
     tri = tri[np.argsort(tri.min(1), kind="stable")].astype(np.int32)  # neighbours near each other
-    return _before_camera(
-        torch.from_numpy(pos).float(), torch.from_numpy(tri), resolution, device
-    )
+    return _before_camera(torch.from_numpy(pos).float(), torch.from_numpy(tri), resolution, device)
 
 
 def _volumes(corners: np.ndarray) -> np.ndarray:
