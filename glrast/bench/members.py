@@ -89,12 +89,12 @@ class _Made:
         image, rast = self.shaded()
         return glrast.antialias(image, rast, self.pos, self.tri, self.topology)
 
-    def softras(self, **options: str) -> Tensor:
+    def softras(self, color: str = "softmax") -> Tensor:
         near = visibility.nearest_faces(
             self.ctx, self.pos, self.tri, self.resolution, LAYERS, self.reach
         )
         colors = visibility.shade_faces(self.color, near, self.tri)
-        return visibility.softras(near, colors, **options)
+        return visibility.softras(near, colors, color=color)
 
     def splatted(self) -> Tensor:
         layers, colors = [], []

@@ -39,6 +39,7 @@ def serve(pipe: Connection, name: str, device: str) -> None:
     while True:
         try:
             what, *numbers = pipe.recv()
+            triangles, resolution = numbers or (0, 0)
         except (EOFError, OSError):
             return
         try:
@@ -48,7 +49,7 @@ def serve(pipe: Connection, name: str, device: str) -> None:
             else:
                 case = None
                 if what == "prepare":
-                    case = prepared(name, *numbers, torch.device(device))
+                    case = prepared(name, triangles, resolution, torch.device(device))
                 answer = (0.0, 0.0, 0.0)
         except ImportError as error:
             answer = f"{NOT_HERE} ({error})"

@@ -214,11 +214,12 @@ def _paper(
 ) -> list[dict[str, Any]]:
     """--paper: a line as each case is done, then the page; --markdown after every case, for it takes long."""
     quick = args.quick
+    limit_s = args.limit or (paper.QUICK_LIMIT_S if quick else paper.LIMIT_S)
     cases: list[paper.Case] = []
     for case in paper.measure_paper(
         device,
         args.repeats or (paper.QUICK_REPEATS if quick else PAPER_REPEATS),
-        args.limit or (paper.QUICK_LIMIT_S if quick else paper.LIMIT_S),
+        limit_s,
         paper.counts(paper.QUICK_MESHES) if quick else paper.counts(),
         paper.QUICK_RESOLUTIONS if quick else paper.RESOLUTIONS,
     ):
@@ -227,7 +228,7 @@ def _paper(
         print(f"{case.triangles:,} at {case.resolution}: {'; '.join(took)}", flush=True)
         if args.markdown:
             with replacing(Path(args.markdown)) as temporary:
-                temporary.write_text(paper_page.page(cases, about, datetime.date.today()))
+                temporary.write_text(paper_page.page(cases, about, datetime.date.today(), limit_s))
     print(f"\n{table.paper(cases)}")
     return [asdict(case) for case in cases]
 

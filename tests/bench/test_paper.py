@@ -178,10 +178,12 @@ def test_the_table_has_ratios_and_says_beneath_why_cells_are_empty():
 
 
 def test_the_page_has_the_machine_and_the_date():
-    text = paper_page.page(CASES, {"device": "cpu", "cpu": "Z80"}, datetime.date(2026, 11, 3))
-    assert "3 November 2026; device cpu, cpu Z80." in text and table.paper(CASES) in text
-    assert "the processor's" in text
-    assert "the clock's" in paper_page.page(CASES, {"device": "GPU"}, datetime.date(2026, 11, 3))
+    text = paper_page.page(CASES, {"device": "cpu", "cpu": "Z80"}, datetime.date(2026, 11, 3), 15)
+    assert "3 November 2026:\ndevice cpu, cpu Z80." in text and table.paper(CASES) in text
+    assert "the processor's" in text and "--limit 15 " in text and "over 0.3 s is run once" in text
+    assert "the clock's" in paper_page.page(
+        CASES, {"device": "GPU"}, datetime.date(2026, 11, 3), 15
+    )
 
 
 def test_the_command_writes_the_page(monkeypatch, capsys, tmp_path):
