@@ -69,7 +69,7 @@ CLAIMS: tuple[Claim, ...] = (
     Claim(
         "softras", "Liu et al. 2019, with colours laid over each other", "xyw", "nearest_faces", True,
         ("sigma", "faces_per_pixel"), dict(color="over", sigma_pix2=1.0, faces_per_pixel=16),
-        dict(silhouette=0.08, occlusion=0.12, smooth_crease=0.01, smooth_mesh=0.2, leaving=0.08, sliver=0.33),
+        dict(silhouette=0.08, occlusion=0.12, smooth_crease=0.01, smooth_mesh=0.12, leaving=0.08, sliver=0.33),
         dict(silhouette=0.02, leaving=0.02, smooth_mesh=0.2, flat_mesh=0.2), "over",
     ),
     Claim(
@@ -88,12 +88,12 @@ CLAIMS: tuple[Claim, ...] = (
     Claim(
         "gendr", "Petersen et al. 2022, uniform distribution, maximum", "xyzw", "nearest_faces", True,
         ("tau", "distribution", "t_conorm", "gamma", "faces_per_pixel"),
-        dict(tau_pix=0.5, distribution="uniform", t_conorm="max", faces_per_pixel=16), dict(smooth_crease=0.25),
-        dict(silhouette=0.06, leaving=0.08, image_border=0.06, sliver=0.33),
+        dict(tau_pix=0.5, distribution="uniform", t_conorm="max", faces_per_pixel=16), dict(smooth_crease=0.05),
+        dict(silhouette=0.06, leaving=0.08, image_border=0.06, sliver=0.33, flat_mesh=0.25, smooth_mesh=0.25),
     ),
     Claim(
         "dibr", "Chen et al. 2019", "xyw", "pos and tri", True, ("sigmainv", "boxlen", "knum"), dict(),
-        dict(smooth_crease=0.01), dict(silhouette=0.07, leaving=0.05, smooth_mesh=0.15, flat_mesh=0.15, sliver=0.15),
+        dict(smooth_crease=0.01), dict(silhouette=0.07, leaving=0.05, smooth_mesh=0.18, flat_mesh=0.18, sliver=0.15),
     ),
     Claim(
         "opendr", "Loper and Black 2014", "xyw", "rast", True, ("overdraw",), dict(),
@@ -116,13 +116,13 @@ CLAIMS: tuple[Claim, ...] = (
     ),
     Claim(
         "edge_sampling", "Li et al. 2018", "xyw", "rast", False, ("samples_per_edge",), dict(samples_per_edge=256),
-        dict(silhouette=0.05, occlusion=0.05, flat_crease=0.14, shaded_crease=0.1, smooth_crease=0.04, flat_mesh=0.3,
+        dict(silhouette=0.05, occlusion=0.05, flat_crease=0.14, shaded_crease=0.1, smooth_crease=0.04, flat_mesh=0.2,
              smooth_mesh=0.25, leaving=0.06),
         dict(silhouette=0.05, flat_mesh=0.25, smooth_mesh=0.25, leaving=0.06),
     ),
     Claim(
         "rasterize_then_splat", "Cole et al. 2021", "xyw", "layers", True, ("layers",), dict(),
-        dict(silhouette=0.26, flat_mesh=0.33, smooth_mesh=0.33, leaving=0.32),
+        dict(silhouette=0.26, flat_mesh=0.33, leaving=0.32),
         dict(silhouette=0.26, flat_mesh=0.33, smooth_mesh=0.33, leaving=0.3),
     ),
 )  # fmt: skip
