@@ -78,7 +78,7 @@ def audit(
 
     Returns: a Report. The yardstick is `fragments` with "all"; `checks` compare it with central differences of a
         supersampled image, which knows nothing of edges. Of the exact method itself Case.smooth is this comparison,
-        and Case.noise that with differences of its own image.
+        and Case.noise and Case.mask those with differences of its own image.
 
     Raises:
         TypeError, ValueError: an estimator that there is not.
@@ -145,4 +145,5 @@ def _case(
         (measured,) = (c for c in checks if c.kind == name)
         found.smooth, found.forward = measured.smooth, measured.image
         found.noise = found.own_noise or found.noise
+        found.mask = found.own_mask or found.mask
     return found

@@ -44,8 +44,8 @@ def tables(report: Report) -> list[Table]:
     made = [
         _by_kind(report, "smooth", "Relative error, smooth loss", lambda c: _error(c.smooth)),
         _by_kind(report, "noise", "Relative error, white noise", lambda c: _error(c.noise)),
-        _by_kind(report, "scale", "Scale (1 is right), smooth loss", lambda c: f"{c.smooth.scale:.2f}"),
-        _by_kind(report, "cosine", "Cosine, smooth loss", lambda c: f"{c.smooth.cosine:.2f}"),
+        _by_kind(report, "scale", "Scale (1 is right), smooth loss", lambda c: _two(c.smooth.scale)),
+        _by_kind(report, "cosine", "Cosine, smooth loss", lambda c: _two(c.smooth.cosine)),
         _by_kind(report, "mask", "Relative error of the mask, smooth loss", lambda c: _error(c.mask)),
         _by_kind(report, "own", "Relative error against the own image's differences", lambda c: _error(c.own)),
         _by_kind(report, "forward", "Error of the image, rms", lambda c: f"{c.forward:.4f}"),
@@ -57,6 +57,11 @@ def tables(report: Report) -> list[Table]:
 
 def _error(found: Difference | None) -> str:
     return NONE if found is None else figure(found.error)
+
+
+def _two(value: float) -> str:
+    """Two places, and no -0.00."""
+    return f"{round(value, 2) + 0.0:.2f}"
 
 
 def figure(error: float) -> str:
