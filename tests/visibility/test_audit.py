@@ -43,6 +43,7 @@ def test_scale_cosine_and_error_are_those_of_vectors():
     assert (nothing.error, nothing.scale, nothing.cosine) == (1, 0, 0)
 
 
+@pytest.mark.slow
 def test_the_supersampled_image_is_the_one_of_clipping(context):
     kind = kinds.silhouette()
     image = supersampled(context, kind, kind.pos.to(context.device))[0, ..., :3].cpu()
