@@ -15,6 +15,7 @@ from glrast.visibility.audit import shapes
 from glrast.visibility.audit.shapes import perspective as _perspective
 
 ODD = (17, 33)
+_icosphere = shapes.sphere  # of other tests too
 
 
 class Scene(NamedTuple):
