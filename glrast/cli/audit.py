@@ -51,7 +51,8 @@ def run(args: argparse.Namespace) -> int:
         raise ValueError(
             "glrast audit: --page needs all figures; leave out --quick and --estimator"
         )
-    page = None if args.page is None else args.page.read_text()
+    target: Path | None = args.page
+    page = None if target is None else target.read_text()
     ctx = glrast.Context(device)
     report = audit(args.estimator, quick=args.quick, ctx=ctx, say=_say)
     about = {"date": datetime.date.today().isoformat(), **machine(device)}
@@ -60,8 +61,8 @@ def run(args: argparse.Namespace) -> int:
     else:
         print("\n\n".join(table.text() for table in tables(report)))
         print(f"\n{_words(about)}")
-    if page is not None:
-        with replacing(args.page) as file:
+    if page is not None and target is not None:
+        with replacing(target) as file:
             file.write_text(filled(page, report, about))
         print(f"wrote {args.page}", file=sys.stderr)
     if args.plot is not None:
