@@ -1,5 +1,6 @@
 """Every published answer to the discontinuity problem, on one rasterizer."""
 
+from .audit import audit
 from .by_name import NAMES, options_of, render
 from .claims import CLAIMS, Claim
 from .dibr import dibr, dibr_mask
@@ -16,6 +17,7 @@ from .softras import hard, sigmoid_alpha, softras, softras_reach
 
 __all__ = [
     "render",
+    "audit",
     "NAMES",
     "options_of",
     "opendr",
