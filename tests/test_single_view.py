@@ -88,11 +88,23 @@ def test_the_untrained_network_is_nearly_the_template_and_each_family_may_have_a
     network = part("network")
     torch.manual_seed(0)
     net = network.Reconstruction(16)
-    pos, color = net(torch.rand(3, 16, 16, 4))
+    color, alpha = torch.rand(3, 16, 16, 4).split([3, 1], 3)
+    pos, color = net(torch.cat([alpha * color + 1 - alpha, alpha], 3))
     assert pos.shape == color.shape == (3, 642, 3) and net.tri.shape == (1280, 3)
     assert (pos - net.template).abs().max() < 0.1 and 0 < color.min() and color.max() < 1
     mean, _ = network.Reconstruction(16, families=4)(torch.tensor([0, 1, 0]))
     assert torch.equal(mean[0], mean[2]) and not torch.equal(mean[0], mean[1])
+
+
+def test_the_palette_of_an_object_of_one_colour_is_that_colour_without_the_background():
+    network = part("network")
+    torch.manual_seed(0)
+    picture = torch.ones(2, 16, 16, 4) * torch.tensor([1, 1, 1, 0.0])
+    picture[0, 5:9, 3:12] = torch.tensor([0.2, 0.5, 0.7, 1])
+    picture[0, 9, 3:12] = torch.tensor([0.6, 0.75, 0.85, 0.5])  # half covered
+    colors = network.Palette(7)(torch.rand(2, 512), picture)  # the second picture is empty
+    assert torch.allclose(colors[0], torch.tensor([0.2, 0.5, 0.7]).expand(7, 3), atol=1e-5)
+    assert torch.isfinite(colors).all()
 
 
 def test_what_equals_the_truth_measures_one_and_no_difference():

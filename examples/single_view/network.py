@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from glrast.clip import icosphere
 
-from .pictures import Pictures
+from .pictures import BACKGROUND, Pictures
 
 LATENT, HIDDEN, RADIUS = 512, 512, 0.3
+COLORS, CELLS = 6, 16  # of a palette; into how many cells the picture is divided along each axis
 
 
 class Reconstruction(nn.Module):
@@ -22,22 +24,44 @@ class Reconstruction(nn.Module):
         super().__init__()
         self.template, self.tri = icosphere(3)
         self.template = self.template * RADIUS
-        if families is None:
-            self.encoder = encoder(resolution)
-        else:
-            self.encoder = nn.Embedding(families, LATENT)
+        self.is_mean = families is not None
+        self.encoder = nn.Embedding(families, LATENT) if self.is_mean else encoder(resolution)
         self.shape = decoder(self.template.numel(), 0.1)
-        self.color = decoder(self.template.numel(), 1.0)
+        self.color = (
+            decoder(self.template.numel(), 1.0) if self.is_mean else Palette(len(self.template))
+        )
 
     def given(self, pictures: Pictures, object: Tensor, view: Tensor) -> Tensor:
         """What `forward` takes: the pictures of those objects from those views, or their families."""
-        is_mean = isinstance(self.encoder, nn.Embedding)
-        return pictures.family[object] if is_mean else pictures.image(object, view)
+        return pictures.family[object] if self.is_mean else pictures.image(object, view)
 
     def forward(self, given: Tensor) -> tuple[Tensor, Tensor]:
         latent = self.encoder(given)
-        moved = self.shape(latent).unflatten(1, (-1, 3))
-        return self.template + moved, self.color(latent).unflatten(1, (-1, 3)).sigmoid()
+        pos = self.template + self.shape(latent).unflatten(1, (-1, 3))
+        if self.is_mean:
+            return pos, self.color(latent).unflatten(1, (-1, 3)).sigmoid()
+        return pos, self.color(latent, given)
+
+
+class Palette(nn.Module):
+    """Colours for vertices that the picture has: a few are picked from it, and each vertex mixes them.
+
+    Source: Liu et al. 2019, section 4.1, whose selection and sampling networks these two decoders are.
+    """
+
+    def __init__(self, vertices: int):
+        super().__init__()
+        self.pick, self.mix = decoder(COLORS * CELLS**2, 3.0), decoder(vertices * COLORS, 3.0)
+
+    def forward(self, latent: Tensor, image: Tensor) -> Tensor:
+        image = image.movedim(3, 1)
+        background = torch.tensor(BACKGROUND)[:, None, None]
+        image = torch.cat([image[:, :3] - (1 - image[:, 3:]) * background, image[:, 3:]], 1)
+        cells = F.adaptive_avg_pool2d(image, CELLS).flatten(2)  # [B,4,256], colours times coverage
+        weight = self.pick(latent).unflatten(1, (COLORS, -1)).softmax(2)
+        palette = weight @ cells.transpose(1, 2)
+        palette = palette[..., :3] / palette[..., 3:].clamp(min=1e-6)
+        return self.mix(latent).unflatten(1, (-1, COLORS)).softmax(2) @ palette
 
 
 def encoder(resolution: int, width: int = 32) -> nn.Sequential:
@@ -57,7 +81,7 @@ def encoder(resolution: int, width: int = 32) -> nn.Sequential:
 def decoder(outputs: int, scale: float) -> nn.Sequential:
     last = nn.Linear(HIDDEN, outputs)
     with torch.no_grad():
-        last.weight *= scale  # the first shapes are nearly the template
+        last.weight *= scale  # small: the first shapes are nearly the template
     return nn.Sequential(nn.Linear(LATENT, HIDDEN), nn.ReLU(), last)
 
 
