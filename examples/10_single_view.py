@@ -2,7 +2,7 @@
 
 You will see: airplanes, chairs, mugs and tables that it has never seen: the picture it gets, the truth from two other
 sides, and the mesh that it makes of the picture. Prints how well masks and voxels overlap, untrained and trained. Takes
-about two minutes of one core; --compare, with the answers to the discontinuity problem side by side, half an hour.
+about two minutes of one core; --compare, with the answers to the discontinuity problem side by side, ten minutes.
 Change first: --methods softras, or others of glrast.visibility.NAMES; --iterations 2000.
 After Kato et al. 2018, "Neural 3D Mesh Renderer", and Liu et al. 2019, "Soft Rasterizer": docs/single_view.md.
 """
@@ -24,6 +24,7 @@ from glrast.clip import transform_points
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("--methods", nargs="+", default=["antialias"], help="of visibility.NAMES")
 parser.add_argument("--compare", action="store_true", help="the table of docs/single_view.md")
+parser.add_argument("--seeds", type=int, default=1, help="of --compare")
 parser.add_argument("--resolution", type=int, default=64, help="a multiple of 8")
 parser.add_argument("--objects", type=int, default=250, help="of each family, to learn from")
 parser.add_argument("--iterations", type=int, default=250)
@@ -76,5 +77,6 @@ def train(method, seed):
 
 
 words = f"{args.iterations} iterations of {args.batch} pairs, {args.objects} objects of each family, {R} x {R}"
-picture = compare(ctx, train, None if args.compare else args.methods, held_out, args.out, words)
+methods = [] if args.compare else args.methods
+picture = compare(ctx, train, methods, args.seeds, held_out, args.out, words)
 print(f"wrote {picture}")

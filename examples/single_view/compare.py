@@ -16,20 +16,20 @@ from .network import Reconstruction
 from .objects import FAMILIES
 from .pictures import Pictures
 
-Train = Callable[
-    [str, int], tuple[Reconstruction, float]
-]  # (method, seed) -> network, processor seconds
+# (method, seed) -> the network and how many seconds of a processor it took
+Train = Callable[[str, int], tuple[Reconstruction, float]]
 UNTRAINED, MEAN = "untrained", "mean shape"  # no methods, but what they have to beat
-TABLE, SEEDS = [UNTRAINED, MEAN, "softras", "nmr", "antialias", "exact near"], 2
+TABLE = [UNTRAINED, MEAN, "softras", "nmr", "antialias", "exact near"]
 
 
 def compare(
-    ctx: glrast.Context, train: Train, methods: list[str] | None, held_out: Pictures, out: Path, words: str
+    ctx: glrast.Context, train: Train, methods: list[str], seeds: int, held_out: Pictures, out: Path, words: str
 ) -> Path:  # fmt: skip
     """Prints a table, writes it to out/10_single_view.md, and the reconstructions to the .png whose path it returns.
 
-    methods: beside the untrained network; None: those of TABLE with SEEDS seeds. Their networks are kept in
+    methods: beside the untrained network, `seeds` of each; none: those of TABLE. Their networks are kept in
     out/10_single_view/ and not trained again where `words`, the settings, are the same: an interrupted run goes on.
+    Delete that folder after a change of the code.
     """
     kept = None if methods else out / "10_single_view"
     (kept or out).mkdir(parents=True, exist_ok=True)
@@ -38,9 +38,8 @@ def compare(
     lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
     print(*lines, sep="\n", flush=True)
     nets = {}
-    for method in TABLE if methods is None else [UNTRAINED, *methods]:
-        seeds = range(SEEDS if methods is None else 1)
-        runs = [trained(ctx, train, method, seed, held_out, kept, words) for seed in seeds]
+    for method in [UNTRAINED, *methods] if methods else TABLE:
+        runs = [trained(ctx, train, method, n, held_out, kept, words) for n in range(seeds)]
         nets[method] = runs[0]["net"]
         lines.append(row(method, runs))
         print(lines[-1], flush=True)
