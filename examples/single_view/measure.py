@@ -81,5 +81,5 @@ def draw(
             axis.imshow(cell[..., :3].flip(0).numpy())  # row 0 is the bottom
             axis.axis("off")
     figure.subplots_adjust(0, 0, 1, 0.95, 0.02, 0.02)
-    figure.savefig(path, dpi=110, pil_kwargs={"optimize": True})
+    figure.savefig(path, dpi=85, pil_kwargs={"optimize": True})
     plt.close(figure)
