@@ -2,7 +2,7 @@
 
 You will see: airplanes, chairs, mugs and tables that it has never seen: the picture it gets, the truth from two other
 sides, and the mesh that it makes of the picture. Prints how well masks and voxels overlap, untrained and trained. Takes
-about two minutes of one core; --compare, with the answers to the discontinuity problem side by side, ten minutes.
+about two minutes of one core; --compare, with the answers to the discontinuity problem side by side, twenty minutes.
 Change first: --methods softras, or others of glrast.visibility.NAMES; --iterations 2000.
 After Kato et al. 2018, "Neural 3D Mesh Renderer", and Liu et al. 2019, "Soft Rasterizer": docs/single_view.md.
 """
