@@ -15,6 +15,7 @@ import torch
 import glrast
 
 from ..bench import (
+    bake,
     exact,
     launches,
     measure,
@@ -33,6 +34,7 @@ from .device import chosen
 REPEATS, SCALING_REPEATS, TEXTURE_REPEATS, OVERHEAD_REPEATS = 15, 7, 9, 500
 LAUNCHES_REPEATS = 100
 EXACT_REPEATS = 9
+BAKE_REPEATS = 3
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -74,8 +76,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="only the table of texture: linear and trilinear, 2D and cube, PyTorch's grid_sample and the pyramid",
     )  # fmt: skip
     parser.add_argument(
-        "--sizes", type=_count, nargs="+", default=list(texture.SIZES),
-        help=f"--texture: texels on a side (default: {_listed(texture.SIZES)})",
+        "--bake", action="store_true",
+        help="only texels per second of bake.texels, bake.pad and bake.project",
+    )  # fmt: skip
+    parser.add_argument(
+        "--sizes", type=_count, nargs="+",
+        help=f"--texture, --bake: texels on a side (default: {_listed(texture.SIZES)}; {_listed(bake.SIZES)})",
     )  # fmt: skip
     parser.add_argument(
         "--channels", type=_count, nargs="+", default=list(texture.CHANNELS),
@@ -104,7 +110,14 @@ def run(args: argparse.Namespace) -> int:
         report["texture"] = _texture(args, device)
     if args.exact:
         report["exact"] = _exact(args, device)
-    if not (args.launches or args.overhead or args.scaling or args.texture or args.exact):
+    if args.bake:
+        rows = list(
+            bake.measure_bake(device, args.repeats or BAKE_REPEATS, args.sizes or bake.SIZES)
+        )
+        report["bake"] = [asdict(row) | {"per_second": row.per_second} for row in rows]
+        print(table.bake(rows))
+    only = (args.launches, args.overhead, args.scaling, args.texture, args.exact, args.bake)
+    if not any(only):
         report |= _operations(args, device)
     if args.json:
         with replacing(Path(args.json)) as temporary:
@@ -152,7 +165,7 @@ def _exact(args: argparse.Namespace, device: torch.device) -> list[dict[str, Any
 def _texture(args: argparse.Namespace, device: torch.device) -> list[dict[str, Any]]:
     """--texture: the table, and what was left out of it."""
     repeats = args.repeats or TEXTURE_REPEATS
-    wanted, left_out = texture.textures(args.sizes, args.channels)
+    wanted, left_out = texture.textures(args.sizes or list(texture.SIZES), args.channels)
     rows = list(texture.measure_texture(device, repeats, wanted))
     samples = f"{texture.RESOLUTION} x {texture.RESOLUTION}"
     print(
