@@ -56,7 +56,7 @@ def by_hand(name, context, pos, tri, attr, behind):
         )
     if name == "rasterize_then_splat":
         layers = glrast.peel(context, pos, tri, ODD, max_layers=2)
-        colors = [glrast.interpolate(attr, rast, tri)[0] for rast, _ in layers]
+        colors = [glrast.interpolate(attr, rast.detach(), tri)[0] for rast, _ in layers]
         return visibility.rasterize_then_splat(layers, colors, pos, tri, behind)
     if name == "dibr":
         image = visibility.dibr(context, pos, tri, ODD, attr)

@@ -54,7 +54,8 @@ def render(
     Returns: [N,H,W,C], or [N,H,W,C+1] with alpha.
 
     Gradients: pos, background, and whatever shade uses. opendr and dirt, which see the slope of the image inside
-        triangles, shade from rast without its gradient: it counts once.
+        triangles, and rasterize_then_splat, whose points carry their colours along, shade from rast without its
+        gradient: what moves inside triangles counts once.
 
     Raises:
         TypeError, ValueError: a name or an option that there is not; what shade returns; as the method's own function.

@@ -142,7 +142,8 @@ def _rasterize_then_splat(scene: Scene, *, layers: int = 2) -> Tensor:
         scene.ctx, scene.pos, scene.tri, scene.size, scene.ranges, cull=scene.cull, max_layers=layers
     )  # fmt: skip
     made = made or [scene.draw()]  # nothing is seen: one empty layer
-    colors = [scene.color(*layer) for layer in made]
+    # a point keeps its colour when it moves: by interpolate as well the motion inside would count twice
+    colors = [scene.color(rast.detach(), db.detach()) for rast, db in made]
     splatted = rasterize_then_splat(made, colors, scene.pos, scene.tri)
     color, alpha = splatted[..., :-1], splatted[..., -1:]
     color = color + (1 - alpha) * scene.behind(len(color), color.shape[3], color)
