@@ -11,6 +11,7 @@ from ..core import check
 from ..core.check import wrong
 from ..mesh.mesh import Mesh
 from .report import report
+from .sight import check_mesh
 from .texels import LARGEST
 from .unwrap import Atlas, unwrap
 
@@ -34,6 +35,7 @@ def atlas(mesh: Mesh, size: int = 1024, uv: str = "auto") -> Atlas:
     Note: xatlas takes seconds for 10,000 triangles and hours for millions: give those a uv of their own.
     """
     name = "bake.atlas"
+    check_mesh(name, mesh)
     size = check.whole(name, "size", size, 4, LARGEST)
     uv = check.choice(name, "uv", uv, WAYS)
     if uv == "own" and mesh.uv is None:

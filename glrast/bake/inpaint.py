@@ -13,7 +13,7 @@ from ..core.check import wrong
 from ..mesh.topology import laplacian
 from ..ops.interpolate import interpolate
 from .pad import boxes, pad
-from .texels import Texels
+from .texels import Texels, check_texels
 
 WAYS = ("surface", "texture")
 # How much a vertex's difference from its neighbours weighs beside a texel's error.
@@ -38,6 +38,7 @@ def inpaint(texels: Texels, image: Tensor, mask: Tensor, way: str = "surface") -
     Raises: ModuleNotFoundError: the library is not there. TypeError, ValueError: shapes.
     """
     name = "bake.inpaint"
+    check_texels(name, texels)
     way = check.choice(name, "way", way, WAYS)
     height, width = texels.resolution
     check.tensor(name, "image", image)

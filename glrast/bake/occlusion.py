@@ -14,7 +14,7 @@ from ..context import Context
 from ..core import check
 from ..mesh.mesh import Mesh
 from .sight import look_at_mesh
-from .texels import Texels
+from .texels import Texels, check_texels
 from .view_samples import pixel_size, pixels, slack
 
 PORTION = 1 << 20
@@ -43,6 +43,7 @@ def ambient_occlusion(
     Returns: float32 [H,W], 1 where no surface is.
     """
     name = "bake.ambient_occlusion"
+    check_texels(name, texels)
     directions = check.whole(name, "directions", directions, 1)
     resolution = check.whole(name, "resolution", resolution, 1)
     mesh = texels.mesh

@@ -20,7 +20,7 @@ from ..core import check
 from ..core.check import show, wrong
 from ..mesh.mesh import Mesh
 from .sight import checked_cameras
-from .texels import Texels
+from .texels import Texels, check_texels
 from .view_samples import Samples, Surface, View, samples
 
 # Texels at once: each takes about 300 bytes on the way.
@@ -79,6 +79,7 @@ def project(
     Returns: `Projection`.
     Raises: TypeError, ValueError: numbers and sizes that do not belong together.
     """
+    check_texels("bake.project", texels)
     cameras, pictures, covers = _checked(cameras, images, masks, texels.mesh.pos.device)
     fade = check.whole("bake.project", "fade", fade, 1)
     ctx = Context(texels.mesh.pos.device, output_db=False) if ctx is None else ctx

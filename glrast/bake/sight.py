@@ -52,6 +52,12 @@ def with_planes_around(camera: Camera, mesh: Mesh) -> Camera:
     return camera.with_planes(near, far)
 
 
+def check_mesh(function: str, mesh: object, name: str = "mesh") -> None:
+    if not isinstance(mesh, Mesh):
+        found = type(mesh).__name__
+        raise TypeError(wrong(function, f"{name} must be a glrast.clip.Mesh", found, "make one"))
+
+
 def checked_cameras(function: str, cameras: Sequence[Camera]) -> list[Camera]:
     """A list of cameras, one at least."""
     if isinstance(cameras, Camera):

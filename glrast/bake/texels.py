@@ -20,6 +20,7 @@ from ..ops.rasterize import rasterize
 from .charts import charts
 from .colors import colors_of
 from .rim_texels import nearest_weights, rim_texels
+from .sight import check_mesh
 from .tangents import tangents
 from .unwrap import Atlas
 
@@ -158,6 +159,18 @@ def texels(
     return Texels(mesh, uv, place.uv_tri, rast, inside)
 
 
+def check_texels(function: str, texels: object) -> None:
+    if not isinstance(texels, Texels):
+        raise TypeError(
+            wrong(
+                function,
+                "texels must be glrast.bake.Texels",
+                type(texels).__name__,
+                "pass glrast.bake.texels(mesh, size)",
+            )
+        )
+
+
 def layers(ctx: Context, uv: Tensor, uv_tri: Tensor, size: tuple[int, int], chunk: int):
     """rast [1,H,W,4] of each `chunk` triangles, one after the other."""
     place = clip_places(uv)
@@ -176,10 +189,7 @@ def place_of(
     function: str, mesh: Mesh, size: int | tuple[int, int] | None, atlas: Atlas | None
 ) -> tuple[Atlas, tuple[int, int]]:
     """The atlas, on the mesh's device, and (height, width)."""
-    if not isinstance(mesh, Mesh):
-        raise TypeError(
-            wrong(function, "mesh must be a glrast.clip.Mesh", type(mesh).__name__, "make one")
-        )
+    check_mesh(function, mesh)
     if atlas is None:
         if mesh.uv is None or mesh.uv_tri is None:
             raise ValueError(

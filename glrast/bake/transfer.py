@@ -17,7 +17,8 @@ from ..mesh.normals import vertex_normals
 from ..ops.interpolate import interpolate
 from .closest import Closest
 from .colors import colors_of
-from .texels import Texels
+from .sight import check_mesh
+from .texels import Texels, check_texels
 
 WAYS = ("normal", "closest")
 # Rounds of: the plane of the nearest triangle, cut by the normal's line. A smooth surface needs two or three.
@@ -87,6 +88,8 @@ def transfer(
     Note: in float64 on the CPU, about a million texels in a minute or two of one core.
     """
     name = "bake.transfer"
+    check_mesh(name, high, "high")
+    check_texels(name, texels)
     way = check.choice(name, "way", way, WAYS)
     pos = high.pos.detach().double().cpu().numpy()
     diagonal = float(np.linalg.norm(pos.max(0, initial=-np.inf) - pos.min(0, initial=np.inf)))

@@ -15,7 +15,7 @@ from ..core.check import wrong
 from ..mesh.mesh import Mesh
 from ..mesh.normals import vertex_normals
 from ..ops.interpolate import interpolate
-from .sight import Sight, checked_cameras, look_at_mesh
+from .sight import Sight, check_mesh, checked_cameras, look_at_mesh
 
 LAYERS = ("position", "normal", "depth", "mask", "uv", "id")
 
@@ -47,6 +47,7 @@ def views(
     Returns: {layer: tensor}.
     """
     name = "bake.views"
+    check_mesh(name, mesh)
     cameras = checked_cameras(name, cameras)
     wanted = [check.choice(name, "layers", layer, LAYERS) for layer in layers]
     check.choice(name, "normal_space", normal_space, ("camera", "world"))

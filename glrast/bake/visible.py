@@ -12,7 +12,7 @@ from ..camera.camera import Camera
 from ..context import Context
 from ..core import check
 from ..mesh.mesh import Mesh
-from .sight import checked_cameras, look_at_mesh
+from .sight import check_mesh, checked_cameras, look_at_mesh
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ def visible(
     """The triangles that the cameras see, with counts.
 
     Args:
-        mesh: N cameras' mesh.
+        mesh: what they look at; nothing else hides it.
         cameras: near and far follow from the mesh.
         ctx: a Context on the mesh's device; None: one is made.
         finer: pixels are this many times finer than the cameras': a triangle is seen where it is in front at a pixel's
@@ -48,6 +48,7 @@ def visible(
         cull: as of `glrast.rasterize`: 'back' leaves out triangles seen from behind.
     Returns: `Visible`.
     """
+    check_mesh("bake.visible", mesh)
     cameras = checked_cameras("bake.visible", cameras)
     finer = check.whole("bake.visible", "finer", finer, 1)
     ctx = Context(mesh.pos.device, output_db=False) if ctx is None else ctx

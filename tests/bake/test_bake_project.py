@@ -140,6 +140,10 @@ def test_a_view_from_behind_sees_nothing():
 def test_wrong_arguments_are_told():
     texels, camera = bake.texels(sheet(), 8), above()
     image = torch.zeros(*SIZE, 3)
+    with pytest.raises(TypeError, match="texels must be glrast.bake.Texels; got Mesh: pass"):
+        bake.project(sheet(), [image], [camera])
+    with pytest.raises(TypeError, match="mesh must be a glrast.clip.Mesh; got Tensor"):
+        bake.visible(sheet().pos, [camera])
     with pytest.raises(ValueError, match="images must be one for each camera; got 2 for 1"):
         bake.project(texels, [image, image], [camera])
     with pytest.raises(ValueError, match=r"images\[0\] must be \[40,48,C\]"):
