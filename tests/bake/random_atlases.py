@@ -124,7 +124,7 @@ def check_padding(atlas: RandomAtlas, ctx: glrast.Context, seed: int) -> None:
     found = bake.texels(atlas.mesh(), atlas.size, ctx=ctx, conservative=True)
     draw = torch.Generator().manual_seed(seed)
     chart_ = found.chart
-    known = found.mask & (torch.rand(atlas.size, generator=draw) < 0.3)
+    known = found.mask & (torch.rand(atlas.size, generator=draw) < (0.01, 0.3)[seed % 4 > 1])
     for number in chart_[found.mask].unique():  # one of each at least
         known.view(-1)[(chart_ == number).view(-1).nonzero()[0]] = True
     image = torch.where(known, chart_, -5).float()[..., None]
