@@ -42,7 +42,7 @@ GLRAST_INLINE void find_boundary(const OpendrBoundariesArgs& a, int x, Row row) 
     const int64 pixel = row.index * a.width + x;
     int best = 0;
     float nearest = 3.402823466e38f;
-    for (int pair = 1; pair <= 4; ++pair) {
+    GLRAST_ROLLED for (int pair = 1; pair <= 4; ++pair) {
         if (pair == 1 ? x + 1 >= a.width : pair == 2 ? row.y + 1 >= a.H : pair == 3 ? x == 0 : row.y == 0) continue;
         const Crossing found = crossing_of(a, x, row, pair);
         // alpha > 0: the pair's first pixel holds it; in the middle (-0) the second does
