@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor
@@ -64,7 +64,8 @@ def _exponential(x: Tensor, _: float) -> Tensor:
 
 
 def _gamma(x: Tensor, shape: float) -> Tensor:
-    inner = torch.special.gammainc(torch.full_like(x, shape), x.clamp(min=_SMALL))
+    given = torch.full_like(x, shape), x.clamp(min=_SMALL)
+    inner = cast(Tensor, torch.special.gammainc(*given))  # pyright: ignore[reportUnknownMemberType] no types
     return torch.where(x > 0, inner, 0)
 
 
@@ -96,8 +97,34 @@ _Join = Callable[[Tensor, Tensor, float], Tensor]
 class TConorm(NamedTuple):
     join: _Join  # a v b, by the parameter p
     usual: float = 0.0  # p where none is given
-    domain: str = ""  # of p, in words; "": there is none
-    fits: Callable[[float], bool] = lambda p: True
+    domain: str = ""  # of p, of DOMAINS; "": there is none
+
+
+def _at_least_0(p: float) -> bool:
+    return p >= 0
+
+
+def _positive(p: float) -> bool:
+    return p > 0
+
+
+def _negative(p: float) -> bool:
+    return p < 0
+
+
+DOMAINS = {"0 or more": _at_least_0, "more than 0": _positive, "less than 0": _negative}
+
+
+def _max(a: Tensor, b: Tensor, _: float) -> Tensor:
+    return torch.maximum(a, b)
+
+
+def _probabilistic(a: Tensor, b: Tensor, _: float) -> Tensor:
+    return a + b - a * b
+
+
+def _einstein(a: Tensor, b: Tensor, _: float) -> Tensor:
+    return (a + b) / (1 + a * b)
 
 
 def _hamacher(a: Tensor, b: Tensor, p: float) -> Tensor:
@@ -109,14 +136,15 @@ def _hamacher(a: Tensor, b: Tensor, p: float) -> Tensor:
 
 def _frank(a: Tensor, b: Tensor, p: float) -> Tensor:
     if p == 1:
-        return a + b - a * b
+        return _probabilistic(a, b, p)
     inner = (p ** (1 - a) - 1) * (p ** (1 - b) - 1) / (p - 1)
     return 1 - torch.log1p(inner) / math.log(p)
 
 
 def _norm(x: Tensor, y: Tensor, p: float) -> Tensor:
     """(x^p + y^p)^(1/p), flat at 0: a face that is not there has no slope, which a power would have without bound."""
-    total = sum(torch.where(v > 0, v.clamp(min=1e-12) ** p, 0) for v in (x, y))
+    one, other = (torch.where(v > 0, v.clamp(min=1e-12) ** p, 0) for v in (x, y))
+    total = one + other
     return torch.where(total > 0, total.clamp(min=1e-30) ** (1 / p), 0)
 
 
@@ -140,13 +168,13 @@ def _schweizer_sklar(a: Tensor, b: Tensor, p: float) -> Tensor:
 
 
 T_CONORMS: dict[str, TConorm] = {
-    "max": TConorm(lambda a, b, p: torch.maximum(a, b)),
-    "probabilistic": TConorm(lambda a, b, p: a + b - a * b),
-    "einstein": TConorm(lambda a, b, p: (a + b) / (1 + a * b)),
-    "hamacher": TConorm(_hamacher, 0.0, "0 or more", lambda p: p >= 0),
-    "frank": TConorm(_frank, 2.0, "more than 0", lambda p: p > 0),
-    "yager": TConorm(_yager, 2.0, "more than 0", lambda p: p > 0),
-    "aczel_alsina": TConorm(_aczel_alsina, 1.0, "more than 0", lambda p: p > 0),
-    "dombi": TConorm(_dombi, 1.0, "more than 0", lambda p: p > 0),
-    "schweizer_sklar": TConorm(_schweizer_sklar, -1.0, "less than 0", lambda p: p < 0),
+    "max": TConorm(_max),
+    "probabilistic": TConorm(_probabilistic),
+    "einstein": TConorm(_einstein),
+    "hamacher": TConorm(_hamacher, 0.0, "0 or more"),
+    "frank": TConorm(_frank, 2.0, "more than 0"),
+    "yager": TConorm(_yager, 2.0, "more than 0"),
+    "aczel_alsina": TConorm(_aczel_alsina, 1.0, "more than 0"),
+    "dombi": TConorm(_dombi, 1.0, "more than 0"),
+    "schweizer_sklar": TConorm(_schweizer_sklar, -1.0, "less than 0"),
 }

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 
 from ..core import check
-from .distributions import ALIASES, DISTRIBUTIONS, T_CONORMS, distribution
+from .distributions import ALIASES, DISTRIBUTIONS, DOMAINS, T_CONORMS, distribution
 from .nearest_faces import NearestFaces
 from .softras import EPS, checked_colors, checked_near, positive, softmax
 
@@ -72,9 +74,9 @@ def gendr(
     size = near.dist2.abs()
     d = size if squared else size.clamp(min=_TINY).sqrt()
     F = _distribution(name, distribution, shape, shift)
-    D = F(torch.where(near.dist2 < 0, d, -d) / tau)
-    there = there & (D > LEAST)
-    D = torch.where(there, D, 0)
+    every = F(torch.where(near.dist2 < 0, d, -d) / tau)
+    there = there & (every > LEAST)
+    D = torch.where(there, every, 0)
     alpha = _joined(name, D, t_conorm, p)
     if colors is None:
         return alpha[..., None]
@@ -97,7 +99,9 @@ def _tau(name: str, size: torch.Size, pix: float | None, ndc: float | None, squa
     return given * (unit**2 if squared else unit)
 
 
-def _distribution(name: str, which: str, shape: float | None, shift: float | None):
+def _distribution(
+    name: str, which: str, shape: float | None, shift: float | None
+) -> Callable[[torch.Tensor], torch.Tensor]:
     shape = None if shape is None else positive(name, "shape", shape)
     return distribution(which, shape, None if shift is None else check.number(name, "shift", shift))
 
@@ -107,7 +111,9 @@ def _joined(name: str, D: torch.Tensor, t_conorm: str, p: float | None) -> torch
     v = T_CONORMS[t_conorm]
     q = v.usual if p is None else check.number(name, "p", p)
     if v.domain:
-        check.value(name, "p", f"{v.domain} with t_conorm={t_conorm!r}", v.fits(q), f"{q}")
+        check.value(
+            name, "p", f"{v.domain} with t_conorm={t_conorm!r}", DOMAINS[v.domain](q), f"{q}"
+        )
     alpha = D[..., 0]
     for k in range(1, D.shape[-1]):
         alpha = v.join(alpha, D[..., k], q)
