@@ -66,14 +66,13 @@ def gendr(
     Source: Petersen et al. 2022, GenDR: A Generalized Differentiable Renderer, sections 3 and 4, and its library.
     """
     name = "visibility.gendr"
-    check.choice(name, "distribution", distribution, (*DISTRIBUTIONS, *ALIASES))
     check.choice(name, "t_conorm", t_conorm, tuple(T_CONORMS))
     gamma = positive(name, "gamma", gamma)
     there = checked_near(name, near)
-    tau = _tau(name, near.id.shape[1:3], tau_pix, tau_ndc, squared)
+    tau = tau_of(name, near.id.shape[1:3], tau_pix, tau_ndc, squared)
     size = near.dist2.abs()
     d = size if squared else size.clamp(min=_TINY).sqrt()
-    F = _distribution(name, distribution, shape, shift)
+    F = distribution_of(name, distribution, shape, shift)
     every = F(torch.where(near.dist2 < 0, d, -d) / tau)
     there = there & (every > LEAST)
     D = torch.where(there, every, 0)
@@ -86,7 +85,9 @@ def gendr(
     return torch.cat([rgb, alpha[..., None]], -1)
 
 
-def _tau(name: str, size: torch.Size, pix: float | None, ndc: float | None, squared: bool) -> float:
+def tau_of(
+    name: str, size: tuple[int, ...], pix: float | None, ndc: float | None, squared: bool
+) -> float:
     """In pixels, or pixels squared."""
     if pix is not None and ndc is not None:
         raise ValueError(
@@ -99,9 +100,11 @@ def _tau(name: str, size: torch.Size, pix: float | None, ndc: float | None, squa
     return given * (unit**2 if squared else unit)
 
 
-def _distribution(
+def distribution_of(
     name: str, which: str, shape: float | None, shift: float | None
 ) -> Callable[[torch.Tensor], torch.Tensor]:
+    """F of distance / tau, by arguments as gendr takes them."""
+    check.choice(name, "distribution", which, (*DISTRIBUTIONS, *ALIASES))
     shape = None if shape is None else positive(name, "shape", shape)
     return distribution(which, shape, None if shift is None else check.number(name, "shift", shift))
 
