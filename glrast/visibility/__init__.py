@@ -12,7 +12,7 @@ from .nearest_faces import NearestFaces, nearest_faces
 from .nmr import nmr
 from .opendr import opendr
 from .rasterize_then_splat import rasterize_then_splat
-from .shade_faces import derivatives_of, rast_of, shade_faces
+from .shade_faces import derivatives_of, rast_of, shade_faces, shade_surfaces
 from .softras import hard, sigmoid_alpha, softras, softras_reach
 
 __all__ = [
@@ -31,6 +31,7 @@ __all__ = [
     "rast_of",
     "derivatives_of",
     "shade_faces",
+    "shade_surfaces",
     "softras",
     "softras_reach",
     "sigmoid_alpha",

@@ -88,7 +88,8 @@ CLAIMS: tuple[Claim, ...] = (
     Claim(
         "gendr", "Petersen et al. 2022, uniform distribution, maximum", "xyzw", "nearest_faces", True,
         ("tau", "distribution", "t_conorm", "gamma", "faces_per_pixel"),
-        dict(tau_pix=0.5, distribution="uniform", t_conorm="max", faces_per_pixel=16), dict(smooth_crease=0.05),
+        dict(tau_pix=0.5, distribution="uniform", t_conorm="max", faces_per_pixel=16),
+        dict(smooth_crease=0.05, intersection=0.08),
         dict(silhouette=0.06, leaving=0.08, image_border=0.06, sliver=0.33, flat_mesh=0.25, smooth_mesh=0.25),
     ),
     Claim(
