@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor
@@ -47,13 +49,9 @@ def csr(starts: Tensor, columns: Tensor, values: Tensor, size: tuple[int, int]) 
         return torch.sparse_csr_tensor(starts, columns, values, size, check_invariants=False)
 
 
-def _quiet() -> warnings.catch_warnings:
+@contextmanager
+def _quiet() -> Iterator[None]:
     """Without the word that this layout is in beta: it was when PyTorch 2.4 came, and is in 2.13."""
-    return _Quiet()
-
-
-class _Quiet(warnings.catch_warnings):
-    def __enter__(self):  # noqa: ANN204 - as its base
-        entered = super().__enter__()
+    with warnings.catch_warnings():
         warnings.filterwarnings("ignore", ".*[Ss]parse (CSR|invariant)")
-        return entered
+        yield

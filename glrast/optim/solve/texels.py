@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -12,7 +12,6 @@ from ...core import check
 from .texture_normal import TextureNormal
 
 _NAME = "optim.solve_texture"
-_T = TypeVar("_T")
 
 
 def solve_texture(
@@ -75,18 +74,18 @@ def solve_texture(
         size, first.shape[3], filter_mode=filter_mode, boundary_mode=boundary_mode,
         max_mip_level=max_mip_level, device=first.device,
     )  # fmt: skip
-    for image, uv, uv_da, weight in zip(images, uvs, das, weights):
-        check.tensor(_NAME, "uv", uv)
-        normal.add(image, uv, uv_da, weight)
+    for added in zip(images, uvs, das, weights):
+        check.tensor(_NAME, "uv", added[1])
+        normal.add(*added)
     check.value(_NAME, "weight", "above 0 somewhere", normal.pyramid is not None, "0 everywhere")
     return solve_normal(normal, smoothness, boundary_mode == "wrap", tolerance, steps)
 
 
-def _several(value: _T | Sequence[_T]) -> list[_T]:
-    return list(value) if isinstance(value, (list, tuple)) else [value]  # type: ignore[list-item]
+def _several(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, (list, tuple)) else [value]
 
 
-def _as_many(name: str, value: object, count: int) -> list:
+def _as_many(name: str, value: Any, count: int) -> list[Any]:
     values = [None] * count if value is None else _several(value)
     check.value(
         _NAME, name, f"one for each of {count} images", len(values) == count, f"{len(values)}"
