@@ -329,3 +329,11 @@ def test_the_command_measures_baking(tmp_path, capsys, monkeypatch):
     wanted = [(name, size) for size in (16, 33) for name in ("texels", "pad", "project")]
     assert [(row["operation"], row["size"]) for row in rows] == wanted
     assert all(row["per_second"] > 0 and 0 < row["covered"] <= row["size"] ** 2 for row in rows)
+
+
+@pytest.mark.parametrize("option", ["--json", "--markdown"])
+def test_a_report_that_cannot_be_written_is_told_before_measuring(capsys, tmp_path, option):
+    assert cli.main(["bench", option, str(tmp_path / "missing" / "file")]) == 2
+    said = capsys.readouterr()
+    assert f"glrast bench: {option} must be a file that can be written; got" in said.err
+    assert said.out == ""
