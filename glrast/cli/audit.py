@@ -54,6 +54,10 @@ def run(args: argparse.Namespace) -> int:
         )
     _check_plot(args.plot)
     target: Path | None = args.page
+    if target is not None and not target.is_file():
+        raise ValueError(
+            f"glrast audit: --page must be a Markdown page with marks; {target} is none: make it first"
+        )
     page = None if target is None else target.read_text()
     if target is not None:
         check_writable("audit", "--page", target)

@@ -121,6 +121,10 @@ def run(args: argparse.Namespace) -> int:
     for option, path in (("--json", args.json), ("--markdown", args.markdown)):
         if path is not None:
             check_writable("bench", option, path)
+    if not args.paper and (args.quick or args.limit or args.markdown):
+        raise ValueError(
+            "glrast bench: --quick, --limit and --markdown are for --paper; add it, or leave them out"
+        )
     device = glrast.Context(chosen("bench", args.device)).device
     report: dict[str, Any] = {"machine": machine(device)}
     print(", ".join(f"{name} {value}" for name, value in report["machine"].items()), flush=True)

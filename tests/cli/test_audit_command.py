@@ -91,3 +91,10 @@ def test_a_plot_that_cannot_be_written_is_told_before_measuring(
     monkeypatch.setattr(audit, "audit", None)
     assert main([*QUICK, "--plot", str(tmp_path / name)]) == 2
     assert f"glrast audit: {says}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["missing.md", "."])
+def test_a_page_that_is_none_is_told_before_measuring(monkeypatch, capsys, tmp_path, name):
+    monkeypatch.setattr(audit, "audit", None)
+    assert main(["audit", "--page", str(tmp_path / name)]) == 2
+    assert "glrast audit: --page must be a Markdown page with marks;" in capsys.readouterr().err

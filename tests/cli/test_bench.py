@@ -337,3 +337,13 @@ def test_a_report_that_cannot_be_written_is_told_before_measuring(capsys, tmp_pa
     said = capsys.readouterr()
     assert f"glrast bench: {option} must be a file that can be written; got" in said.err
     assert said.out == ""
+
+
+@pytest.mark.parametrize("words", [["--quick"], ["--limit", "3"], ["--markdown", "page.md"]])
+def test_what_only_the_paper_table_knows_is_refused_without_it(
+    capsys, tmp_path, monkeypatch, words
+):
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["bench", "--launches", *words]) == 2
+    said = capsys.readouterr()
+    assert "--quick, --limit and --markdown are for --paper" in said.err and said.out == ""
