@@ -46,11 +46,12 @@ def inpaint(texels: Texels, image: Tensor, mask: Tensor, way: str = "surface") -
     check.shape(
         name, "image", image, expected, image.ndim == 3 and image.shape[:2] == (height, width)
     )
+    check.tensor(name, "mask", mask, device=image.device)
     check.shape(name, "mask", mask, f"[{height},{width}]", tuple(mask.shape) == (height, width))
     if mask.dtype != torch.bool:
         raise TypeError(wrong(name, "mask must be bool", mask.dtype, "mask > 0"))
     known, empty = mask & texels.mask, texels.mask & ~mask
-    if not empty.any() or not known.any():
+    if not empty.any() or not known.any() or not image.shape[2]:
         return image.clone()
     if way == "texture":
         return _in_charts(texels, image, known, empty)

@@ -13,7 +13,7 @@ from ..camera.projection import orthographic
 from ..context import Context
 from ..core import check
 from ..mesh.mesh import Mesh
-from .sight import look_at_mesh
+from .sight import check_mesh, look_at_mesh
 from .texels import Texels, check_texels
 from .view_samples import pixel_size, pixels, slack
 
@@ -47,6 +47,8 @@ def ambient_occlusion(
     directions = check.whole(name, "directions", directions, 1)
     resolution = check.whole(name, "resolution", resolution, 1)
     mesh = texels.mesh
+    if occluders is not None:
+        check_mesh(name, occluders, "occluders")
     hiding = mesh if occluders is None else occluders
     ctx = Context(mesh.pos.device, output_db=False) if ctx is None else ctx
     place = texels.mask.reshape(-1).nonzero()[:, 0]

@@ -154,7 +154,7 @@ def boxes(chart: Tensor, wanted: Tensor) -> list[tuple[int, tuple[slice, slice]]
 
 def _taken(image: Tensor, source: Tensor, where: Tensor) -> Tensor:
     """The image with the texels `where` taken from their source [H,W]."""
-    flat = image.reshape(-1, image.shape[-1])
+    flat = image.flatten(0, 1)
     place = where.reshape(-1).nonzero()[:, 0]
     out = flat.clone()
     out[place] = flat[source.reshape(-1)[place]]
@@ -168,7 +168,7 @@ def _checked(image: Tensor, mask: Tensor, chart: Tensor | None) -> tuple[Tensor,
     lead = tuple(image.shape[:2])
     expected = f"[{lead[0]},{lead[1]}] (from image)"
     for what, given in (("mask", mask), ("chart", chart)):
-        if given is not None:
+        if given is not None or what == "mask":
             check.tensor(name, what, given, device=image.device)
             check.shape(name, what, given, expected, tuple(given.shape) == lead)
     if mask.dtype != torch.bool:

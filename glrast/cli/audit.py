@@ -11,12 +11,13 @@ from typing import Any
 
 import glrast
 
-from ..core.files import replacing
+from ..core.files import check_writable, replacing
 from ..visibility.audit import LABELS, Report, audit
 from ..visibility.audit.tables import tables
 from .bench import machine
 from .device import chosen
 
+DRAWN = (".png", ".pdf", ".svg")
 BEGIN, END = "<!-- audit:{} -->", "<!-- audit:end -->"
 
 
@@ -51,8 +52,15 @@ def run(args: argparse.Namespace) -> int:
         raise ValueError(
             "glrast audit: --page needs all figures; leave out --quick and --estimator"
         )
+    _check_plot(args.plot)
     target: Path | None = args.page
+    if target is not None and not target.is_file():
+        raise ValueError(
+            f"glrast audit: --page must be a Markdown page with marks; {target} is none: make it first"
+        )
     page = None if target is None else target.read_text()
+    if target is not None:
+        check_writable("audit", "--page", target)
     ctx = glrast.Context(device)
     report = audit(args.estimator, quick=args.quick, ctx=ctx, say=_say)
     about = {"date": datetime.date.today().isoformat(), **machine(device)}
@@ -71,6 +79,15 @@ def run(args: argparse.Namespace) -> int:
         plot(args.plot, [t.method for t in report.ticks], ctx, quick=args.quick)
         print(f"wrote {args.plot}", file=sys.stderr)
     return 0
+
+
+def _check_plot(path: Path | None) -> None:
+    if path is None:
+        return
+    if path.suffix.lower() not in DRAWN:
+        expected = f"--plot must end in {', '.join(DRAWN)}"
+        raise ValueError(f"glrast audit: {expected}; got {path.name!r}; name a png")
+    check_writable("audit", "--plot", path)
 
 
 def _say(what: str) -> None:

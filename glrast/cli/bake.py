@@ -18,6 +18,7 @@ import glrast
 
 from .. import bake
 from ..clip import Camera, Material, Mesh, load_mesh, save_mesh, vertex_normals
+from ..core.files import check_writable
 from .bake_maps import MAPS, Baked, write_maps
 from .device import chosen
 
@@ -74,6 +75,7 @@ def run(args: argparse.Namespace) -> int:
         raise ValueError(
             f"glrast bake: --out must end in {', '.join(FORMATS)}; got {out.name!r}; write a glb"
         )
+    check_writable("bake", "--out", out)
     ctx = glrast.Context(chosen("bake", args.device))
     mesh = _loaded(args.mesh).to(ctx.device)
     data = _dataset(args, ctx.device)
@@ -90,7 +92,7 @@ def run(args: argparse.Namespace) -> int:
     texture = _filled(texels, baked)
     seconds = time.perf_counter() - started
     unlit = data is not None
-    save_mesh(out, as_saved(mesh, atlas, texture, unlit))
+    save_mesh(out, as_saved(mesh, atlas, texture, unlit, out.suffix.lower() == ".ply"))
     written = [out.name, *write_maps(out, args.maps, texels, baked, ctx)]
     if data is not None:
         print(_judged(ctx, mesh, atlas, texture, data))
@@ -161,12 +163,22 @@ def _baked(
             f"{len(views)} views; {lost} of {int(texels.mask.sum())} texels were seen by none"
             f"{', and are filled from around them' if lost else ''}"
         )
+        _refuse_nothing(found.seen, "--views", "no view sees it")
         return Baked(found.color, found.seen, projection=found)
     if high is not None:
         found = bake.transfer(high, texels)
         print(f"{int((texels.mask & ~found.found).sum())} texels have no point of --high in reach")
+        _refuse_nothing(found.found, "--high", "no point of it is in reach")
         return Baked(found.color, found.found, transfer=found)
     return Baked(texels.color, texels.mask)
+
+
+def _refuse_nothing(known: Tensor, option: str, found: str) -> None:
+    if not known.any():
+        raise ValueError(
+            f"glrast bake: {option} must show MESH; {found}, so nothing was written: bring both to the same "
+            "place, axes and unit"
+        )
 
 
 def _filled(texels: bake.Texels, baked: Baked) -> Tensor:
@@ -191,12 +203,14 @@ def straight(rgba: Tensor, known: Tensor | None) -> tuple[Tensor, Tensor]:
     return rgba[..., :3], whole if known is None else whole & known
 
 
-def as_saved(mesh: Mesh, atlas: bake.Atlas, texture: Tensor, unlit: bool) -> Mesh:
-    """The mesh with the texture, and with normals. Colours from pictures hold the light already: `unlit`."""
+def as_saved(mesh: Mesh, atlas: bake.Atlas, texture: Tensor, unlit: bool, ply: bool) -> Mesh:
+    """The mesh with the texture, and with normals. Colours from pictures hold the light already: `unlit`. A ply file
+    knows of a picture no more than that it is there, and has holes only where that has."""
     normal = vertex_normals(mesh.pos, mesh.tri) if mesh.normal is None else mesh.normal
-    blend = "blend" if texture.shape[-1] == 4 else "opaque"
+    alpha = "opaque" if texture.shape[-1] == 3 else "mask" if ply else "blend"
     # what lies beyond the texture's border is none of it
-    material = Material("bake", texture=texture, wrap=("clamp", "clamp"), alpha=blend, unlit=unlit)
+    wrap = ("repeat", "repeat") if ply else ("clamp", "clamp")
+    material = Material("bake", texture=texture, wrap=wrap, alpha=alpha, unlit=unlit)
     bare = replace(bake.with_atlas(mesh, atlas), normal=normal)
     return replace(bare, texture=None, materials=(material,))
 

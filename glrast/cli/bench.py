@@ -31,7 +31,7 @@ from ..bench import (
     table,
     texture,
 )  # fmt: skip
-from ..core.files import replacing
+from ..core.files import check_writable, replacing
 from ..raster.self_test import tested
 from .device import chosen
 
@@ -118,6 +118,13 @@ def _add_paper_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Measure, print, and write --json whole or not at all."""
+    for option, path in (("--json", args.json), ("--markdown", args.markdown)):
+        if path is not None:
+            check_writable("bench", option, path)
+    if not args.paper and (args.quick or args.limit or args.markdown):
+        raise ValueError(
+            "glrast bench: --quick, --limit and --markdown are for --paper; add it, or leave them out"
+        )
     device = glrast.Context(chosen("bench", args.device)).device
     report: dict[str, Any] = {"machine": machine(device)}
     print(", ".join(f"{name} {value}" for name, value in report["machine"].items()), flush=True)
@@ -150,7 +157,7 @@ def run(args: argparse.Namespace) -> int:
     parts = "launches", "overhead", "scaling", "texture", "exact", "members", "paper", "bake"
     if not any(getattr(args, part) for part in parts):
         report |= _operations(args, device)
-    if args.json:
+    if args.json is not None:
         with replacing(Path(args.json)) as temporary:
             temporary.write_text(json.dumps(report, indent=1) + "\n")
         print(f"wrote {args.json}")

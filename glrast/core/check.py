@@ -242,7 +242,7 @@ def resolution(function: str, given: Any) -> tuple[int, int]:
     if not exact or not (0 < height <= _LARGEST_EXTENT and 0 < width <= _LARGEST_EXTENT):
         raise ValueError(
             f"glrast.{function}: resolution must be (height, width), two whole numbers from 1 to {_LARGEST_EXTENT}; "
-            f"got {given!r}"
+            f"got {_described(given)}"
         )
     return height, width
 

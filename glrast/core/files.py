@@ -72,6 +72,23 @@ def writable_folder(path: str | Path) -> Path:
     return folder
 
 
+def check_writable(command: str, option: str, path: str | Path) -> None:
+    """Raises at once if `path` cannot be written to, before a command has worked for minutes to fill it."""
+    path = Path(path)
+    try:
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        draft = path.with_name(f".{path.stem[:_LONGEST]}.{os.getpid()}.partial{path.suffix}")
+        draft.touch()
+        draft.unlink()
+    except (OSError, ValueError) as error:  # ValueError: a path without a name
+        found = error.strerror if isinstance(error, OSError) else "which names no file"
+        raise OSError(
+            f"glrast {command}: {option} must be a file that can be written; got {str(path)!r}, {found}: make its "
+            "folder, or name another file"
+        ) from error
+
+
 def remove_leftovers(folder: Path) -> list[str]:
     """Removes the temporary files in `folder` whose process is gone, and returns their names."""
     removed: list[str] = []

@@ -179,7 +179,8 @@ class _Render(torch.autograd.Function):
 
 
 def _surfaces(given: Surface | Sequence[Surface]) -> list[Surface]:
-    surfaces = [given] if isinstance(given, Surface) else list(given)
+    several: Any = given if isinstance(given, (list, tuple)) else [given]
+    surfaces: list[Surface] = list(several)
     found = [type(surface).__name__ for surface in surfaces]
     if not surfaces or set(found) != {"Surface"}:
         expected = "surfaces must be one glrast.mitsuba.Surface or several"

@@ -76,6 +76,11 @@ def _chosen(
     """float64 [N,samples] in [0,1): where along the length of all edges. (In float32 the steps show on long lists.)"""
     shape, device = (len(color), samples), color.device
     if generator is not None:
+        if not isinstance(generator, torch.Generator):  # pyright: ignore[reportUnnecessaryIsInstance] callers have none
+            what = "generator must be a torch.Generator or None"
+            found = type(generator).__name__
+            remedy = "torch.Generator().manual_seed(0)"
+            raise TypeError(check.wrong("edge_sampling", what, found, remedy))
         where = generator.device
         fits = where.type == device.type
         check.value(

@@ -8,8 +8,8 @@ import torch
 
 from ..core import check
 from .distributions import ALIASES, DISTRIBUTIONS, DOMAINS, T_CONORMS, distribution
-from .nearest_faces import NearestFaces
-from .softras import EPS, checked_colors, checked_near, positive, softmax
+from .nearest_faces import NearestFaces, checked_near
+from .softras import EPS, checked_colors, positive, softmax, zhat_of
 
 TAU_NDC, GAMMA = 1e-2, 1e-3  # of the authors' library
 LEAST = 1e-6  # likewise: a face whose D is not above it does not count
@@ -80,8 +80,8 @@ def gendr(
     if colors is None:
         return alpha[..., None]
     colors, behind = checked_colors(name, near, colors, background)
-    zhat = (zfar - near.z) / (zfar - znear)
-    rgb = softmax(D, there, zhat, colors, behind, gamma, eps)
+    zhat = zhat_of(name, near.z, znear, zfar)
+    rgb = softmax(D, there, zhat, colors, behind, gamma, check.number(name, "eps", eps))
     return torch.cat([rgb, alpha[..., None]], -1)
 
 

@@ -157,3 +157,26 @@ class _NearestFaces(Operation):
             g.cull, ids, grad_z, grad_bary, grad_dist2,
         )  # fmt: skip
         return (find_backward(given),)
+
+
+def checked_near(name: str, near: Any) -> Tensor:
+    """bool [N,H,W,K]: where there is a face. The kernel reads all parts by id's shape, so all of them must have it."""
+    if not all(isinstance(getattr(near, part, None), Tensor) for part in NearestFaces._fields):
+        what = "near must be what glrast.visibility.nearest_faces returns"
+        raise TypeError(check.wrong(name, what, type(near).__name__))
+    id = cast(Tensor, near.id)
+    if id.dtype != torch.int32:
+        raise TypeError(
+            check.wrong(name, "near.id must be int32", check.dtype_text(id.dtype), "near.id.int()")
+        )
+    check.shape(name, "near.id", id, "[N,H,W,K] with K from 1", id.ndim == 4 and id.shape[3] > 0)
+    for part, shape in (("z", id.shape), ("bary", (*id.shape, 3)), ("dist2", id.shape)):
+        values = check.tensor(name, f"near.{part}", getattr(near, part), device=id.device)
+        if not values.is_floating_point():
+            what = f"near.{part} must be float32"
+            raise TypeError(
+                check.wrong(name, what, check.dtype_text(values.dtype), f"near.{part}.float()")
+            )
+        expected = f"[{','.join(map(str, shape))}]"
+        check.shape(name, f"near.{part}", values, expected, values.shape == shape, "like near.id")
+    return id >= 0

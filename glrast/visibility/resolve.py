@@ -44,13 +44,13 @@ def resolve(
     fits = tuple(frag_color.shape) in ((N, 1, F, C), (N * F, C))
     hint = f"with N={N}, F={F} (from frag), C={C} (from color)"
     check.shape("resolve", "frag_color", frag_color, "[N,1,F,C]", fits, hint)
-    parts = frag_color.reshape(-1, C)
+    parts = frag_color.reshape(N * F, C)
     if background is not None:
         background = _picture(background, color)
         color = torch.where(frag.shown[..., None], color, background)
         empty = (frag.rast.detach()[..., 3] > 0).reshape(-1, 1)
-        parts = torch.where(empty, parts, background.reshape(-1, C)[frag.pixel])
-    whole = color.reshape(-1, C).index_fill(0, frag.pixel, 0.0)  # a copy, which may be added to
+        parts = torch.where(empty, parts, background.flatten(0, 2)[frag.pixel])
+    whole = color.flatten(0, 2).index_fill(0, frag.pixel, 0.0)  # a copy, which may be added to
     return whole.index_add_(0, frag.pixel, frag.weight[:, None] * parts).reshape(color.shape)
 
 

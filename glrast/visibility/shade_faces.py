@@ -8,14 +8,18 @@ import torch
 
 from ..core import check
 from ..ops.interpolate import interpolate
-from .nearest_faces import NearestFaces
+from .nearest_faces import NearestFaces, checked_near
 
 
 def rast_of(near: NearestFaces) -> torch.Tensor:
     """[N,H,W*K,4]: the K faces of a pixel side by side, in rast's form, for `interpolate`, `texture` and your shading.
 
     Gradients: near.bary.
+
+    Raises:
+        TypeError, ValueError: another near than `nearest_faces` gives.
     """
+    checked_near("visibility.rast_of", near)
     N, H, W, K = near.id.shape
     id = near.id + 1
     large = (id + 0x4A800000).view(torch.float32)
@@ -34,7 +38,11 @@ def derivatives_of(
         near, pos, tri, perspective_correct: what `nearest_faces` gave, and was given.
 
     Gradients: none.
+
+    Raises:
+        TypeError, ValueError: another near than `nearest_faces` gives.
     """
+    checked_near("visibility.derivatives_of", near)
     N, H, W, K = near.id.shape
     db = near.bary.new_zeros((N * H * W * K, 4))
     with torch.no_grad():
@@ -82,6 +90,7 @@ def shade_faces(attr: torch.Tensor, near: NearestFaces, tri: torch.Tensor) -> to
     Raises:
         TypeError, ValueError: as `interpolate`.
     """
+    checked_near("visibility.shade_faces", near)
     out, _ = interpolate(attr, rast_of(near), tri)
     return out.reshape(*near.id.shape, out.shape[-1])
 
@@ -100,11 +109,11 @@ def shade_surfaces(texture: torch.Tensor, near: NearestFaces) -> torch.Tensor:
         TypeError, ValueError: wrong types, shapes, devices; a number of texels that is no square.
     """
     name = "visibility.shade_surfaces"
+    there = checked_near(name, near)
     check.floats(name, "texture", texture, device=near.id.device)
     R = math.isqrt(texture.shape[1]) if texture.ndim == 3 else 0
     fits = R > 0 and R * R == texture.shape[1] and texture.shape[0] > 0
     check.shape(name, "texture", texture, "[T,R*R,C] with T and R from 1", fits)
-    there = near.id >= 0
     w = near.bary.detach()[..., :2].clamp(0, 1)
     i, j = (w * R).floor().long().unbind(-1)
     upper = w.sum(-1) * R - i - j > 1

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -11,7 +10,7 @@ from torch import Tensor
 from ..core import check
 from ..ops.rasterize import Resolution
 from .blend import Blend, blend
-from .nearest_faces import NearestFaces
+from .nearest_faces import NearestFaces, checked_near
 
 SIGMA_NDC, GAMMA, EPS, DIST_EPS = 1e-5, 1e-4, 1e-3, 1e-4  # of the paper's own implementation
 COLORS = ("softmax", "over", "hard")
@@ -78,8 +77,12 @@ def softras(
     check.choice(name, "distance", distance, DISTANCES)
     gamma = positive(name, "gamma", gamma)
     there = checked_near(name, near)
-    inner = _inner(near, distance, sigma_pix2, sigma_ndc)
-    zhat = (zfar - near.z) * (1 / (zfar - znear))
+    part = "near.bary" if distance == "barycentric" else "near.dist2"
+    inner = check.floats(name, part, _inner(near, distance, sigma_pix2, sigma_ndc))
+    zhat = check.floats(name, "near.z", zhat_of(name, near.z, znear, zfar))
+    eps = check.number(name, "eps", eps)
+    if face_count is not None:
+        face_count = check.whole(name, "face_count", face_count, 1)
     if colors is None:
         color, colors, behind = "none", zhat.new_zeros((*there.shape, 0)), zhat.new_zeros(0)
     else:
@@ -196,14 +199,11 @@ def positive(name: str, argument: str, given: float) -> float:
     return found
 
 
-def checked_near(name: str, near: Any) -> Tensor:
-    """bool [N,H,W,K]: where there is a face."""
-    if not all(isinstance(getattr(near, part, None), Tensor) for part in NearestFaces._fields):
-        what = "near must be what glrast.visibility.nearest_faces returns"
-        raise TypeError(check.wrong(name, what, type(near).__name__))
-    id = cast(Tensor, near.id)
-    check.shape(name, "near.id", id, "[N,H,W,K]", id.ndim == 4)
-    return id >= 0
+def zhat_of(name: str, z: Tensor, znear: float, zfar: float) -> Tensor:
+    """Depth as softmax weighs it: 1 at znear, 0 at zfar."""
+    znear, zfar = check.number(name, "znear", znear), check.number(name, "zfar", zfar)
+    check.value(name, "zfar", "another number than znear", zfar != znear, f"{zfar} for both")
+    return (zfar - z) * (1 / (zfar - znear))
 
 
 def checked_colors(

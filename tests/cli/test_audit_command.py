@@ -75,3 +75,26 @@ def audit_table():
     from glrast.visibility.audit.tables import Table
 
     return Table("one", "", ["a"], [["1"]])
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("missing/all.png", "--plot must be a file that can be written; got"),
+        ("all.gif", "--plot must end in .png, .pdf, .svg; got 'all.gif'"),
+        (".", "--plot must end in .png"),
+    ],
+)
+def test_a_plot_that_cannot_be_written_is_told_before_measuring(
+    monkeypatch, capsys, tmp_path, name, says
+):
+    monkeypatch.setattr(audit, "audit", None)
+    assert main([*QUICK, "--plot", str(tmp_path / name)]) == 2
+    assert f"glrast audit: {says}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["missing.md", "."])
+def test_a_page_that_is_none_is_told_before_measuring(monkeypatch, capsys, tmp_path, name):
+    monkeypatch.setattr(audit, "audit", None)
+    assert main(["audit", "--page", str(tmp_path / name)]) == 2
+    assert "glrast audit: --page must be a Markdown page with marks;" in capsys.readouterr().err

@@ -128,3 +128,40 @@ def test_spot_from_its_pictures_is_as_good_as_the_fitted_texture(tmp_path, capsy
     psnr = float(said.split("psnr ")[1].split(" dB")[0])
     measured(f"glrast bake, Spot at 256 x 256: {psnr:.2f} dB")
     assert psnr > 38.2  # `glrast fit` has 38.7 at 512 x 512, from the pictures alone
+
+
+@pytest.mark.parametrize("holes", [False, True])
+def test_a_ply_is_written_with_its_texture(tmp_path, holes):
+    pos, tri = grid(1, 1)
+    uv = torch.tensor([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
+    texture = torch.full((8, 8, 4 if holes else 3), 0.5)
+    if holes:
+        texture[..., 3] = 1
+        texture[:, :4, 3] = 0
+    material = Material("cut", texture=texture, alpha="mask" if holes else "opaque")
+    save_mesh(tmp_path / "in.glb", Mesh(pos, tri, uv=uv, uv_tri=tri, materials=(material,)))
+    assert run(tmp_path / "in.glb", "--out", tmp_path / "out.ply", "--size", 8) == 0
+    baked = texture_of(tmp_path / "out.ply")
+    assert (baked[..., :3] - 0.5).abs().max() < 0.01
+    assert not holes or {0.0, 1.0} == set(baked[..., 3].unique().tolist())
+
+
+@pytest.mark.parametrize("name", ["missing/out.glb", "taken.glb"])
+def test_a_path_that_cannot_be_written_is_told_before_baking(tmp_path, capsys, name):
+    (tmp_path / "taken.glb").mkdir()
+    mesh = two_materials(tmp_path)
+    assert run(mesh, "--out", tmp_path / name) == 2
+    said = capsys.readouterr()
+    assert "glrast bake: --out must be a file that can be written; got" in said.err
+    assert said.out == "" and sorted(p.name for p in tmp_path.iterdir()) == ["taken.glb", "two.glb"]
+
+
+def test_a_finer_mesh_somewhere_else_is_refused(tmp_path, capsys):
+    mesh = two_materials(tmp_path)
+    pos, tri = grid(1, 1)
+    save_mesh(tmp_path / "high.glb", Mesh(pos + 100, tri))
+    assert (
+        run(mesh, "--out", tmp_path / "out.glb", "--high", tmp_path / "high.glb", "--size", 8) == 2
+    )
+    assert "--high must show MESH; no point of it is in reach" in capsys.readouterr().err
+    assert not (tmp_path / "out.glb").exists()

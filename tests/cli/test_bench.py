@@ -329,3 +329,21 @@ def test_the_command_measures_baking(tmp_path, capsys, monkeypatch):
     wanted = [(name, size) for size in (16, 33) for name in ("texels", "pad", "project")]
     assert [(row["operation"], row["size"]) for row in rows] == wanted
     assert all(row["per_second"] > 0 and 0 < row["covered"] <= row["size"] ** 2 for row in rows)
+
+
+@pytest.mark.parametrize("option", ["--json", "--markdown"])
+def test_a_report_that_cannot_be_written_is_told_before_measuring(capsys, tmp_path, option):
+    assert cli.main(["bench", option, str(tmp_path / "missing" / "file")]) == 2
+    said = capsys.readouterr()
+    assert f"glrast bench: {option} must be a file that can be written; got" in said.err
+    assert said.out == ""
+
+
+@pytest.mark.parametrize("words", [["--quick"], ["--limit", "3"], ["--markdown", "page.md"]])
+def test_what_only_the_paper_table_knows_is_refused_without_it(
+    capsys, tmp_path, monkeypatch, words
+):
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["bench", "--launches", *words]) == 2
+    said = capsys.readouterr()
+    assert "--quick, --limit and --markdown are for --paper" in said.err and said.out == ""

@@ -80,3 +80,10 @@ def test_doctor_names_mitsuba_and_the_llvm_that_it_lacks():
     assert "libllvm19" in found.remedy
     absent = only(doctor.path_tracer(CPU, lambda: None))
     assert absent.state == "ok" and "not installed" in absent.text
+
+
+@pytest.mark.parametrize("given", [None, [], "ball", [torch.zeros(3)], 3])
+def test_surfaces_that_are_none_are_refused_by_name(given):
+    says = "mitsuba.render: surfaces must be one glrast.mitsuba.Surface or several; got"
+    with pytest.raises(TypeError, match=says):
+        glrast.mitsuba.render(given, torch.eye(4), torch.eye(4), (8, 8))

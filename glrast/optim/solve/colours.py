@@ -7,7 +7,13 @@ from torch import Tensor
 
 from ...core import check
 from ..solvers import SOLVERS, solver_of
-from .interpolation import checked_weight, corners, count_vertices, normal_entries
+from .interpolation import (
+    checked_weight,
+    corners,
+    count_vertices,
+    counted_finite,
+    normal_entries,
+)
 
 _NAME = "optim.solve_colours"
 _RIDGE = 1e-6  # of what pixels say of a vertex on average: a part that no pixel shows gets the mean colour
@@ -40,7 +46,8 @@ def solve_colours(
     Gradients: none.
 
     Raises:
-        TypeError, ValueError: wrong types or shapes; a negative weight; no pixel shows anything.
+        TypeError, ValueError: wrong types or shapes; a negative weight; no pixel shows anything, or one that
+            counts is no number.
         ImportError: a solver that is not installed.
 
     Source: normal equations; solved in float64 by a sparse factorisation, or by conjugate gradients.
@@ -51,7 +58,7 @@ def solve_colours(
     tri, vertices = count_vertices(_NAME, tri, vertices)
     image = check.floats(_NAME, "image", image, device=tri.device).detach()
     column, share, pixel = corners(_NAME, rast, tri)
-    fits = image.ndim == 4 and image.shape[:3] == rast.shape[:3]
+    fits = image.ndim == 4 and image.shape[:3] == rast.shape[:3] and image.shape[3] > 0
     check.shape(
         _NAME, "image", image, f"[N,H,W,C], N, H, W = {list(rast.shape[:3])} (from rast)", fits
     )
@@ -65,6 +72,8 @@ def solve_colours(
         "none",
     )
     colors = image.reshape(-1, image.shape[3])[pixel].double()
+    colors = colors.masked_fill(counts[:, None] == 0, 0.0)
+    counted_finite(_NAME, "image", colors)
     mean = (counts[:, None] * colors).sum(dim=0) / counts.sum()
     apart = colors - mean
     right = apart.new_zeros((vertices, image.shape[3]))

@@ -106,6 +106,13 @@ def count_vertices(name: str, tri: Tensor, vertices: int | None) -> tuple[Tensor
     return tri, vertices
 
 
+def counted_finite(name: str, what: str, values: Tensor) -> None:
+    """One pixel that is no number would make all of the answer none."""
+    expected = "finite where weight is above 0"
+    sound = bool(values.isfinite().all())
+    check.value(name, what, expected, sound, "numbers that are not", "give those pixels weight 0")
+
+
 def checked_weight(
     name: str, weight: Tensor | None, shape: tuple[int, ...], like: Tensor
 ) -> Tensor:

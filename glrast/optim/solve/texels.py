@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ...core import check
+from .interpolation import counted_finite
 from .texture_normal import TextureNormal
 
 _NAME = "optim.solve_texture"
@@ -47,7 +48,8 @@ def solve_texture(
     Gradients: none.
 
     Raises:
-        TypeError, ValueError: as `texture`; another number of images than of uv; a negative weight, or all are 0.
+        TypeError, ValueError: as `texture`; another number of images than of uv; a negative weight, or all are 0; a
+            pixel that counts and whose image or uv is no number.
 
     Memory: that of `TextureNormal`: views are added one after another; C + 2 numbers a texel for each of eight vectors.
 
@@ -69,14 +71,18 @@ def solve_texture(
         _as_many(n, v, len(images)) for n, v in (("uv", uv), ("uv_da", uv_da), ("weight", weight))
     )
     first = check.floats(_NAME, "image", images[0] if images else None)
-    check.shape(_NAME, "image", first, "[N,H,W,C]", first.ndim == 4)
+    fits = first.ndim == 4 and first.shape[3] > 0
+    check.shape(_NAME, "image", first, "[N,H,W,C] with C from 1", fits)
     normal = TextureNormal(
         size, first.shape[3], filter_mode=filter_mode, boundary_mode=boundary_mode,
         max_mip_level=max_mip_level, device=first.device,
     )  # fmt: skip
     for added in zip(images, uvs, das, weights):
-        check.tensor(_NAME, "uv", added[1])
+        _, uv, _, weight = added
+        check.tensor(_NAME, "uv", uv)
         normal.add(*added)
+        lost = ~uv.isfinite().all(-1)  # `texture` has an answer there, a fit has none
+        counted_finite(_NAME, "uv", uv[lost if weight is None else lost & (weight > 0)])
     check.value(_NAME, "weight", "above 0 somewhere", normal.pyramid is not None, "0 everywhere")
     return solve_normal(normal, smoothness, boundary_mode == "wrap", tolerance, steps)
 

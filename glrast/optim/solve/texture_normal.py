@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ...core import check
-from .interpolation import checked_weight
+from .interpolation import checked_weight, counted_finite
 from .lookup import Lookup, Pyramid, lookup
 from .sparse import csr, transposed
 
@@ -75,7 +75,9 @@ class TextureNormal:
                 0: their uv is (0,0), and they would paint that texel.
         """
         name = "optim.TextureNormal.add"
-        shape = tuple(uv.shape[:3]) if uv.ndim == 4 else ()
+        check.tensor(name, "uv", uv, device=self.device)
+        check.shape(name, "uv", uv, "[N,H,W,2]", uv.ndim == 4 and uv.shape[3] == 2)
+        shape = tuple(uv.shape[:3])
         weight = checked_weight(name, weight, shape, uv).reshape(-1)
         colors = self._colors(name, image, uv)
         kept = weight.nonzero()[:, 0]
@@ -89,8 +91,11 @@ class TextureNormal:
                 )
             )
             assert at is not None
+            shown = None if colors is None else colors[pixels]
+            if shown is not None:
+                counted_finite(name, "image", shown)
             found = lookup(name, self.size, at, da, bias, *self.modes)
-            self._add(found, weight[pixels], None if colors is None else colors[pixels])
+            self._add(found, weight[pixels], shown)
         return self
 
     def _colors(self, name: str, image: Tensor | None, uv: Tensor) -> Tensor | None:
@@ -261,6 +266,7 @@ def texture_normal(
     Raises:
         TypeError, ValueError: as `texture`; boundary_mode "cube"; a negative weight.
     """
+    check.tensor("optim.texture_normal", "uv", uv)
     normal = TextureNormal(
         size,
         filter_mode=filter_mode,
