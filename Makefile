@@ -14,7 +14,7 @@ PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 # PyTorch's idle threads would spin and take a core from llvmpipe: on a busy machine the demo took six times as long.
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: demo test quick lint types executor-check exact-check bench gpu-check wheel container-check bare-check browser-check mitsuba-check clean setup
+.PHONY: demo test quick lint types executor-check exact-check bake-check mitsuba-check bench gpu-check wheel container-check bare-check browser-check clean setup
 
 demo: $(READY)
 	$(BIN)/glrast fit demo --out out/demo
@@ -74,6 +74,10 @@ mitsuba-check: $(READY)
 exact-check: $(READY)
 	$(BIN)/python -m tests.visibility.exact_table $(EXACT_CHECK)
 	$(BIN)/python -m tests.visibility.exact_check $(EXACT_CHECK)
+
+# What docs/bake.md says of coverage and padding: a thousand random atlases. BAKE_CHECK=100 tries that many.
+bake-check: $(READY)
+	$(BIN)/python -m tests.bake.random_atlases $(BAKE_CHECK)
 
 setup: $(READY)
 

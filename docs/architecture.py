@@ -37,12 +37,13 @@ DOES = {
     "losses": "image, mask, mesh",
     "optim": "LargeSteps, Adam",
     "shading": "materials, light",
+    "bake": "surfaces and photographs into textures",
     "torch": "nvdiffrast's names",
     "fit": "posed images to a mesh",
     "doctor": "what this machine lacks",
     "bench": "speed, parity",
     "shim": "import nvdiffrast",
-    "cli": "glrast fit, render, bench, doctor",
+    "cli": "glrast fit, bake, render, bench, doctor",
 }
 BLUE, ORANGE, GREY = "#dbe9f6", "#fbe3cf", "#eeeeee"
 COLOUR = {

@@ -3,7 +3,7 @@
 The public names, in the order data meets them. Nothing here touches OpenGL, EGL or CUDA until it is used.
 """
 
-from . import clip, losses, mitsuba, optim, pytorch3d, visibility
+from . import bake, clip, losses, mitsuba, optim, pytorch3d, visibility
 from .context import Context, RasterizeCudaContext, RasterizeGLContext
 from .core.rast import triangle_id
 from .core.switch import debug
@@ -40,6 +40,7 @@ __all__ = [
     "render",
     "debug",
     "explain",
+    "bake",
     "clip",
     "losses",
     "optim",

@@ -11,7 +11,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from glrast.visibility.audit import shapes
+from glrast.visibility.audit.shapes import perspective as _perspective
+
 ODD = (17, 33)
+_icosphere = shapes.sphere  # of other tests too
 
 
 class Scene(NamedTuple):
@@ -102,20 +106,8 @@ def overlapping_polygons(resolution=(64, 64), polygons: int = 6, seed: int = 0) 
 
 def closed_mesh(subdivisions: int = 1, images: int = 1, seed: int = 0) -> Scene:
     """A perturbed icosphere with 20 * 4^subdivisions triangles, turned differently in each image, in perspective."""
-    random = _generator(seed)
-    vertices, tri = _icosphere(subdivisions)
-    vertices = vertices * (
-        1 + 0.3 * (torch.rand(len(vertices), 1, generator=random, dtype=torch.float64) - 0.5)
-    )
-    pos = []
-    for _ in range(images):
-        turn, _ = torch.linalg.qr(torch.randn(3, 3, generator=random, dtype=torch.float64))
-        pos.append(
-            _perspective(
-                vertices @ turn.T - torch.tensor([0.0, 0.0, 3.0]), focal=2.0, near=1.0, far=10.0
-            )
-        )
-    return Scene(torch.stack(pos).float(), tri.int(), _colors(len(vertices)))
+    pos, tri = shapes.closed_mesh(subdivisions, images, seed)
+    return Scene(pos, tri, _colors(pos.shape[1]))
 
 
 def near_plane() -> Scene:
@@ -248,76 +240,6 @@ def _join(*parts: Scene) -> Scene:
         firsts.append(firsts[-1] + len(part.pos))
     tri = torch.cat([part.tri + first for part, first in zip(parts, firsts, strict=False)])
     return Scene(torch.cat([p.pos for p in parts]), tri.int(), torch.cat([p.attr for p in parts]))
-
-
-def _perspective(camera: Tensor, focal: float, near: float, far: float) -> Tensor:
-    """Clip positions of points in an OpenGL camera (looking along -z)."""
-    x, y, z = camera.unbind(-1)
-    depth = ((far + near) * z + 2 * far * near) / (near - far)
-    return torch.stack([focal * x, focal * y, depth, -z], -1)
-
-
-def _icosphere(subdivisions: int) -> tuple[Tensor, Tensor]:
-    g = (1 + 5**0.5) / 2
-    vertices = [
-        (-1, g, 0),
-        (1, g, 0),
-        (-1, -g, 0),
-        (1, -g, 0),
-        (0, -1, g),
-        (0, 1, g),
-        (0, -1, -g),
-        (0, 1, -g),
-        (g, 0, -1),
-        (g, 0, 1),
-        (-g, 0, -1),
-        (-g, 0, 1),
-    ]
-    tri = [
-        (0, 11, 5),
-        (0, 5, 1),
-        (0, 1, 7),
-        (0, 7, 10),
-        (0, 10, 11),
-        (1, 5, 9),
-        (5, 11, 4),
-        (11, 10, 2),
-        (10, 7, 6),
-        (7, 1, 8),
-        (3, 9, 4),
-        (3, 4, 2),
-        (3, 2, 6),
-        (3, 6, 8),
-        (3, 8, 9),
-        (4, 9, 5),
-        (2, 4, 11),
-        (6, 2, 10),
-        (8, 6, 7),
-        (9, 8, 1),
-    ]
-    points = [_unit(v) for v in vertices]
-    for _ in range(subdivisions):
-        middles: dict[tuple[int, int], int] = {}
-
-        def middle(a, b, middles=middles):
-            edge = (min(a, b), max(a, b))
-            if edge not in middles:
-                middles[edge] = len(points)
-                points.append(_unit([p + q for p, q in zip(points[a], points[b], strict=True)]))
-            return middles[edge]
-
-        tri = [
-            t
-            for a, b, c in tri
-            for ab, bc, ca in [(middle(a, b), middle(b, c), middle(c, a))]
-            for t in ((a, ab, ca), (b, bc, ab), (c, ca, bc), (ab, bc, ca))
-        ]
-    return torch.tensor(points, dtype=torch.float64), torch.tensor(tri)
-
-
-def _unit(v):
-    length = math.sqrt(sum(x * x for x in v))
-    return [x / length for x in v]
 
 
 def _tri(rows) -> Tensor:

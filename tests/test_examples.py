@@ -22,6 +22,10 @@ TINY = {
     "06_pose": ["--resolution", "32", "--trials", "2"],
     "07_layers": ["--resolution", "24"],
     "09_global_light": ["--resolution", "8", "--iterations", "2"],
+    "10_single_view": [
+        *("--methods", "softras", "exact near", "mean shape", "--resolution", "16"),
+        *("--objects", "2", "--iterations", "2", "--batch", "2"),
+    ],
 }
 NEEDS = {"09_global_light": mitsuba.missing}  # says why not, where something is not installed
 MOST_LINES = 60
@@ -98,6 +102,16 @@ def test_the_surroundings_and_the_lamp_are_found_from_pictures_of_the_stone(tmp_
     assert environment_db > 21  # measured 23.8; grey, where it starts, is 12
     assert degrees < 1  # measured 0.06; it starts 44 degrees off
     assert abs(exponent / 33.1 - 1) < 0.4  # measured 24.4; it starts at 7.4
+
+
+@pytest.mark.slow
+def test_a_network_that_saw_pictures_alone_overlaps_more_with_objects_it_never_saw(tmp_path):
+    words = ["--resolution", "32", "--objects", "16", "--iterations", "60", "--batch", "16"]
+    done = run(FOLDER / "10_single_view.py", *words, "--out", str(tmp_path))
+    rows = {line.split(" | ")[0]: line.split(" | ") for line in done.stdout.splitlines()}
+    untrained, trained = rows["| untrained"], rows["| antialias"]
+    assert float(trained[5]) > float(untrained[5]) + 0.05  # masks: from 0.55 to 0.65
+    assert float(trained[6]) > float(untrained[6]) + 0.025  # voxels: from 0.23 to 0.28
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)

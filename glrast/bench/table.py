@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from .bake import Bake
 from .exact import Exact
 from .launches import Launches
 from .members import Member
@@ -48,6 +49,16 @@ def scaling(rows: Sequence[Row]) -> str:
             _square(row.resolution), f"{row.triangles:,}", f"{row.forward_ms:.1f}", f"{row.backward_ms:.1f}",
             f"{ns / row.resolution**2:.0f}", f"{ns / row.triangles:.0f}", f"{row.peak_bytes / 1e6:.0f}",
         ))  # fmt: skip
+    return markdown(head, lines)
+
+
+def bake(rows: Sequence[Bake]) -> str:
+    """Texels of charts per second, of each operation of baking."""
+    head = ("texels", "in charts", "operation", "ms", "million texels a second")
+    lines = [
+        (_square(row.size), f"{row.covered:,}", row.operation, f"{row.milliseconds:.0f}", f"{row.per_second / 1e6:.1f}")
+        for row in rows
+    ]  # fmt: skip
     return markdown(head, lines)
 
 

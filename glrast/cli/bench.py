@@ -16,6 +16,7 @@ import torch
 import glrast
 
 from ..bench import (
+    bake,
     exact,
     launches,
     measure,
@@ -37,7 +38,7 @@ from .device import chosen
 REPEATS, SCALING_REPEATS, TEXTURE_REPEATS, OVERHEAD_REPEATS = 15, 7, 9, 500
 LAUNCHES_REPEATS = 100
 EXACT_REPEATS = 9
-MEMBERS_REPEATS, PAPER_REPEATS = 5, 3
+MEMBERS_REPEATS, PAPER_REPEATS, BAKE_REPEATS = 5, 3, 3
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -85,8 +86,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     _add_paper_arguments(parser)
     parser.add_argument(
-        "--sizes", type=_count, nargs="+", default=list(texture.SIZES),
-        help=f"--texture: texels on a side (default: {_listed(texture.SIZES)})",
+        "--bake", action="store_true",
+        help="only texels per second of bake.texels, bake.pad and bake.project",
+    )  # fmt: skip
+    parser.add_argument(
+        "--sizes", type=_count, nargs="+",
+        help=f"--texture, --bake: texels on a side (default: {_listed(texture.SIZES)}; {_listed(bake.SIZES)})",
     )  # fmt: skip
     parser.add_argument(
         "--channels", type=_count, nargs="+", default=list(texture.CHANNELS),
@@ -136,7 +141,13 @@ def run(args: argparse.Namespace) -> int:
         report["members"] = _members(args, device)
     if args.paper:
         report["paper"] = _paper(args, device, report["machine"])
-    parts = "launches", "overhead", "scaling", "texture", "exact", "members", "paper"
+    if args.bake:
+        rows = list(
+            bake.measure_bake(device, args.repeats or BAKE_REPEATS, args.sizes or bake.SIZES)
+        )
+        report["bake"] = [asdict(row) | {"per_second": row.per_second} for row in rows]
+        print(table.bake(rows))
+    parts = "launches", "overhead", "scaling", "texture", "exact", "members", "paper", "bake"
     if not any(getattr(args, part) for part in parts):
         report |= _operations(args, device)
     if args.json:
@@ -185,7 +196,7 @@ def _exact(args: argparse.Namespace, device: torch.device) -> list[dict[str, Any
 def _texture(args: argparse.Namespace, device: torch.device) -> list[dict[str, Any]]:
     """--texture: the table, and what was left out of it."""
     repeats = args.repeats or TEXTURE_REPEATS
-    wanted, left_out = texture.textures(args.sizes, args.channels)
+    wanted, left_out = texture.textures(args.sizes or list(texture.SIZES), args.channels)
     rows = list(texture.measure_texture(device, repeats, wanted))
     samples = f"{texture.RESOLUTION} x {texture.RESOLUTION}"
     print(

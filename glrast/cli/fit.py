@@ -285,7 +285,7 @@ def _pixels(word: str) -> int:
 def _texels(text: str) -> int:
     """argparse type: a side of the texture."""
     value = _count(text)
-    # fit.atlas.LEVELS halvings must come out even; its limits are those of the default size.
+    # bake.unwrap.LEVELS halvings must come out even; its limits are those of the default size.
     if value % 4 or not 32 <= value <= 8192:
         raise argparse.ArgumentTypeError(f"expected a multiple of 4 from 32 to 8192; got {value}")
     return value

@@ -16,8 +16,10 @@ from collections.abc import Sequence
 COMMANDS = {
     "fit": "posed pictures of an object to a coloured mesh",
     "data": "what is understood of a data set: cameras, masks, box, a contact sheet",
+    "bake": "one texture for a mesh, from posed pictures, a finer mesh or its own materials",
     "render": "a mesh as colour, mask, depth and normal images",
     "doctor": "what of OpenGL is found here, whether it renders, and if not, why",
+    "audit": "how wrong each method's gradients of visibility are, and what they cost",
     "bench": "milliseconds and bytes of each operation on this machine",
 }
 WRONG_INPUT, INTERRUPTED = 2, 130  # 128 + SIGINT, what shells expect

@@ -1,12 +1,13 @@
 """Colours carried into a texture: from vertices, and from the charts into the gutters between them."""
 
 import torch
-from scipy.ndimage import distance_transform_edt
 from torch import Tensor
 
 import glrast
 
-from .atlas import PACKED, Atlas, largest_side, texels_seen, unwrap
+from ..bake.pad import spread
+from ..bake.unwrap import PACKED, Atlas, unwrap
+from .atlas import largest_side, texels_seen
 from .dataset import Views
 from .model import ColoredMesh
 
@@ -33,17 +34,6 @@ def bake(ctx: glrast.Context, atlas: Atlas, tri: Tensor, color: Tensor) -> Tenso
     rast = _charts(ctx, atlas, atlas.size)
     texture, _ = glrast.interpolate(color.contiguous(), rast, tri)
     return spread(texture[0], rast[0, ..., 3] > 0)
-
-
-def spread(texture: Tensor, known: Tensor) -> Tensor:
-    """The texture [S,S,C] with each texel that is not known [S,S] replaced by the nearest that is."""
-    if not known.any():
-        return texture
-    nearest = distance_transform_edt(
-        ~known.cpu().numpy(), return_distances=False, return_indices=True
-    )
-    row, column = torch.from_numpy(nearest).long().to(texture.device)
-    return texture[row, column]
 
 
 @torch.no_grad()

@@ -17,9 +17,9 @@ from torch import Tensor
 
 import glrast
 
+from ..bake.unwrap import Atlas
 from ..losses import dirichlet_energy, total_variation
 from ..optim import AdamUniform
-from .atlas import Atlas
 from .bake import padded, textured
 from .checkpoint import Saver, require_same
 from .consensus import Consensus

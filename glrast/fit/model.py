@@ -8,10 +8,10 @@ from torch import Tensor
 
 import glrast
 
+from ..bake.unwrap import LEVELS, Atlas
 from ..clip import transform_points
 from ..mesh.remesh import remesh
 from ..optim import LargeSteps
-from .atlas import LEVELS, Atlas
 from .refine import refine
 
 # The longest row of an ordinary gradient is 3 to 4 times the 99th percentile of the rows.

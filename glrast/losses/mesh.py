@@ -61,28 +61,36 @@ def mesh_laplacian_smoothing(
     return mean(torch.linalg.vector_norm(apart, dim=-1))
 
 
-def mesh_normal_consistency(pos: Tensor, tri: Tensor) -> Tensor:
+def mesh_normal_consistency(pos: Tensor, tri: Tensor, squared: bool = False) -> Tensor:
     """1 - the cosine of the angle between the normals of two triangles on an edge, the mean over such edges: 0 where
     the surface is flat, 2 where it is folded onto itself.
 
     Args:
         pos: float32 [V,3] or [N,V,3].
         tri: integer [T,3]; their sense of rotation does not matter.
-    Returns: a scalar, 0..2. Edges with one triangle (a border) or with more than two do not count, nor do those with a
-        triangle without an area.
+        squared: its square, (cos theta + 1)^2 with theta the angle between the two triangles themselves, 180 degrees
+            where the surface is flat: it leaves shallow bends alone and pulls hard at sharp ones.
+    Returns: a scalar, 0..2 (squared: 0..4). Edges with one triangle (a border) or with more than two do not count, nor
+        do those with a triangle without an area.
     Gradients: to pos.
+    Source: squared, Kato, Ushiku, Harada 2018, "Neural 3D Mesh Renderer", equation 9, and Liu et al. 2019, "Soft
+        Rasterizer", its flattening loss; both sum it over the edges, here it is their mean.
     Example:
         >>> pos = torch.tensor([[0.0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]])
         >>> mesh_normal_consistency(pos, torch.tensor([[0, 1, 2], [1, 0, 3]])).item()
         1.0
     """
-    pos, near = _mesh("losses.mesh_normal_consistency", pos, tri)
+    name = "losses.mesh_normal_consistency"
+    pos, near = _mesh(name, pos, tri)
+    squared = check.flag(name, "squared", squared)
     v0, v1, a, b = near.pairs.unbind(1)
     # Both as seen along the edge, so that a flat surface has one normal, however the triangles are turned.
     one = face_normals(pos, torch.stack([v0, v1, a], dim=1))
     other = face_normals(pos, torch.stack([v1, v0, b], dim=1))
     known = (one.detach() != 0).any(dim=-1) & (other.detach() != 0).any(dim=-1)
     apart = torch.where(known, 1.0 - (one * other).sum(dim=-1), 0.0)
+    if squared:
+        apart = apart.square()
     return apart.sum() / known.sum().clamp_min(1)
 
 

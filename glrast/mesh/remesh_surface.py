@@ -37,14 +37,14 @@ class Surface:
         Returns: (closest points [P,3], their triangles [P], their weights [P,3]).
         """
         home = home.copy()
-        weight, squared = self._nearest_in(points, home)
+        weight, squared = self.nearest_in(points, home)
         active = np.arange(len(points))
         while len(active):
             # every triangle that shares a vertex with the present one
             corners = self.tri[home[active]].reshape(-1)
             row, entry = ragged(self._begin[corners], self._count[corners])
             row, candidate = row // 3, self._around[entry]
-            w, distance = self._nearest_in(points[active[row]], candidate)
+            w, distance = self.nearest_in(points[active[row]], candidate)
             begin = np.flatnonzero(np.diff(row, prepend=-1))
             least = np.minimum.reduceat(distance, begin)
             first = np.flatnonzero(distance == least[row])
@@ -57,7 +57,7 @@ class Surface:
         corners = self.pos[self.tri[home]]
         return (corners * weight[:, :, None]).sum(1), home, weight
 
-    def _nearest_in(self, points: np.ndarray, face: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def nearest_in(self, points: np.ndarray, face: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(weights [P,3] of the nearest point of one triangle each, squared distance [P]).
 
         Source: Ericson 2005, "Real-Time Collision Detection", section 5.1.5.

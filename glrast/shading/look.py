@@ -7,8 +7,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-import glrast
-
+from ..context import Context
+from ..ops.peel import DepthPeeler
+from ..ops.rasterize import rasterize
+from ..visibility.antialias import antialias
 from .paint import Paint
 
 # Less than this of what lies behind would not change a step of an image file.
@@ -32,14 +34,14 @@ class Sight:
 
     def antialiased(self, image: Tensor, pos_clip: Tensor, tri: Tensor, topology=None) -> Tensor:
         """`glrast.antialias` of an image [N,H,W,C] of what is seen, at the silhouettes in front and at those behind."""
-        image = glrast.antialias(image, self.rast, pos_clip, tri, topology)
+        image = antialias(image, self.rast, pos_clip, tri, topology)
         if self.behind is None or not bool((self.behind[..., 3] > 0).any()):
             return image
-        return glrast.antialias(image, self.behind, pos_clip, tri, topology)
+        return antialias(image, self.behind, pos_clip, tri, topology)
 
 
 def look(
-    ctx: glrast.Context,
+    ctx: Context,
     paint: Paint,
     pos_clip: Tensor,
     world_to_camera: Tensor,
@@ -56,10 +58,10 @@ def look(
     """
     tri = paint.mesh.tri
     if paint.opaque:
-        rast, rast_db = glrast.rasterize(ctx, pos_clip, tri, resolution)
+        rast, rast_db = rasterize(ctx, pos_clip, tri, resolution)
         rgba = paint.at(rast, rast_db, world_to_camera)[0] if color else None
         return Sight(rast, rast_db, None, rgba)
-    with glrast.DepthPeeler(ctx, pos_clip, tri, resolution) as peeler:
+    with DepthPeeler(ctx, pos_clip, tri, resolution) as peeler:
         rast, rast_db = peeler.rasterize_next_layer()
         front, front_db = torch.zeros_like(rast), torch.zeros_like(rast_db)
         behind = torch.zeros_like(rast)

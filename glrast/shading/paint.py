@@ -8,9 +8,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-import glrast
-
-from ..clip import Material, Mesh, vertex_normals
+from ..core.rast import triangle_id
+from ..mesh.material import Material
+from ..mesh.mesh import Mesh
+from ..mesh.normals import vertex_normals
+from ..ops.interpolate import interpolate
 from .light import to_linear, to_srgb
 from .texels import Texels
 
@@ -55,7 +57,7 @@ class Paint:
         Returns: rgba [N,H,W,4], 0..1, sRGB and straight alpha, 0 on the background; alpha of a 'mask' is the part of
             the pixel that is not cut out. shown, bool [N,H,W]: not where it is cut out at the pixel's centre.
         """
-        ids = glrast.triangle_id(rast)
+        ids = triangle_id(rast)
         seen = ids >= 0
         place = seen.view(-1).nonzero()[:, 0]
         given = self._given(rast, rast_db, place)
@@ -82,7 +84,7 @@ class Paint:
         if self._normal is None:
             given = mesh.normal
             self._normal = vertex_normals(mesh.pos, mesh.tri) if given is None else given
-        return functional.normalize(glrast.interpolate(self._normal, rast, mesh.tri)[0], dim=-1)
+        return functional.normalize(interpolate(self._normal, rast, mesh.tri)[0], dim=-1)
 
     def _prepared(self, material: Material, known: dict[tuple, Texels]) -> Texels | None:
         texture = material.texture
@@ -105,11 +107,11 @@ class Paint:
         color = color_da = uv = uv_da = None
         if self._color is not None:
             wanted = None if self.opaque else [3]
-            color, color_da = glrast.interpolate(self._color, rast, mesh.tri, rast_db, wanted)
+            color, color_da = interpolate(self._color, rast, mesh.tri, rast_db, wanted)
             color = color.view(-1, self._color.shape[1])[place]
             color_da = None if self.opaque else color_da.view(-1, 2)[place]
         if mesh.uv is not None and mesh.uv_tri is not None and any(self._texels):
-            uv, uv_da = glrast.interpolate(mesh.uv, rast, mesh.uv_tri, rast_db, "all")
+            uv, uv_da = interpolate(mesh.uv, rast, mesh.uv_tri, rast_db, "all")
             uv, uv_da = uv.view(-1, 2)[place], uv_da.view(-1, 4)[place]
         return _Given(len(place), color, color_da, uv, uv_da)
 

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-import glrast
-
-from ..clip import Material
+from ..mesh.material import Material
+from ..ops.mipmap import texture_construct_mip
+from ..ops.texture import texture as look_up
 from .light import to_linear
 
 _BOUNDARY = {"repeat": "wrap", "mirror": "mirror", "clamp": "clamp"}
@@ -84,7 +84,7 @@ class Texels:
         if uv_da is not None:
             uv_da = functional.pad(uv_da, (0, 0, 0, rows * _ROW - P)).view(1, rows, _ROW, 4)
         mip = None if uv_da is None else self._levels
-        color = glrast.texture(
+        color = look_up(
             self._texture, uv, uv_da, mip=mip, filter_mode=filter_mode, boundary_mode=self._boundary
         )
         return color.view(rows * _ROW, self._texture.shape[-1])[:P]
@@ -134,7 +134,7 @@ def _levels(texture: Tensor, whole: bool):
     """
     height, width = texture.shape[1:3]
     if whole or (height & (height - 1) == 0 and width & (width - 1) == 0):
-        return glrast.texture_construct_mip(texture, "auto")
+        return texture_construct_mip(texture, "auto")
     levels = []
     level = texture.permute(0, 3, 1, 2)
     while max(level.shape[2:]) > 1:

@@ -1,5 +1,6 @@
 """Every published answer to the discontinuity problem, on one rasterizer."""
 
+from .audit import audit
 from .by_name import NAMES, options_of, render
 from .claims import CLAIMS, Claim
 from .dibr import dibr, dibr_mask
@@ -11,11 +12,12 @@ from .nearest_faces import NearestFaces, nearest_faces
 from .nmr import nmr
 from .opendr import opendr
 from .rasterize_then_splat import rasterize_then_splat
-from .shade_faces import derivatives_of, rast_of, shade_faces
+from .shade_faces import derivatives_of, rast_of, shade_faces, shade_surfaces
 from .softras import hard, sigmoid_alpha, softras, softras_reach
 
 __all__ = [
     "render",
+    "audit",
     "NAMES",
     "options_of",
     "opendr",
@@ -29,6 +31,7 @@ __all__ = [
     "rast_of",
     "derivatives_of",
     "shade_faces",
+    "shade_surfaces",
     "softras",
     "softras_reach",
     "sigmoid_alpha",

@@ -35,7 +35,8 @@ def dibr(
         d_k: distance to face k's outline in NDC, x and y from -1 to 1 each
 
     Args:
-        ctx, pos, tri, resolution, ranges, cull: as `rasterize` takes them.
+        ctx, pos, tri, resolution, ranges, cull: as `rasterize` takes them. As published, faces that are culled are not
+            drawn, and count in the mask all the same.
         attr: float32 [V,A], [1,V,A] or [N,V,A].
         boxlen: faces count whose bounding box, grown by this in NDC, holds the pixel centre;
         knum: of those the first so many by index, whatever their depth or distance.
@@ -59,9 +60,7 @@ def dibr(
     )
     colors = shade_faces(attr, near, tri)[..., 0, :]
     covered = near.id[..., 0] >= 0
-    mask = dibr_mask(
-        ctx, pos, tri, resolution, covered, sigmainv, boxlen, knum, ranges=ranges, cull=cull
-    )
+    mask = dibr_mask(ctx, pos, tri, resolution, covered, sigmainv, boxlen, knum, ranges)
     return torch.cat([colors, mask], -1)
 
 
@@ -75,14 +74,13 @@ def dibr_mask(
     boxlen: float = BOXLEN,
     knum: int = KNUM,
     ranges: Ranges | None = None,
-    cull: str = "none",
 ) -> torch.Tensor:
     """The mask [N,H,W,1] alone; covered bool [N,H,W]: the pixels that show a face, such as rast[..., 3] > 0.
 
     Gradients: pos, from pixels that are not covered. A GPU is waited for.
     """
     name = "visibility.dibr"
-    pos, tri, within, height, width = checked(name, ctx, pos, tri, resolution, ranges, cull)
+    pos, tri, within, height, width = checked(name, ctx, pos, tri, resolution, ranges, "none")
     if within is not None:
         inside_tri(name, within, tri.shape[0])
     sharp, grown = positive(name, "sigmainv", sigmainv), positive(name, "boxlen", boxlen)
@@ -92,7 +90,7 @@ def dibr_mask(
     )
     with torch.no_grad():
         given = Nearest(
-            pos.detach(), tri, within, height, width, K, 0.0, True, 0, strict=False, cuts=False, cull=cull,
+            pos.detach(), tri, within, height, width, K, 0.0, True, 0, strict=False, cuts=False, cull="none",
             box_x=grown * width / 2, box_y=grown * height / 2,
         )  # fmt: skip
         listed = find(given).id

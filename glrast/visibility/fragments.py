@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -13,6 +13,7 @@ from ..ops.peel import layer_of
 from ..ops.rasterize import CULLED, Ranges, checked_ranges
 from ..ops.saved import save, saved
 from .exact.operators import Find, FindBackward, Found, find, find_backward
+from .nearest_faces import inside_tri
 
 DISCONTINUITIES = ("near", "all")
 
@@ -123,10 +124,7 @@ def ranges_of(function: str, ranges: Ranges, N: int, T: int) -> torch.Tensor:
     given = checked_ranges(function, ranges)
     expected = f"[N,2] with N={N} (from rast)"
     check.value(function, "ranges", expected, len(given) == N, str(len(given)))
-    first, count = given.unbind(1)
-    fits = bool(((first >= 0) & (count >= 0) & (first + count <= T)).all())
-    rows = cast(object, given.tolist())  # pyright: ignore[reportUnknownMemberType] no types
-    check.value(function, "ranges", f"within the {T} triangles of tri", fits, str(rows))
+    inside_tri(function, given, T)
     return given
 
 

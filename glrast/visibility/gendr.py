@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
 import torch
-from torch import Tensor
 
 from ..core import check
+from .distributions import ALIASES, DISTRIBUTIONS, DOMAINS, T_CONORMS, distribution
 from .nearest_faces import NearestFaces
-from .softras import EPS, GAMMA, checked_colors, checked_near, positive, softmax
+from .softras import EPS, checked_colors, checked_near, positive, softmax
 
+TAU_NDC, GAMMA = 1e-2, 1e-3  # of the authors' library
+LEAST = 1e-6  # likewise: a face whose D is not above it does not count
 _TINY = 1e-12  # pixels squared: the root has no slope at 0
 
 
@@ -19,8 +20,8 @@ def gendr(
     near: NearestFaces,
     colors: torch.Tensor | None,
     background: torch.Tensor | None = None,
-    tau_pix: float = 1.0,
-    distribution: str = "logistic",
+    tau_pix: float | None = None,
+    distribution: str = "uniform",
     t_conorm: str = "probabilistic",
     p: float | None = None,
     squared: bool = False,
@@ -28,41 +29,54 @@ def gendr(
     znear: float = -1.0,
     zfar: float = 1.0,
     eps: float = EPS,
+    tau_ndc: float | None = None,
+    shape: float | None = None,
+    shift: float | None = None,
 ) -> torch.Tensor:
-    """D_k = F(d_k / tau), d_k the signed distance in pixels, positive inside; alpha = D_1 v D_2 v ..., v a t-conorm.
+    """D_k = F(d_k / tau), d_k the signed distance, positive inside; alpha = D_1 v D_2 v ..., v a t-conorm.
 
     Args:
         near, colors, background, gamma, znear, zfar, eps: as `softras` takes them; colour is its softmax of D.
         tau_pix: scale of the distribution, in pixels; with `squared` of +-d^2, in pixels squared.
-        distribution: a cumulative distribution function F by name, of DISTRIBUTIONS.
-        t_conorm: by name, of T_CONORMS.
-        p: parameter of "hamacher" (0), "frank" (2), "yager" (2), "aczel_alsina" (1), "dombi" (1), with these defaults.
+        distribution: a cumulative distribution function F by name: "heaviside"; of bounded support "uniform",
+            "cubic_hermite", "wigner_semicircle"; "gaussian", "laplace", "logistic", "hyperbolic_secant"; "cauchy",
+            "reciprocal"; "gumbel_max", "gumbel_min"; one-sided "exponential", "gamma", "levy", and these with
+            "_reversed": 1 - F(-x). The library's other names for them are taken too.
+        t_conorm: "max", "probabilistic", "einstein", "hamacher", "frank", "yager", "aczel_alsina", "dombi" or
+            "schweizer_sklar".
+        p: parameter of "hamacher" (0), "frank" (2), "yager" (2), "aczel_alsina" (1), "dombi" (1) and "schweizer_sklar"
+            (-1), with these defaults.
+        tau_ndc: instead of tau_pix, in units of which the image's short side has 2; the library's: 0.01.
+        shape: of "gamma" (2).
+        shift: of the one-sided ones: F(x + shift), reversed 1 - F(shift - x).
 
-    Returns: [N,H,W,C+1], alpha last.
+    Returns: [N,H,W,C+1], alpha last; [N,H,W,1] without colors.
 
     Gradients: colors, background, near.z, near.dist2.
 
     Raises:
-        TypeError, ValueError: as `softras`.
+        TypeError, ValueError: as `softras`; a p or shape that its function does not take.
 
     Note: logistic, squared, probabilistic is SoftRas; uniform with "max" is the hard mask blurred across its outline.
-        Faces beyond the reach of near count as not there, also where F is still above 0.
+        Faces beyond the reach of near count as not there, also where F is still above 0; so do those with D up to
+        1e-6, as in the authors' library. Scales are that library's: "hyperbolic_secant" is 2/pi atan(exp(x)),
+        "reciprocal" 1/2 + x/(2 + 2|x|). Where two faces have the same D, "max" gives half the gradient to each; the
+        library gives it to both.
 
-    Source: Petersen et al. 2022, GenDR: A Generalized Differentiable Renderer, sections 3 and 4.
+    Source: Petersen et al. 2022, GenDR: A Generalized Differentiable Renderer, sections 3 and 4, and its library.
     """
     name = "visibility.gendr"
-    check.choice(name, "distribution", distribution, tuple(DISTRIBUTIONS))
     check.choice(name, "t_conorm", t_conorm, tuple(T_CONORMS))
-    tau, gamma = positive(name, "tau_pix", tau_pix), positive(name, "gamma", gamma)
+    gamma = positive(name, "gamma", gamma)
     there = checked_near(name, near)
+    tau = tau_of(name, near.id.shape[1:3], tau_pix, tau_ndc, squared)
     size = near.dist2.abs()
     d = size if squared else size.clamp(min=_TINY).sqrt()
-    D = DISTRIBUTIONS[distribution](torch.where(near.dist2 < 0, d, -d) / tau) * there
-    join, usual = T_CONORMS[t_conorm]
-    q = usual if p is None else check.number(name, "p", p)
-    alpha = D[..., 0]
-    for k in range(1, D.shape[-1]):
-        alpha = join(alpha, D[..., k], q)
+    F = distribution_of(name, distribution, shape, shift)
+    every = F(torch.where(near.dist2 < 0, d, -d) / tau)
+    there = there & (every > LEAST)
+    D = torch.where(there, every, 0)
+    alpha = _joined(name, D, t_conorm, p)
     if colors is None:
         return alpha[..., None]
     colors, behind = checked_colors(name, near, colors, background)
@@ -71,85 +85,39 @@ def gendr(
     return torch.cat([rgb, alpha[..., None]], -1)
 
 
-def _cubic(x: Tensor) -> Tensor:
-    u = ((x + 1) / 2).clamp(0, 1)
-    return u * u * (3 - 2 * u)
+def tau_of(
+    name: str, size: tuple[int, ...], pix: float | None, ndc: float | None, squared: bool
+) -> float:
+    """In pixels, or pixels squared."""
+    if pix is not None and ndc is not None:
+        raise ValueError(
+            check.wrong(name, "tau must be given once", "tau_pix and tau_ndc", "leave one out")
+        )
+    if pix is not None:
+        return positive(name, "tau_pix", pix)
+    unit = min(size) / 2
+    given = positive(name, "tau_ndc", TAU_NDC if ndc is None else ndc)
+    return given * (unit**2 if squared else unit)
 
 
-def _semicircle(x: Tensor) -> Tensor:
-    u = x.clamp(-1 + 1e-6, 1 - 1e-6)
-    inner = 0.5 + (u * (1 - u * u).sqrt() + torch.asin(u)) / math.pi
-    return torch.where(x.abs() < 1, inner, (x > 0).to(x.dtype))
+def distribution_of(
+    name: str, which: str, shape: float | None, shift: float | None
+) -> Callable[[torch.Tensor], torch.Tensor]:
+    """F of distance / tau, by arguments as gendr takes them."""
+    check.choice(name, "distribution", which, (*DISTRIBUTIONS, *ALIASES))
+    shape = None if shape is None else positive(name, "shape", shape)
+    return distribution(which, shape, None if shift is None else check.number(name, "shift", shift))
 
 
-def _laplace(x: Tensor) -> Tensor:
-    half = torch.exp(-x.abs()) / 2
-    return torch.where(x > 0, 1 - half, half)
-
-
-# F, of the standard form of each
-DISTRIBUTIONS: dict[str, Callable[[Tensor], Tensor]] = {
-    "heaviside": lambda x: (x > 0).to(x.dtype),
-    "uniform": lambda x: ((x + 1) / 2).clamp(0, 1),
-    "cubic": _cubic,
-    "wigner_semicircle": _semicircle,
-    "gaussian": lambda x: 0.5 * (1 + torch.erf(x / math.sqrt(2))),
-    "laplace": _laplace,
-    "logistic": torch.sigmoid,
-    "hyperbolic_secant": lambda x: (
-        2 / math.pi * torch.atan(torch.exp(math.pi / 2 * x.clamp(-40, 40)))
-    ),
-    "cauchy": lambda x: 0.5 + torch.atan(x) / math.pi,
-    "reciprocal": lambda x: 0.5 + x / (1 + 2 * x.abs()),
-    "gumbel_max": lambda x: torch.exp(-torch.exp(-x.clamp(-40, 80))),
-    "gumbel_min": lambda x: 1 - torch.exp(-torch.exp(x.clamp(-80, 40))),
-    "exponential": lambda x: 1 - torch.exp(-x.clamp(min=0)),
-    "exponential_reversed": lambda x: torch.exp(x.clamp(max=0)),
-}
-
-_Join = Callable[[Tensor, Tensor, float], Tensor]
-
-
-def _hamacher(a: Tensor, b: Tensor, p: float) -> Tensor:
-    a, b = 1 - a, 1 - b
-    both = a + b - a * b
-    below = p + (1 - p) * both
-    return 1 - a * b / torch.where(below > 0, below, 1)
-
-
-def _frank(a: Tensor, b: Tensor, p: float) -> Tensor:
-    if p == 1:
-        return a + b - a * b
-    inner = (p ** (1 - a) - 1) * (p ** (1 - b) - 1) / (p - 1)
-    return 1 - torch.log1p(inner) / math.log(p)
-
-
-def _root(total: Tensor, p: float) -> Tensor:
-    return total.clamp(min=1e-30) ** (1 / p)
-
-
-def _yager(a: Tensor, b: Tensor, p: float) -> Tensor:
-    return _root(a**p + b**p, p).clamp(max=1)
-
-
-def _aczel_alsina(a: Tensor, b: Tensor, p: float) -> Tensor:
-    x, y = (-torch.log((1 - v).clamp(min=1e-12)) for v in (a, b))
-    return 1 - torch.exp(-_root(x**p + y**p, p))
-
-
-def _dombi(a: Tensor, b: Tensor, p: float) -> Tensor:
-    x, y = (v / (1 - v).clamp(min=1e-12) for v in (a, b))
-    return 1 - 1 / (1 + _root(x**p + y**p, p))
-
-
-# a v b, and the parameter where none is given
-T_CONORMS: dict[str, tuple[_Join, float]] = {
-    "max": (lambda a, b, p: torch.maximum(a, b), 0.0),
-    "probabilistic": (lambda a, b, p: a + b - a * b, 0.0),
-    "einstein": (lambda a, b, p: (a + b) / (1 + a * b), 0.0),
-    "hamacher": (_hamacher, 0.0),
-    "frank": (_frank, 2.0),
-    "yager": (_yager, 2.0),
-    "aczel_alsina": (_aczel_alsina, 1.0),
-    "dombi": (_dombi, 1.0),
-}
+def _joined(name: str, D: torch.Tensor, t_conorm: str, p: float | None) -> torch.Tensor:
+    """[N,H,W]: D_1 v D_2 v ..."""
+    v = T_CONORMS[t_conorm]
+    q = v.usual if p is None else check.number(name, "p", p)
+    if v.domain:
+        check.value(
+            name, "p", f"{v.domain} with t_conorm={t_conorm!r}", DOMAINS[v.domain](q), f"{q}"
+        )
+    alpha = D[..., 0]
+    for k in range(1, D.shape[-1]):
+        alpha = v.join(alpha, D[..., k], q)
+    return alpha

@@ -1,9 +1,12 @@
-"""shade_faces: vertex attributes at what `nearest_faces` found."""
+"""shade_faces, shade_surfaces: what vertices or faces carry, at what `nearest_faces` found."""
 
 from __future__ import annotations
 
+import math
+
 import torch
 
+from ..core import check
 from ..ops.interpolate import interpolate
 from .nearest_faces import NearestFaces
 
@@ -71,7 +74,7 @@ def shade_faces(attr: torch.Tensor, near: NearestFaces, tri: torch.Tensor) -> to
     """[N,H,W,K,A]: attributes of vertices at the K faces of every pixel; 0 where there is none.
 
     Args:
-        attr: float32 [V,A], [1,V,A] or [N,V,A]; of surfaces: three vertices of one value, with a tri of their own.
+        attr: float32 [V,A], [1,V,A] or [N,V,A]; of faces: `shade_surfaces`.
         tri: [T,3] into attr's vertices.
 
     Gradients: attr, near.bary.
@@ -81,3 +84,30 @@ def shade_faces(attr: torch.Tensor, near: NearestFaces, tri: torch.Tensor) -> to
     """
     out, _ = interpolate(attr, rast_of(near), tri)
     return out.reshape(*near.id.shape, out.shape[-1])
+
+
+def shade_surfaces(texture: torch.Tensor, near: NearestFaces) -> torch.Tensor:
+    """[N,H,W,K,C]: colours of R x R texels of each face, as the Soft Rasterizer lays them out; 0 where there is none.
+
+    Args:
+        texture: float32 [T,R*R,C]; R = 1: one colour for each face.
+        near: of the T faces. With w its bary, the cell is (i, j) = floor(R w0), floor(R w1); its texel R j + i in the
+            half of the cell where R (w0 + w1) - i - j <= 1, else R (R-1-j) + (R-1-i).
+
+    Gradients: texture. There is none by near: the nearest texel is taken.
+
+    Raises:
+        TypeError, ValueError: wrong types, shapes, devices; a number of texels that is no square.
+    """
+    name = "visibility.shade_surfaces"
+    check.floats(name, "texture", texture, device=near.id.device)
+    R = math.isqrt(texture.shape[1]) if texture.ndim == 3 else 0
+    fits = R > 0 and R * R == texture.shape[1] and texture.shape[0] > 0
+    check.shape(name, "texture", texture, "[T,R*R,C] with T and R from 1", fits)
+    there = near.id >= 0
+    w = near.bary.detach()[..., :2].clamp(0, 1)
+    i, j = (w * R).floor().long().unbind(-1)
+    upper = w.sum(-1) * R - i - j > 1
+    texel = torch.where(upper, (R - 1 - j) * R + (R - 1 - i), j * R + i).clamp(0, R * R - 1)
+    face = near.id.long().clamp(0, texture.shape[0] - 1)
+    return torch.where(there[..., None], texture[face, texel], 0)

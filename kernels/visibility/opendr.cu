@@ -9,15 +9,16 @@
 // Accumulates grad [V,4] or [N,V,4]: x, y, w.
 //
 // A silhouette is in a pixel where OpenGL would draw it as a line: one pixel in each row (flatter than 45 degrees: column), the
-// one whose centre it passes nearest. Those are the crossings between two pixel centres that outline.cuh finds.
-#include "visibility/outline.cuh"
+// one whose centre it passes nearest. Those are the crossings between two pixel centres that antialias finds, of edges with both
+// ends before the camera.
+#include "visibility/antialias/crossing.cuh"
 #include "visibility/surface.cuh"
 
 struct OpendrBoundariesArgs {
     int width;              // W
     int H;
     int64 rows;             // N*H
-    GLRAST_OUTLINE_MEMBERS
+    GLRAST_SEEN_MEMBERS
     char* pair;             // [N,H,W]: the pair that finds the pixel's boundary, 1 to 4 by its other pixel; 0: there is none
 };
 
@@ -26,22 +27,33 @@ GLRAST_INLINE bool is_vertical(int pair) { return pair == 2 || pair == 4; }
 GLRAST_INLINE bool is_second(int pair) { return pair > 2; }
 
 template <class Args>
-GLRAST_INLINE Outline outline_of(const Args& a, int x, Row row, int pair) {
+GLRAST_INLINE Crossing crossing_of(const Args& a, int x, Row row, int pair) {
     const bool lower = pair == 4;
-    return find_outline(a, pair == 3 ? x - 1 : x, lower ? Row{row.index - 1, row.n, row.y - 1} : row, is_vertical(pair));
+    return find_crossing(a, pair == 3 ? x - 1 : x, lower ? Row{row.index - 1, row.n, row.y - 1} : row, is_vertical(pair));
+}
+
+// z/w of the triangle whose edge crosses between two pixels, at its own pixel: the nearer one, or the only one.
+GLRAST_INLINE float depth_of(const float* p, const float* q) {
+    if (decode_id(p[3]) <= 0) return q[2];
+    return decode_id(q[3]) <= 0 ? p[2] : minimum(p[2], q[2]);
 }
 
 GLRAST_INLINE void find_boundary(const OpendrBoundariesArgs& a, int x, Row row) {
+    const int64 pixel = row.index * a.width + x;
     int best = 0;
     float nearest = 3.402823466e38f;
-    for (int pair = 1; pair <= 4; ++pair) {
+    GLRAST_ROLLED for (int pair = 1; pair <= 4; ++pair) {
         if (pair == 1 ? x + 1 >= a.width : pair == 2 ? row.y + 1 >= a.H : pair == 3 ? x == 0 : row.y == 0) continue;
-        const Outline found = outline_of(a, x, row, pair);
-        if (!found.found || found.first == is_second(pair) || !(found.z < nearest)) continue;
-        nearest = found.z;
+        const Crossing found = crossing_of(a, x, row, pair);
+        // alpha > 0: the pair's first pixel holds it; in the middle (-0) the second does
+        if (!is_crossed(found.alpha) || found.ray || (found.alpha > 0.0f) == is_second(pair)) continue;
+        const int64 other = pixel + (is_second(pair) ? -1 : 1) * (is_vertical(pair) ? (int64)a.width : 1);
+        const float z = depth_of(a.rast + 4 * pixel, a.rast + 4 * other);
+        if (!(z < nearest)) continue;
+        nearest = z;
         best = pair;
     }
-    a.pair[row.index * a.width + x] = (char)best;
+    a.pair[pixel] = (char)best;
 }
 
 GLRAST_INLINE void opendr_boundaries_element(const OpendrBoundariesArgs& a, int x, int count, Row row) {
@@ -56,7 +68,7 @@ struct OpendrBackwardArgs {
     int H;
     int64 rows;             // N*H
     GLRAST_SCATTER_MEMBERS  // [V,4] or [N,V,4], accumulated
-    GLRAST_OUTLINE_MEMBERS
+    GLRAST_SEEN_MEMBERS
     int C;
     const float* color;     // [N,H,W,C]
     const float* grad_out;  // [N,H,W,C]
@@ -82,11 +94,11 @@ GLRAST_INLINE float slope_along(const OpendrBackwardArgs& a, int64 pixel, int64 
 
 // The edge's ends with their weights at the crossing: t along it in the image, made perspective-correct.
 GLRAST_INLINE void add_boundary(const OpendrBackwardArgs& a, int x, Row row, int pair, float gx, float gy) {
-    const Outline e = outline_of(a, x, row, pair);
-    if (!e.found) return;
+    const Crossing e = crossing_of(a, x, row, pair);
+    if (!is_crossed(e.alpha) || e.ray) return;
     const float* pos = a.pos + row.n * a.pos_stride;
     const Float4 p1 = load4(pos + 4 * (int64)e.v1), p2 = load4(pos + 4 * (int64)e.v2);
-    const float s1 = (1.0f - e.t) * p2.w, s2 = e.t * p1.w, b2 = s2 / (s1 + s2);
+    const float t = e.y1 / (e.y1 - e.y2), s1 = (1.0f - t) * p2.w, s2 = t * p1.w, b2 = s2 / (s1 + s2);
     add_place(a, row, e.v1, p1, (1.0f - b2) * gx, (1.0f - b2) * gy);
     add_place(a, row, e.v2, p2, b2 * gx, b2 * gy);
 }

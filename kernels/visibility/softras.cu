@@ -40,11 +40,19 @@ GLRAST_INLINE Blend blend_of(const Args& a, int64 pixel) {
     return b;
 }
 
+// Faces so far outside that D is 0 to float32 have no part in a softmax: a near one would leave nothing of the others.
+GLRAST_INLINE bool weighs(float inner) { return inner > -80.0f; }
+
 template <class Args>
 GLRAST_INLINE float highest(const Args& a, const Blend& b) {
     float m = a.eps;
-    for (int k = 0; k < b.count; ++k) m = maximum(m, b.zhat[k]);
+    for (int k = 0; k < b.count; ++k) if (weighs(b.inner[k])) m = maximum(m, b.zhat[k]);
     return m;
+}
+
+template <class Args>
+GLRAST_INLINE float weight_of(const Args& a, const Blend& b, int k, float m) {
+    return weighs(b.inner[k]) ? sigmoid(b.inner[k]) * expf((b.zhat[k] - m) / a.gamma) : 0.0f;
 }
 
 template <class Args>
@@ -69,7 +77,7 @@ GLRAST_INLINE void blend_pixel(const SoftrasArgs& a, int64 pixel) {
     for (int k = 0; k < b.count; ++k) {
         float w;
         if (a.color == kSoftmax) {
-            w = sigmoid(b.inner[k]) * expf((b.zhat[k] - m) / a.gamma);
+            w = weight_of(a, b, k, m);
             total += w;
         } else {
             const float o = opacity(a.color, b.inner[k]);
@@ -111,7 +119,7 @@ GLRAST_INLINE void softmax_backward(const SoftrasBackwardArgs& a, const Blend& b
     const float m = highest(a, b), rest = expf((a.eps - m) / a.gamma);
     float total = rest, mean = 0.0f;
     for (int k = 0; k < b.count; ++k) {
-        a.grad_zhat[first + k] = sigmoid(b.inner[k]) * expf((b.zhat[k] - m) / a.gamma);  // w, until it is used
+        a.grad_zhat[first + k] = weight_of(a, b, k, m);  // w, until it is used
         total += a.grad_zhat[first + k];
     }
     for (int c = 0; c < a.C; ++c) { mean += g[c] * out[c]; a.grad_background[pixel * a.C + c] = rest / total * g[c]; }

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from glrast.bench import (
+    bake,
     launches,
     measure,
     operations,
@@ -315,3 +316,16 @@ def test_the_command_prints_tables_and_writes_json(tmp_path, capsys):
     assert report["peer"][0]["ratio"] > 0 and report["copy_bytes_per_second"] > 0
     assert report["machine"]["threads"] == torch.get_num_threads()
     assert [p.name for p in tmp_path.iterdir()] == ["bench.json"]
+
+
+def test_the_command_measures_baking(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(bake, "ROWS", 5)
+    monkeypatch.setattr(bake, "RESOLUTION", 24)
+    file = tmp_path / "bench.json"
+    words = ["--bake", "--sizes", "16", "33", "--repeats", "1"]
+    assert cli.main(["bench", *words, "--json", str(file), "--device", "cpu"]) == 0
+    assert "million texels a second" in capsys.readouterr().out
+    rows = json.loads(file.read_text())["bake"]
+    wanted = [(name, size) for size in (16, 33) for name in ("texels", "pad", "project")]
+    assert [(row["operation"], row["size"]) for row in rows] == wanted
+    assert all(row["per_second"] > 0 and 0 < row["covered"] <= row["size"] ** 2 for row in rows)

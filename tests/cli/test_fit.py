@@ -16,11 +16,11 @@ import pytest
 import torch
 
 import glrast
+from glrast.bake.unwrap import Atlas
 from glrast.cli import fit
 from glrast.cli.main import main
 from glrast.clip import load_mesh
 from glrast.fit import stages, turntable
-from glrast.fit.atlas import Atlas
 from glrast.fit.losses import composite
 from glrast.fit.model import ColoredMesh, render
 from glrast.losses import psnr

@@ -8,9 +8,10 @@ import torch
 from scipy.ndimage import distance_transform_edt, label
 
 import glrast
+from glrast.bake.unwrap import GUTTER, LEVELS, Atlas, halving_size, unwrap
 from glrast.clip import icosphere, look_at, perspective
 from glrast.fit import atlas
-from glrast.fit.atlas import GUTTER, LEVELS, Atlas, halving_size, largest_side, texels_seen, unwrap
+from glrast.fit.atlas import largest_side, texels_seen
 from glrast.fit.bake import _charts
 from glrast.fit.dataset import Views
 

@@ -3,9 +3,10 @@
 import torch
 
 import glrast
+from glrast.bake.pad import spread
+from glrast.bake.unwrap import Atlas, unwrap
 from glrast.clip import icosphere
-from glrast.fit.atlas import Atlas, unwrap
-from glrast.fit.bake import bake, padded, spread
+from glrast.fit.bake import bake, padded
 
 
 def two_charts() -> tuple[Atlas, torch.Tensor]:

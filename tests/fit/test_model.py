@@ -6,8 +6,8 @@ import pytest
 import torch
 
 import glrast
+from glrast.bake.unwrap import unwrap
 from glrast.clip import icosphere, look_at, perspective
-from glrast.fit.atlas import unwrap
 from glrast.fit.bake import bake
 from glrast.fit.model import ColoredMesh, Model, render, supersampled, without_outliers
 

@@ -29,6 +29,7 @@ MESH_LOSSES = {
     "laplacian cot": lambda pos, tri: losses.mesh_laplacian_smoothing(pos, tri, "cot"),
     "laplacian squared": lambda pos, tri: losses.mesh_laplacian_smoothing(pos, tri, squared=True),
     "normals": losses.mesh_normal_consistency,
+    "normals squared": lambda pos, tri: losses.mesh_normal_consistency(pos, tri, squared=True),
     "edges": losses.mesh_edge_loss,
     "edges 1": lambda pos, tri: losses.mesh_edge_loss(pos, tri, 1.0),
     "edges mean": lambda pos, tri: losses.mesh_edge_loss(pos, tri, "mean"),
@@ -87,14 +88,15 @@ def interior(tri, V):
     return out
 
 
-def test_normal_consistency_is_that_of_the_loops_and_blind_to_the_sense_of_rotation():
+@pytest.mark.parametrize("squared", [False, True])
+def test_normal_consistency_is_that_of_the_loops_and_blind_to_the_sense_of_rotation(squared):
     pos = convex()
     turned = torch.tensor(FAN)
     turned[1] = turned[1].flip(0)
     for tri in (torch.tensor(FAN), turned):
         twins.assert_is_the_twin(
-            lambda x, tri=tri: losses.mesh_normal_consistency(x, tri),
-            lambda x: twins.normal_consistency(x, FAN),
+            lambda x, tri=tri: losses.mesh_normal_consistency(x, tri, squared),
+            lambda x: twins.normal_consistency(x, FAN, squared),
             pos,
             gradient=1e-3,  # 1 - cos of small angles is the difference of nearly equal numbers
         )
@@ -106,8 +108,12 @@ def test_normal_consistency_is_that_of_the_loops_and_blind_to_the_sense_of_rotat
 def test_normal_consistency_of_a_hinge_is_one_less_the_cosine(angle, expected):
     a = np.radians(angle)
     pos = torch.tensor([[0, 0, 0], [1, 0, 0], [0, 1, 0], [0.3, -np.cos(a), np.sin(a)]]).float()
-    found = losses.mesh_normal_consistency(pos, torch.tensor([[0, 1, 2], [1, 0, 3]]))
+    tri = torch.tensor([[0, 1, 2], [1, 0, 3]])
+    found = losses.mesh_normal_consistency(pos, tri)
     assert found.item() == pytest.approx(expected, abs=1e-6)
+    between = np.pi - a  # the two triangles: flat is 180 degrees
+    found = losses.mesh_normal_consistency(pos, tri, squared=True)
+    assert found.item() == pytest.approx((np.cos(between) + 1) ** 2, abs=1e-6)
 
 
 def test_edges_with_three_triangles_and_triangles_without_area_do_not_count():

@@ -89,7 +89,7 @@ def cotangents(pos, tri, i: int, j: int) -> float:
     return out
 
 
-def normal_consistency(pos, tri) -> float:
+def normal_consistency(pos, tri, squared=False) -> float:
     """Of triangles that are turned alike."""
     normals = [np.cross(pos[b] - pos[a], pos[c] - pos[a]) for a, b, c in tri]
     normals = [n / np.linalg.norm(n) for n in normals]
@@ -98,7 +98,7 @@ def normal_consistency(pos, tri) -> float:
         on = [n for n, t in zip(normals, tri) if i in t and j in t]
         if len(on) == 2:
             values.append(1 - on[0] @ on[1])
-    return float(np.mean(values))
+    return float(np.mean(np.square(values) if squared else values))
 
 
 def edge_loss(pos, tri, target) -> float:

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+import glrast
 from glrast.visibility import nmr
 from glrast.visibility.nmr import EPS, EPS_SILHOUETTES
 from tests import scenes
@@ -91,3 +92,28 @@ def test_the_bits_do_not_depend_on_the_number_of_threads(context):
             found.append(gradients(nmr, *shaded, y)[2])
     if context.device.type == "cpu":
         assert torch.equal(found[0], found[1]) and torch.equal(found[0], found[2])
+
+
+# ---- what the published library's own tests expect --------------------------------------------------------
+# One image of a batch of four shows the triangle, the others a degenerate one. Pixels are counted from the top.
+OUTSIDE = ([[0.8, 0.8], [0.0, -0.5], [0.2, -0.4]], (25, 35), 1.0)
+OUTSIDE_GRAD = [[1.6725862, -0.26021874], [1.41986704, -1.64284933], [0.0, 0.0]]
+INSIDE = ([[0.8, 0.8], [-0.5, -0.8], [0.8, -0.8]], (40, 50), 0.0)
+INSIDE_GRAD = [[0.98646867, 1.04628897], [-1.03415668, -0.10403691], [3.00094461, -1.55173182]]
+
+
+@pytest.mark.parametrize("channels", [3, 1])
+@pytest.mark.parametrize("case, grad", [(OUTSIDE, OUTSIDE_GRAD), (INSIDE, INSIDE_GRAD)])
+def test_the_published_gradients_of_one_pixel(context, case, grad, channels):
+    places, (row, column), target = case
+    pos = torch.zeros(4, 3, 4)
+    pos[..., 3] = 1
+    pos[2, :, :2] = torch.tensor(places)
+    pos = pos.to(context.device).requires_grad_()
+    tri = torch.tensor([[0, 1, 2]], dtype=torch.int32, device=context.device)
+    rast, _ = glrast.rasterize(context, pos, tri, (64, 64))
+    color = (rast[..., 3:] > 0).float().expand(-1, -1, -1, channels).contiguous()
+    image = nmr(color, rast, pos, tri, eps=EPS_SILHOUETTES, fill_back=True).mean(-1).flip(1)
+    (found,) = torch.autograd.grad((image[:, row, column] - target).abs().sum(), pos)
+    assert relative_error(found[2, :, :2], torch.tensor(grad)) < 1e-4
+    assert not found[..., 2].any() and not found[[0, 1, 3]].any()

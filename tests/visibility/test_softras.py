@@ -1,4 +1,4 @@
-"""softras, its relatives and gendr: the float64 twin, finite differences, what the paper's constants do."""
+"""softras and its relatives: the float64 twin, finite differences, what the paper's constants do."""
 
 import math
 
@@ -8,7 +8,6 @@ import torch
 import glrast
 from glrast.visibility import (
     NearestFaces,
-    gendr,
     hard,
     nearest_faces,
     shade_faces,
@@ -16,7 +15,6 @@ from glrast.visibility import (
     softras,
     softras_reach,
 )
-from glrast.visibility.gendr import DISTRIBUTIONS, T_CONORMS
 from tests import scenes
 from tests.ops.compare import Limits, check_gradient, close
 from tests.reference.visibility import softras as twin
@@ -107,6 +105,27 @@ def test_faces_that_cover_surely_leave_finite_gradients(device):
     assert torch.isfinite(grad).all() and torch.isfinite(image).all()
 
 
+@pytest.mark.parametrize("color", ["softmax", "over"])
+def test_a_face_far_beyond_its_reach_leaves_the_others_as_they_are(device, color):
+    """Its D is 0 to float32, and it may be the nearest: with the background's weight below float32 nothing is left."""
+    near, colors, behind = made_up()
+    near = NearestFaces(*(t.to(device) for t in near))
+    dist2 = near.dist2.clone()
+    dist2[..., 0] = 1e3
+    dist2.requires_grad_()
+    image = softras(
+        near._replace(dist2=dist2),
+        colors.to(device),
+        behind.to(device),
+        sigma_pix2=0.4,
+        color=color,
+    )
+    one = near.id[..., 1] < 0
+    close(image[..., :3][one], behind[one.cpu()], 1e-6)
+    (grad,) = torch.autograd.grad(image.sum(), dist2)
+    assert torch.isfinite(image).all() and torch.isfinite(grad).all() and not grad[..., 0].any()
+
+
 def test_reach_is_where_a_face_weighs_a_ten_thousandth():
     reach = softras_reach((256, 100), sigma_pix2=2.0)
     assert 1 / (1 + math.exp(reach**2 / 2.0)) == pytest.approx(1e-4)
@@ -192,62 +211,6 @@ def test_sigmoid_alpha_and_hard_have_the_nearest_colour(device):
     close(soft[..., 3:], softras(near, None, sigma_pix2=0.4), 1e-6)
 
 
-def test_logistic_squared_probabilistic_is_softras(device):
-    near, colors, behind = made_up()
-    near = NearestFaces(*(t.to(device) for t in near))
-    given = near, colors.to(device), behind.to(device)
-    found = gendr(*given, tau_pix=0.4, squared=True)
-    close(found, softras(*given, sigma_pix2=0.4), 1e-5)
-
-
-@pytest.mark.parametrize("name", list(DISTRIBUTIONS))
-def test_distributions_rise_from_0_to_1_and_have_their_slopes(name):
-    x = torch.linspace(-30, 30, 6001, dtype=torch.float64).requires_grad_()
-    F = DISTRIBUTIONS[name](x)
-    assert F[0] < 0.02 and F[-1] > 0.98 and (F.diff() >= -1e-12).all()
-    (slope,) = (
-        torch.autograd.grad(F.sum(), x, allow_unused=True)
-        if F.requires_grad
-        else (torch.zeros(6001),)
-    )
-    between = (F[2:] - F[:-2]).detach() / (x[2:] - x[:-2]).detach()
-    smooth_there = (between - between.roll(1)).abs() < 1e-2
-    off = (slope[1:-1] - between).abs()[smooth_there & (x[1:-1].abs() > 0.02)]
-    assert name == "heaviside" or off.max() < 1e-2
-
-
-@pytest.mark.parametrize("name", list(T_CONORMS))
-def test_t_conorms_keep_0_and_1_and_do_not_mind_the_order(name):
-    join, p = T_CONORMS[name]
-    a, b = torch.rand(2, 200, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-    close(join(a, b, p), join(b, a, p), 1e-9)
-    close(join(a, torch.zeros_like(a), p), a, 1e-6)
-    close(join(a, torch.ones_like(a), p), torch.ones_like(a), 1e-6)
-    assert (join(a, b, p) >= torch.maximum(a, b) - 1e-9).all()
-
-
-@pytest.mark.parametrize("distribution", list(DISTRIBUTIONS))
-@pytest.mark.parametrize("t_conorm", list(T_CONORMS))
-def test_the_family_has_finite_values_and_gradients(device, distribution, t_conorm):
-    near, colors, behind = made_up(size=(1, 2, 3))
-    dist2 = near.dist2.clone()
-    dist2[..., 0] = torch.tensor([0.0, -1e6, 1e6]).expand(1, 2, 3)
-    dist2 = dist2.to(device).requires_grad_()
-    near = NearestFaces(near.id.to(device), near.z.to(device), near.bary.to(device), dist2)
-    image = gendr(near, colors.to(device), behind.to(device), 0.7, distribution, t_conorm)
-    assert (
-        torch.isfinite(image).all()
-        and (image[..., 3] >= -1e-6).all()
-        and (image[..., 3] <= 1 + 1e-6).all()
-    )
-    (grad,) = (
-        torch.autograd.grad(image.sum(), dist2, allow_unused=True)
-        if image.requires_grad
-        else (dist2,)
-    )
-    assert grad is None or torch.isfinite(grad).all()
-
-
 def test_wrong_arguments_are_named(device):
     near, colors, behind = made_up()
     near = NearestFaces(*(t.to(device) for t in near))
@@ -270,8 +233,6 @@ def test_wrong_arguments_are_named(device):
         TypeError, match="near must be what glrast.visibility.nearest_faces returns; got Tensor"
     ):
         softras(colors, colors)
-    with pytest.raises(ValueError, match="t_conorm must be 'max'"):
-        gendr(near, colors, behind, t_conorm="min")
     with pytest.raises(ValueError, match="dist_eps must be between 0 and 1/2; got 0.5"):
         softras_reach((8, 8), dist_eps=0.5)
 

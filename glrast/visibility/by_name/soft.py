@@ -13,7 +13,8 @@ from torch import Tensor
 
 from ...core import check
 from ..dibr import BOXLEN, KNUM, SIGMAINV, dibr_mask
-from ..gendr import DISTRIBUTIONS, gendr
+from ..gendr import GAMMA as GENDR_GAMMA
+from ..gendr import distribution_of, gendr, tau_of
 from ..nearest_faces import NearestFaces
 from ..softras import DIST_EPS, EPS, GAMMA, SIGMA_NDC, hard, sigmoid_alpha, softras, softras_reach
 from .scene import NAME, Scene
@@ -87,27 +88,32 @@ def _hard(scene: Scene) -> Tensor:
 
 
 def _gendr(
-    scene: Scene, *, faces_per_pixel: int = K, reach_pix: float | None = None, tau_pix: float = 1.0,
-    distribution: str = "logistic", t_conorm: str = "probabilistic", p: float | None = None, squared: bool = False,
-    gamma: float = GAMMA, znear: float = -1.0, zfar: float = 1.0, eps: float = EPS,
+    scene: Scene, *, faces_per_pixel: int = K, reach_pix: float | None = None, tau_pix: float | None = None,
+    distribution: str = "uniform", t_conorm: str = "probabilistic", p: float | None = None, squared: bool = False,
+    gamma: float = GENDR_GAMMA, znear: float = -1.0, zfar: float = 1.0, eps: float = EPS,
+    tau_ndc: float | None = None, shape: float | None = None, shift: float | None = None,
 ) -> Tensor:  # fmt: skip
-    check.choice(NAME, "distribution", distribution, tuple(DISTRIBUTIONS))
-    if reach_pix is None:
-        reach_pix = _gendr_reach(distribution, check.number(NAME, "tau_pix", tau_pix), squared)
-    near = scene.near(faces_per_pixel, reach_pix)
+    F = distribution_of(NAME, distribution, shape, shift)
+    tau = tau_of(NAME, scene.size, tau_pix, tau_ndc, squared)
+    near = scene.near(
+        faces_per_pixel, _gendr_reach(F, tau, squared) if reach_pix is None else reach_pix
+    )
     colors = scene.faces(near)
     behind = scene.behind(len(colors), colors.shape[4], colors)
     return scene.masked(
-        gendr(near, colors, behind, tau_pix, distribution, t_conorm, p, squared, gamma, znear, zfar, eps)
+        gendr(
+            near, colors, behind, tau, distribution, t_conorm, p, squared, gamma, znear, zfar, eps, shape=shape,
+            shift=shift,
+        )
     )  # fmt: skip
 
 
-def _gendr_reach(distribution: str, tau_pix: float, squared: bool) -> float:
+def _gendr_reach(F: Callable[[Tensor], Tensor], tau: float, squared: bool) -> float:
     """Where F falls below 1e-4, in pixels; of heavy tails (cauchy, reciprocal) no further than the logistic's."""
     furthest = math.log(1 / DIST_EPS - 1)
     steps = torch.linspace(0, furthest, 1000, dtype=torch.float64)
-    beyond = (DISTRIBUTIONS[distribution](-steps) > DIST_EPS).nonzero()
-    reach = tau_pix * float(steps[beyond[-1, 0]]) if len(beyond) else 0.0
+    beyond = (F(-steps) > DIST_EPS).nonzero()
+    reach = tau * float(steps[beyond[-1, 0]]) if len(beyond) else 0.0
     return max(math.sqrt(reach) if squared and reach > 0 else reach, 0.0)
 
 
@@ -120,8 +126,8 @@ def _dibr(
     if not scene.alpha:
         return image
     mask = dibr_mask(
-        scene.ctx, scene.pos, scene.tri, scene.size, covered, sigmainv, boxlen, knum, scene.ranges, scene.cull
-    )  # fmt: skip
+        scene.ctx, scene.pos, scene.tri, scene.size, covered, sigmainv, boxlen, knum, scene.ranges
+    )
     return torch.cat([image, mask], -1)
 
 

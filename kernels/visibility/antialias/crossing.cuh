@@ -1,6 +1,6 @@
 // Where an edge of a triangle crosses between the centres of two neighbouring pixels; antialias.cu has the formulas.
 #pragma once
-#include "visibility/antialias/silhouettes.cuh"
+#include "visibility/antialias/front.cuh"
 
 #define GLRAST_CROSSING_SLACK 0.0625f  // a crossing up to 1/16 pixel outside [0,1] counts: OpenGL snaps vertices
 

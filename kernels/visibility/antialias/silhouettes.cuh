@@ -1,6 +1,6 @@
 // antialias_silhouettes: which edges of each triangle are silhouettes.    one thread = one triangle
 #pragma once
-#include "common.cuh"
+#include "visibility/antialias/front.cuh"
 
 struct AntialiasSilhouettesArgs {
     int width;              // T
@@ -15,11 +15,6 @@ struct AntialiasSilhouettesArgs {
 };
 
 struct Point { float x, y; };
-
-// Is a vertex in front of the camera, and not a million images to its side, where squares of its place would overflow? If
-// not, its edges are rays: the same lines.
-#define GLRAST_FAR 1e-6f
-GLRAST_INLINE bool is_in_front(Float4 p) { return p.w > GLRAST_FAR * maximum(fabsf(p.x), fabsf(p.y)); }
 
 // Edge (a, b) of a triangle with third vertex c: is `apex` on c's side of it, or is there no apex? The side of a
 // homogeneous point needs no division, so an apex behind the camera is judged right. A neighbour seen exactly

@@ -4,8 +4,10 @@
 
 // perspective: perspective-correct barycentrics, else affine ones
 // clip: what happens to those of a pixel outside: 0 nothing, 1 each into [0,1], 2 each to 0 or more; then their sum to 1
-// strict: a centre on an edge is not inside; else one of the two faces with that edge has it
+// strict: a centre on an edge, by as much as float32 tells, is not inside; else one of the two faces with that edge has it
 #define GLRAST_LOOK_MEMBERS int perspective; int clip; int strict;
+
+#define GLRAST_ON_EDGE 1e-6  // pixels
 
 // Of a centre exactly on edge k: the face has it that lies on the right, or above.
 GLRAST_INLINE bool has_edge(const double* f, int k) { return f[3 * k] > 0.0 || (f[3 * k] == 0.0 && f[3 * k + 1] > 0.0); }
@@ -24,7 +26,7 @@ GLRAST_INLINE bool lies_between(const double* f, const double e[3]) {
 // Whether a point at distances e inside the edges is seen through the face.
 GLRAST_INLINE bool covers(const double* f, const double e[3], bool strict) {
     const double inner = least(e);
-    if (inner < 0.0 || (strict && inner == 0.0)) return false;
+    if (inner < 0.0 || (strict && inner <= GLRAST_ON_EDGE)) return false;
     if (inner == 0.0) {
         for (int k = 0; k < 3; ++k) if (e[k] == 0.0 && !has_edge(f, k)) return false;
     }
@@ -63,7 +65,7 @@ GLRAST_INLINE Nearest nearest_point(const double* f, ScreenPoint s, const double
     Nearest best = {1e300, -1, 0.0, s, s, s};
     const double inner = least(e);
     GLRAST_ROLLED for (int k = 0; k < 3; ++k) {
-        if (inside ? e[k] > inner : e[k] > 0.0) continue;
+        if (inside ? e[k] > inner : e[k] > GLRAST_ON_EDGE) continue;
         const double *p = f + kCorners + 2 * next(k), *q = f + kCorners + 2 * next(next(k));
         look_at_part(&best, s, k, ScreenPoint{p[0], p[1]}, ScreenPoint{q[0], q[1]});
     }

@@ -1,12 +1,11 @@
 """The float64 twin of glrast.visibility.opendr: differences of the whole image, and who owns its boundary pixels.
 
-Boundaries are the crossings of antialias' twin, of triangles wholly before the camera.
+Boundaries are the crossings of antialias' twin, of edges wholly before the camera.
 """
 
 import torch
 from torch import Tensor
 
-from ..rasterize import triangle_id
 from . import antialias
 from .surface import per_image, pixels, screen, shown, still
 
@@ -50,8 +49,7 @@ def boundaries(rast: Tensor, pos: Tensor, tri: Tensor):
     pairs = antialias.crossed_pairs(rast, pos, tri)
     alpha = antialias.coverage(pairs, pos.detach(), (H, W))
     clip = per_image(pos.double(), N)
-    t = triangle_id(rast)[pairs.own]
-    whole = (clip[pairs.own[0][:, None], tri.long()[t]][..., 3] > 0).all(1)
+    whole = (clip[pairs.own[0][:, None], pairs.edge][..., 3] > 0).all(1)
     first = (alpha > 0) & (alpha.abs() > 0)
     order = torch.where(first, 1, 3) + pairs.vertical.long()
     at = [torch.where(first, p, q) for p, q in zip(pairs.p, pairs.q)]
