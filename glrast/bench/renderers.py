@@ -144,7 +144,11 @@ def _pytorch3d(scene: Scene) -> Made:
         mesh: Any = Meshes(
             [torch.stack([-x / w, y / w, w], 1)], [tri]
         )  # +X left; the depth of the camera
-        found = rasterize_meshes(mesh, R, blur, FACES_PER_PIXEL, perspective_correct=True)
+        # Clipped, as softras and PyTorch3D's MeshRasterizer have them where there is a blur; the function's own default
+        # extrapolates depth, by which it chooses the K faces.
+        found = rasterize_meshes(
+            mesh, R, blur, FACES_PER_PIXEL, perspective_correct=True, clip_barycentric_coords=True
+        )
         fragments = SimpleNamespace(
             **dict(zip(("pix_to_face", "zbuf", "bary_coords", "dists"), found))
         )

@@ -41,7 +41,8 @@ def rasterize_meshes(
         faces_per_pixel: K.
         bin_size, max_faces_per_bin: accepted and not used: lists are as long as they need to be, no face is dropped.
         perspective_correct: z and barycentrics are those of the surface; else those of the image plane.
-        clip_barycentric_coords: negative ones become 0, and all are divided by their sum.
+        clip_barycentric_coords: negative ones become 0, and all are divided by their sum. False: a pixel outside a face
+            gets a depth extrapolated beyond it, which counts for what is nearest.
         cull_backfaces: leave out faces whose corners appear clockwise.
         z_clip_value: faces end at this z: one that crosses it becomes one or two. None: faces with some z < 1e-8 are
             left out.
@@ -58,8 +59,8 @@ def rasterize_meshes(
 
     Note: faces with |2 area| <= 1e-8 are left out; so are a pixel's faces where their z there is negative, or where
         unclipped barycentrics lie beyond the horizon of the face's plane. A face that z_clip_value cuts into two has an
-        edge where they meet, as there; of the two the nearer counts. PyTorch3D culls by [-1,1] also where the image's
-        longer side spans more, which leaves out faces that are seen: this does not.
+        edge where they meet, as there; of the two the nearer counts. cull_to_frustum does what PyTorch3D documents; its
+        code compares other numbers, and leaves out faces that are seen. Where the two else differ: MIGRATING.md.
 
     Source: PyTorch3D, documentation of pytorch3d.renderer.mesh.rasterize_meshes.
     """

@@ -125,6 +125,12 @@ def test_what_lies_beside_the_image_is_culled_only_if_asked(device):
         assert (pix_to_face >= 0).any().item() == seen
 
 
+def test_a_face_with_a_corner_beyond_two_sides_is_not_culled(device):
+    reaching = LEFT + torch.tensor([[0.5, 0.5, 1.0], [0.0, 0.0, 1.0], [0.0, 0.0, 1.0]])
+    pix_to_face, *_ = rasterize_meshes(on(device, reaching), 16, cull_to_frustum=True)
+    assert (pix_to_face == 0).any()
+
+
 def test_no_face_is_dropped_for_the_size_of_a_bin(device):
     verts = LEFT.repeat(3000, 1)
     pix_to_face, *_ = rasterize_meshes(

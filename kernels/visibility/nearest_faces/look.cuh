@@ -78,7 +78,7 @@ GLRAST_INLINE double outline_distance2(const double* f, ScreenPoint s, const dou
     if (inside) { const double inner = least(e); return inner * inner; }
     double best = 1e300;
     GLRAST_ROLLED for (int k = 0; k < 3; ++k) {
-        if (e[k] > 0.0) continue;
+        if (e[k] > GLRAST_ON_EDGE) continue;
         const double *p = f + kCorners + 2 * next(k), *q = f + kCorners + 2 * next(next(k));
         const double ex = q[0] - p[0], ey = q[1] - p[1], px = s.x - p[0], py = s.y - p[1], qx = s.x - q[0], qy = s.y - q[1];
         const double past_p = px * ex + py * ey, past_q = qx * ex + qy * ey;
