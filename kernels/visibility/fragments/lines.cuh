@@ -57,6 +57,7 @@ struct FragmentsMeetArgs {
     GLRAST_TILE_MEMBERS
     const float* bound;     // [N,down,across]: finite where one surface alone is seen in a tile, which has no intersections; null: nobody knows
     char* meets;            // [N,H,W]: 1: with what the right neighbour shows, 2: the upper one, 3: with both
+    int* found;             // [1], zero: how many do
 };
 
 // Do vertices of triangle v lie before and behind the plane of u, z/w = z_x fx + z_y fy + z_1?
@@ -92,11 +93,8 @@ GLRAST_INLINE int shared_vertices(const int* v, const int* w) {
 }
 
 GLRAST_INLINE bool is_neighbour(const FragmentsMeetArgs& a, int64 row_of_p, int64 q) {
-    const int* across = a.neighbours + 3 * row_of_p;
-    for (int k = 0; k < 3; ++k) {
-        if (across[k] >= 0 && across[k] >> 1 == q) return true;
-    }
-    return false;
+    const int* across = a.neighbours + 3 * row_of_p;  // -1 is no one's, shifted too
+    return ((across[0] >> 1 == q) | (across[1] >> 1 == q) | (across[2] >> 1 == q)) != 0;
 }
 
 GLRAST_INLINE bool do_meet(const FragmentsMeetArgs& a, float id_p, float id_q, int64 n) {
@@ -127,22 +125,39 @@ GLRAST_INLINE bool ask(const FragmentsMeetArgs& a, float id_p, float id_q, int64
     return last->meet;
 }
 
-GLRAST_INLINE void find_meeting(const FragmentsMeetArgs& a, int x, Row row, Asked* above) {
-    const int64 pixel = row.index * a.width + x;
+GLRAST_INLINE bool is_asked(const FragmentsMeetArgs& a, int64 n, int x, int y, int beside, int above) {
+    return !(is_settled(a, n, x, y) && is_settled(a, n, x + beside, y + above));
+}
+
+// A span of a row at once, for most pixels show what their neighbours do: bits of those that differ from the right one, and
+// from the upper one.
+GLRAST_INLINE void find_meeting(const FragmentsMeetArgs& a, int x, int count, Row row, Asked* last) {
+    const int64 pixel = row.index * a.width + x, up = row.y + 1 < a.H ? 4 * (int64)a.width : 0;
     const float* id = a.rast + 4 * pixel + 3;
-    const bool right = x + 1 < a.width && id[0] != id[4], up = row.y + 1 < a.H && id[0] != id[4 * (int64)a.width];
+    const int beside = lesser(count, a.width - 1 - x);
+    unsigned right = 0, above = 0;
+    for (int i = 0; i < beside; ++i) right |= (unsigned)(id[4 * i] != id[4 * i + 4]) << i;
+    for (int i = 0; i < count; ++i) above |= (unsigned)(id[4 * i] != id[4 * i + up]) << i;
+    for (int i = 0; i < count; ++i) a.meets[pixel + i] = 0;
     int found = 0;
-    if (right || up) {
-        const bool settled = is_settled(a, row.n, x, row.y);
-        if (right && !(settled && is_settled(a, row.n, x + 1, row.y)) && do_meet(a, id[0], id[4], row.n)) found |= 1;
-        if (up && !(settled && is_settled(a, row.n, x, row.y + 1)) && ask(a, id[0], id[4 * (int64)a.width], row.n, above)) found |= 2;
+    for (; right; right &= right - 1) {
+        const int i = lowest_bit(right);
+        if (!is_asked(a, row.n, x + i, row.y, 1, 0) || !do_meet(a, id[4 * i], id[4 * i + 4], row.n)) continue;
+        a.meets[pixel + i] = 1;
+        ++found;
     }
-    a.meets[pixel] = (char)found;
+    for (; above; above &= above - 1) {
+        const int i = lowest_bit(above);
+        if (!is_asked(a, row.n, x + i, row.y, 0, 1) || !ask(a, id[4 * i], id[4 * i + up], row.n, last)) continue;
+        a.meets[pixel + i] |= 2;
+        ++found;
+    }
+    if (found) count_up(a.found, found);
 }
 
 GLRAST_INLINE void fragments_meet_element(const FragmentsMeetArgs& a, int x, int count, Row row) {
-    Asked above = {0.0f, 0.0f, false};
-    for (int end = x + count; x < end; ++x) find_meeting(a, x, row, &above);
+    Asked last = {0.0f, 0.0f, false};
+    for (int end = x + count; x < end; x += GLRAST_SPAN) find_meeting(a, x, lesser(GLRAST_SPAN, end - x), row, &last);
 }
 GLRAST_KERNEL(fragments_meet, FragmentsMeetArgs)
 
