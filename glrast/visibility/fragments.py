@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ..core import check
+from ..core.per_tensor import PerTensor
 from ..ops.function import Operation, call, forward, once_differentiable
 from ..ops.peel import layer_of
 from ..ops.rasterize import CULLED, Ranges, checked_ranges
@@ -15,6 +16,9 @@ from ..ops.saved import save, saved
 from .exact.operators import Find, FindBackward, Found, find, find_backward
 
 DISCONTINUITIES = ("near", "all")
+
+# Of which fragments `resolve` need not ask whether their pixels, all within the image, come in order.
+ascending: PerTensor[bool] = PerTensor()
 
 
 class Fragments(NamedTuple):
@@ -82,6 +86,7 @@ def fragments(
     near = discontinuities == "near"
     given = Find(rast.detach(), pos, tri, within, cull, near)
     at, db, weight, pixel = call(_Fragments, given)
+    ascending.remember(pixel, True)
     return Fragments(at, db, weight, pixel, shown)
 
 

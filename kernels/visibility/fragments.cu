@@ -17,6 +17,8 @@
 //   fragments_shadows         the part of the pixel behind a run                    one thread = one run
 //   fragments_weigh           areas and centres of gravity from runs                one thread = one crossed pixel
 //   fragments_place           rast and rast_db at the centres of gravity            one thread = one crossed pixel
+//   fragments_resolve         the image of pixels and fragments                     one thread = one pixel
+//   fragments_resolve_backward  its gradient to colours and weights                 one thread = one pixel
 //   fragments_backward_points  gradient by shading: positions, and the motion of the point    one thread = one fragment
 //   fragments_backward_runs    gradient by areas and centres of gravity: the boundary integral one thread = one run
 //
@@ -30,4 +32,5 @@
 #include "visibility/fragments/pierce.cuh"
 #include "visibility/fragments/areas.cuh"
 #include "visibility/fragments/place.cuh"
+#include "visibility/fragments/resolve.cuh"
 #include "visibility/fragments/backward.cuh"

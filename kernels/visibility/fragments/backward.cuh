@@ -70,14 +70,20 @@ GLRAST_INLINE void point_gradient(const FragmentsBackwardPointsArgs& a, int64 i)
     const Four b = values_at(p, x, y);
     Shading s;
     if (!shading_at(p, b, &s)) return;
+    const double by_weight = 1.0 / a.weights[i];
+    if (!a.grad_db) {
+        worth[1] = (gu * s.u_x + gv * s.v_x) * by_weight;
+        worth[2] = (gu * s.u_y + gv * s.v_y) * by_weight;
+        worth[0] -= worth[1] * x + worth[2] * y;
+        add_point(a, t, p, b, gu, gv, s);
+        return;
+    }
     const double r = s.r, mixed_u = (s.u_y * s.sum_x + s.u_x * s.sum_y) * r, mixed_v = (s.v_y * s.sum_x + s.v_x * s.sum_y) * r;
     const double qx = gu * s.u_x + gv * s.v_x - 2.0 * r * s.sum_x * (G[0] * s.u_x + G[2] * s.v_x) - G[1] * mixed_u - G[3] * mixed_v;
     const double qy = gu * s.u_y + gv * s.v_y - 2.0 * r * s.sum_y * (G[1] * s.u_y + G[3] * s.v_y) - G[0] * mixed_u - G[2] * mixed_v;
-    const double by_weight = 1.0 / a.weights[i];
     worth[1] = qx * by_weight;
     worth[2] = qy * by_weight;
     worth[0] -= worth[1] * x + worth[2] * y;
-    if (!a.grad_db) { add_point(a, t, p, b, gu, gv, s); return; }
 
     // by b_j, and by its slopes A_j and B_j
     gu -= (G[0] * s.sum_x + G[1] * s.sum_y) * r;
@@ -106,7 +112,13 @@ GLRAST_INLINE void point_gradient(const FragmentsBackwardPointsArgs& a, int64 i)
 }
 
 GLRAST_INLINE void fragments_backward_points_element(const FragmentsBackwardPointsArgs& a, int x, int count, Row row) {
-    for_each_listed(a, x, count, row, [&](int64 i) { point_gradient(a, i); });
+    for_each_listed(a, x, count, row, [&](int64 i) {
+        if (i + GLRAST_SOON < a.count && a.triangle[i + GLRAST_SOON] >= 0) {
+            ask_for(a.planes + GLRAST_PLANES * (int64)a.triangle[i + GLRAST_SOON]);
+            ask_for(a.planes + GLRAST_PLANES * (int64)a.triangle[i + GLRAST_SOON] + 8);
+        }
+        point_gradient(a, i);
+    });
 }
 GLRAST_SCATTER(fragments_backward_points, FragmentsBackwardPointsArgs)
 
