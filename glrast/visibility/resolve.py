@@ -65,7 +65,9 @@ def resolve(
 
 def _summed(color: Tensor, parts: Tensor, weight: Tensor, pixel: Tensor) -> Tensor:
     """By PyTorch's operators, which take pixels in any order, and which compilers and transforms see through."""
-    whole = color.reshape(-1, color.shape[3]).index_fill(0, pixel, 0.0)  # a copy, which may be added to
+    whole = color.reshape(-1, color.shape[3]).index_fill(
+        0, pixel, 0.0
+    )  # a copy, which may be added to
     return whole.index_add_(0, pixel, weight[:, None] * parts).reshape(color.shape)
 
 

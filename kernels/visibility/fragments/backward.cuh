@@ -178,9 +178,7 @@ GLRAST_INLINE void add_end(const FragmentsBackwardRunsArgs& a, const int* info, 
             to = a.vertices[first + (v[0] == vertex ? 0 : v[1] == vertex ? 1 : 2)];
         }
         float* grad = a.grad + info[3] * a.pos_stride + 4 * (int64)to;
-        add(grad, share * x);
-        add(grad + 1, share * y);
-        add(grad + 3, share * w);
+        add_position(grad, four(share * x, share * y, 0.0, share * w));
         if (!a.corners) return;
     }
 }

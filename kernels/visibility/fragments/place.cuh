@@ -98,6 +98,12 @@ GLRAST_INLINE void fragments_place_element(const FragmentsPlaceArgs& a, int x, i
                 ask_for(a.run_parts + 2 * a.order[k]);
                 ask_for(a.run_sides + 2 * a.order[k]);
             }
+            const int* triangles = a.part_triangle + 2 * a.runs_at[i + GLRAST_SOON] + i + GLRAST_SOON;
+            for (int k = 0; k < a.counts[i + GLRAST_SOON]; ++k) {
+                if (triangles[k] == GLRAST_NOTHING) continue;
+                ask_for(a.planes + GLRAST_PLANES * (int64)triangles[k]);
+                ask_for(a.planes + GLRAST_PLANES * (int64)triangles[k] + 8);
+            }
         }
         place_pixel(a, i);
     });
