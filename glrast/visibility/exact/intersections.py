@@ -35,7 +35,8 @@ def meeting(mesh: Mesh, rast: torch.Tensor, tiles: Tiles | None) -> torch.Tensor
     bounds = NO_TILES if tiles is None else tiles.bounds
     launch(
         "fragments", "fragments_meet", rast.device, width=W, H=H, rows=N * H, rast=rast, state=mesh.state,
-        regions=mesh.edges.regions, neighbours=mesh.edges.neighbours, meets=meets, found=found, **bounds, **mesh.members,
+        regions=mesh.edges.regions, neighbours=mesh.edges.neighbours, meets=meets, found=found, **bounds,
+        **mesh.members,
     )  # fmt: skip
     if not int(found):
         return torch.empty((0, 3), dtype=torch.int64, device=rast.device)
