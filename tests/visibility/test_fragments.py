@@ -4,6 +4,7 @@ import pytest
 import torch
 
 import glrast
+from glrast.visibility.exact import edges
 from tests import scenes
 from tests.ops.compare import Limits, check_difference, check_gradient, close, random
 from tests.reference.visibility import fragments as twin
@@ -324,3 +325,34 @@ def test_textures_are_sampled_with_mipmaps_at_fragments(context):
     image = glrast.render(context, pos, tri, ODD, color)
     grads = torch.autograd.grad(image.square().sum(), (pos, tex))
     assert all(torch.isfinite(g).all() and g.any() for g in grads)
+
+
+@pytest.mark.parametrize("last", [[0.5, -0.0, 1, 1], [0.5, 0.25, 1, 1], [float("nan")] * 4])
+def test_vertices_in_one_place_are_found(last):
+    """-0 lies where 0 does; NaN lies nowhere, however many there are."""
+    pos = torch.rand(500, 4, generator=torch.Generator().manual_seed(0))
+    pos[7], pos[499], pos[100:200] = (
+        torch.tensor([0.5, 0.0, 1, 1]),
+        torch.tensor(last),
+        float("nan"),
+    )
+    tri = torch.tensor([[0, 7, 499]], dtype=torch.int32)
+    joined = edges.welded(pos, tri)
+    assert joined.tolist() == ([[0, 7, 7]] if last[1] == 0 else [[0, 7, 499]])
+
+
+def test_resolve_takes_fragments_in_any_order(context):
+    """The kernel, which wants them by pixel, and PyTorch's operators: the same image, the same gradients."""
+    scene = scenes.closed_mesh(1, images=2)
+    pos, tri, attr = (x.to(context.device) for x in (scene.pos, scene.tri, scene.attr))
+    rast, _ = glrast.rasterize(context, pos, tri, ODD)
+    found = glrast.fragments(rast, pos, tri, "all")
+    results = []
+    for frag in (found, found._replace(pixel=found.pixel.clone())):
+        color = [glrast.interpolate(attr, r, tri)[0].requires_grad_() for r in (rast, frag.rast)]
+        weight = found.weight.clone().requires_grad_()
+        image = glrast.resolve(*color, frag._replace(weight=weight))
+        upstream = torch.arange(image.numel(), device=image.device).reshape(image.shape).sin()
+        results.append((image, *torch.autograd.grad(image, (*color, weight), upstream)))
+    for by_kernel, by_torch in zip(*results):
+        torch.testing.assert_close(by_kernel, by_torch)

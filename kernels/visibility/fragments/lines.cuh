@@ -140,17 +140,14 @@ GLRAST_INLINE void find_meeting(const FragmentsMeetArgs& a, int x, int count, Ro
     for (int i = 0; i < count; ++i) above |= (unsigned)(id[4 * i] != id[4 * i + up]) << i;
     for (int i = 0; i < count; ++i) a.meets[pixel + i] = 0;
     int found = 0;
-    for (; right; right &= right - 1) {
-        const int i = lowest_bit(right);
-        if (!is_asked(a, row.n, x + i, row.y, 1, 0) || !do_meet(a, id[4 * i], id[4 * i + 4], row.n)) continue;
-        a.meets[pixel + i] = 1;
-        ++found;
-    }
-    for (; above; above &= above - 1) {
-        const int i = lowest_bit(above);
-        if (!is_asked(a, row.n, x + i, row.y, 0, 1) || !ask(a, id[4 * i], id[4 * i + up], row.n, last)) continue;
-        a.meets[pixel + i] |= 2;
-        ++found;
+    GLRAST_ROLLED for (int side = 0; side < 2; ++side) {
+        for (unsigned some = side ? above : right; some; some &= some - 1) {
+            const int i = lowest_bit(some);
+            if (!is_asked(a, row.n, x + i, row.y, 1 - side, side)) continue;
+            if (!ask(a, id[4 * i], id[4 * i + (side ? up : 4)], row.n, last)) continue;
+            a.meets[pixel + i] |= (char)(1 + side);
+            ++found;
+        }
     }
     if (found) count_up(a.found, found);
 }
