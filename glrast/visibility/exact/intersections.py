@@ -31,25 +31,23 @@ def meeting(mesh: Mesh, rast: torch.Tensor, tiles: Tiles | None) -> torch.Tensor
     """int64 [P,3]: image and two triangles of neighbouring pixels that pass through each other, each pair once."""
     N, H, W = mesh.size
     meets = torch.empty((N, H, W), dtype=torch.int8, device=rast.device)
-    found = torch.zeros(1, dtype=torch.int32, device=rast.device)
     bounds = NO_TILES if tiles is None else tiles.bounds
     launch(
         "fragments", "fragments_meet", rast.device, width=W, H=H, rows=N * H, rast=rast, state=mesh.state,
-        regions=mesh.edges.regions, neighbours=mesh.edges.neighbours, meets=meets, found=found, **bounds,
-        **mesh.members,
+        regions=mesh.edges.regions, neighbours=mesh.edges.neighbours, meets=meets, **bounds, **mesh.members,
     )  # fmt: skip
-    if not int(found):
-        return torch.empty((0, 3), dtype=torch.int64, device=rast.device)
     meets = meets.reshape(-1)
+    if not bool(meets.view(torch.bool).any()):
+        return torch.empty((0, 3), dtype=torch.int64, device=rast.device)
     some = meets.nonzero()[:, 0]
-    parts: list[torch.Tensor] = []
+    found: list[torch.Tensor] = []
     for bit, stride in ((1, 1), (2, W)):
         pixel = some[meets[some] & bit != 0]
         n = pixel // (H * W)
         shift = (mesh.images[:, 2] - mesh.images[:, 0])[n]
         ids = [triangle_id(rast.view(-1, 4)[at]).long() + shift for at in (pixel, pixel + stride)]
-        parts.append(torch.stack([n, torch.minimum(*ids), torch.maximum(*ids)], 1))
-    return _unique(torch.cat(parts), dim=0)
+        found.append(torch.stack([n, torch.minimum(*ids), torch.maximum(*ids)], 1))
+    return _unique(torch.cat(found), dim=0)
 
 
 def cut(mesh: Mesh) -> torch.Tensor:

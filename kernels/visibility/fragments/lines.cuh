@@ -57,7 +57,6 @@ struct FragmentsMeetArgs {
     GLRAST_TILE_MEMBERS
     const float* bound;     // [N,down,across]: finite where one surface alone is seen in a tile, which has no intersections; null: nobody knows
     char* meets;            // [N,H,W]: 1: with what the right neighbour shows, 2: the upper one, 3: with both
-    int* found;             // [1], zero: how many do
 };
 
 // Do vertices of triangle v lie before and behind the plane of u, z/w = z_x fx + z_y fy + z_1?
@@ -125,36 +124,22 @@ GLRAST_INLINE bool ask(const FragmentsMeetArgs& a, float id_p, float id_q, int64
     return last->meet;
 }
 
-GLRAST_INLINE bool is_asked(const FragmentsMeetArgs& a, int64 n, int x, int y, int beside, int above) {
-    return !(is_settled(a, n, x, y) && is_settled(a, n, x + beside, y + above));
-}
-
-// A span of a row at once, for most pixels show what their neighbours do: bits of those that differ from the right one, and
-// from the upper one.
-GLRAST_INLINE void find_meeting(const FragmentsMeetArgs& a, int x, int count, Row row, Asked* last) {
-    const int64 pixel = row.index * a.width + x, up = row.y + 1 < a.H ? 4 * (int64)a.width : 0;
+GLRAST_INLINE void find_meeting(const FragmentsMeetArgs& a, int x, Row row, Asked* above) {
+    const int64 pixel = row.index * a.width + x;
     const float* id = a.rast + 4 * pixel + 3;
-    const int beside = lesser(count, a.width - 1 - x);
-    unsigned right = 0, above = 0;
-    for (int i = 0; i < beside; ++i) right |= (unsigned)(id[4 * i] != id[4 * i + 4]) << i;
-    for (int i = 0; i < count; ++i) above |= (unsigned)(id[4 * i] != id[4 * i + up]) << i;
-    for (int i = 0; i < count; ++i) a.meets[pixel + i] = 0;
+    const bool right = x + 1 < a.width && id[0] != id[4], up = row.y + 1 < a.H && id[0] != id[4 * (int64)a.width];
     int found = 0;
-    GLRAST_ROLLED for (int side = 0; side < 2; ++side) {
-        for (unsigned some = side ? above : right; some; some &= some - 1) {
-            const int i = lowest_bit(some);
-            if (!is_asked(a, row.n, x + i, row.y, 1 - side, side)) continue;
-            if (!ask(a, id[4 * i], id[4 * i + (side ? up : 4)], row.n, last)) continue;
-            a.meets[pixel + i] |= (char)(1 + side);
-            ++found;
-        }
+    if (right || up) {
+        const bool settled = is_settled(a, row.n, x, row.y);
+        if (right && !(settled && is_settled(a, row.n, x + 1, row.y)) && do_meet(a, id[0], id[4], row.n)) found |= 1;
+        if (up && !(settled && is_settled(a, row.n, x, row.y + 1)) && ask(a, id[0], id[4 * (int64)a.width], row.n, above)) found |= 2;
     }
-    if (found) count_up(a.found, found);
+    a.meets[pixel] = (char)found;
 }
 
 GLRAST_INLINE void fragments_meet_element(const FragmentsMeetArgs& a, int x, int count, Row row) {
-    Asked last = {0.0f, 0.0f, false};
-    for (int end = x + count; x < end; x += GLRAST_SPAN) find_meeting(a, x, lesser(GLRAST_SPAN, end - x), row, &last);
+    Asked above = {0.0f, 0.0f, false};
+    for (int end = x + count; x < end; ++x) find_meeting(a, x, row, &above);
 }
 GLRAST_KERNEL(fragments_meet, FragmentsMeetArgs)
 
