@@ -14,7 +14,7 @@ PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 # PyTorch's idle threads would spin and take a core from llvmpipe: on a busy machine the demo took six times as long.
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: demo test quick lint types executor-check exact-check bench gpu-check wheel container-check bare-check browser-check clean setup
+.PHONY: demo test quick lint types executor-check exact-check bench gpu-check wheel container-check bare-check browser-check mitsuba-check clean setup
 
 demo: $(READY)
 	$(BIN)/glrast fit demo --out out/demo
@@ -63,6 +63,12 @@ bare-check: $(READY)
 browser-check: $(READY)
 	sh tools/browser-packages.sh
 	GLRAST_BROWSER_PICTURES='$(PICTURES)' $(BIN)/python -m pytest tests/browser
+
+# The path tracer against glrast, and the example that needs it; installs Mitsuba and, where it is too old, an LLVM.
+mitsuba-check: $(READY)
+	sh tools/mitsuba-packages.sh $(BIN)/python
+	$(BIN)/python -m pytest tests/mitsuba
+	$(BIN)/python -m pytest tests/test_examples.py -k "global_light"
 
 # What docs/exact.md says: its table, thousands of meshes. An hour on two cores; EXACT_CHECK=--quick three minutes.
 exact-check: $(READY)

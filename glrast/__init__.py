@@ -3,7 +3,7 @@
 The public names, in the order data meets them. Nothing here touches OpenGL, EGL or CUDA until it is used.
 """
 
-from . import clip, losses, optim, pytorch3d, visibility
+from . import clip, losses, mitsuba, optim, pytorch3d, visibility
 from .context import Context, RasterizeCudaContext, RasterizeGLContext
 from .core.rast import triangle_id
 from .core.switch import debug
@@ -45,4 +45,5 @@ __all__ = [
     "optim",
     "visibility",
     "pytorch3d",
+    "mitsuba",
 ]

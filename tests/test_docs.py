@@ -15,7 +15,8 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 README, MIGRATING = ROOT / "README.md", ROOT / "MIGRATING.md"
 CONVENTIONS = ROOT / "docs" / "conventions.md"
-PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
+TUTORIALS = sorted(ROOT.glob("docs/tutorials/*.md"))  # tests/test_tutorials.py runs their code
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *TUTORIALS])
 PICTURE = re.compile(r"!\[[^]]+\]\((conventions_\w+\.png)\)")
 LINK = re.compile(r"\]\((?!https?:)([^)\s]*)\)")
 PYTHON = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
@@ -28,7 +29,9 @@ def of_pages(pages):
 
 
 each_page = of_pages(PAGES)
-each_page_with_code = of_pages([page for page in PAGES if PYTHON.search(page.read_text())])
+each_page_with_code = of_pages(
+    [page for page in PAGES if page not in TUTORIALS and PYTHON.search(page.read_text())]
+)
 
 
 def test_the_readme_has_at_most_100_lines_of_which_every_one_fits_a_screen():
@@ -104,7 +107,7 @@ def test_every_page_and_picture_is_reached_from_the_readme():
         targets = {(page.parent / link.partition("#")[0]).resolve() for link in links(page)}
         ahead |= {t for t in targets if t.suffix == ".md"} - reached
         reached |= {t for t in targets if t.suffix == ".png"}
-    kept = {*PAGES, *(ROOT / "docs").glob("*.png")}
+    kept = {*PAGES, *(ROOT / "docs").rglob("*.png")}
     assert sorted(path.name for path in kept - reached) == []
 
 

@@ -19,7 +19,7 @@ FLOORS = (
     ("context",),
     ("ops",),
     ("visibility",),
-    ("losses", "optim", "explain", "pytorch3d"),
+    ("losses", "optim", "explain", "pytorch3d", "mitsuba"),
     ("clip",),
     ("__init__",),
     ("torch", "shading"),

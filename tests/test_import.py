@@ -33,6 +33,8 @@ EVERYTHING = {
     "matplotlib",
     "rich",
     "scipy",
+    "mitsuba",
+    "drjit",
 }
 
 pytestmark = pytest.mark.slow  # each test is a fresh Python

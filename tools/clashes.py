@@ -42,10 +42,12 @@ import drjit as dr
 from drjit.llvm import Float
 assert dr.sum(dr.arange(Float, 10) * 2)[0] == 90""",
     "mitsuba": """
-import mitsuba as mi, numpy as np
-mi.set_variant('scalar_rgb')  # llvm_ad_rgb dies without glrast under Debian 12's LLVM 15
+import mitsuba as mi, drjit as dr, numpy as np
+mi.set_variant('llvm_ad_rgb')  # with LLVM 15 it aborts without glrast too: apt-get install libllvm19
 scene = mi.cornell_box(); scene['sensor']['film']['width'] = scene['sensor']['film']['height'] = 16
-assert np.isfinite(np.array(mi.render(mi.load_dict(scene), spp=1))).all()""",
+scene = mi.load_dict(scene); p = mi.traverse(scene); red = 'red.reflectance.value'
+dr.enable_grad(p[red]); dr.backward(dr.mean(mi.render(scene, p, spp=1)))
+assert np.all(np.array(dr.grad(p[red])) > 0)""",
     "open3d-cpu": """
 import open3d as o3d
 ball = o3d.geometry.TriangleMesh.create_sphere(); ball.compute_vertex_normals()

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 
 from .exact import Exact
 from .launches import Launches
+from .members import Member
 from .operations import Row
 from .overhead import Overhead
+from .paper import Case
 from .peer import Comparison
 from .texture import Row as TextureRow
 
@@ -132,6 +134,50 @@ def exact(rows: Sequence[Exact]) -> str:
 def stages(found: dict[str, float]) -> str:
     """Steps, and within each its kernels and the rest."""
     return markdown(("stage", "ms"), [(name, f"{ms:.2f}") for name, ms in found.items()])
+
+
+def members(rows: Sequence[Member]) -> str:
+    """Forward and backward, and how many times as long as antialias both take."""
+    head = ("member", "pixels", "triangles", "forward ms", "backward ms", "to antialias")
+    lines = [
+        (
+            row.name, _square(row.resolution), f"{row.triangles:,}", f"{row.forward_ms:.1f}",
+            f"{row.backward_ms:.1f}", f"{row.ratio:.1f}",
+        )
+        for row in rows
+    ]  # fmt: skip
+    return markdown(head, lines)
+
+
+def paper(cases: Sequence[Case]) -> str:
+    """The paper's table; beneath it why cells are empty."""
+    names = list(cases[0].cells) if cases else []
+    others = names[1:]
+    head = ("triangles", "pixels", *(part for name in names for part in (f"{name} ms", "back ms")),
+            *(f"{name} / {names[0]}" for name in others))  # fmt: skip
+    reasons: list[str] = []
+    lines: list[tuple[str, ...]] = []
+    for case in cases:
+        line = [f"{case.triangles:,}", _square(case.resolution)]
+        for name, cell in case.cells.items():
+            if cell.repeats:
+                line += [_short(cell.forward_ms), _short(cell.backward_ms)]
+                continue
+            reason = f"{name}: {cell.why_not}"
+            if reason not in reasons:
+                reasons.append(reason)
+            line += [f"({reasons.index(reason) + 1})", ""]
+        for name in others:
+            ratio = case.ratio(name)
+            line.append("" if ratio is None else f"{_short(ratio)}x")
+        lines.append(tuple(line))
+    notes = [f"({number}) {reason}" for number, reason in enumerate(reasons, 1)]
+    return "\n".join([markdown(head, lines), *(["", "  \n".join(notes)] if notes else [])])
+
+
+def _short(value: float) -> str:
+    """Three digits."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 
 def markdown(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import datetime
 import json
 import platform
 from collections.abc import Sequence
@@ -18,8 +19,11 @@ from ..bench import (
     exact,
     launches,
     measure,
+    members,
     operations,
     overhead,
+    paper,
+    paper_page,
     peer,
     scaling,
     scene,
@@ -33,6 +37,7 @@ from .device import chosen
 REPEATS, SCALING_REPEATS, TEXTURE_REPEATS, OVERHEAD_REPEATS = 15, 7, 9, 500
 LAUNCHES_REPEATS = 100
 EXACT_REPEATS = 9
+MEMBERS_REPEATS, PAPER_REPEATS = 5, 3
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -74,6 +79,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="only the table of texture: linear and trilinear, 2D and cube, PyTorch's grid_sample and the pyramid",
     )  # fmt: skip
     parser.add_argument(
+        "--members", action="store_true",
+        help="only every answer to the discontinuity problem (glrast.visibility), in turns with antialias; any even "
+        "number of --triangles",
+    )  # fmt: skip
+    _add_paper_arguments(parser)
+    parser.add_argument(
         "--sizes", type=_count, nargs="+", default=list(texture.SIZES),
         help=f"--texture: texels on a side (default: {_listed(texture.SIZES)})",
     )  # fmt: skip
@@ -81,6 +92,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--channels", type=_count, nargs="+", default=list(texture.CHANNELS),
         help=f"--texture: channels (default: {_listed(texture.CHANNELS)})",
     )  # fmt: skip
+
+
+def _add_paper_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--paper", action="store_true",
+        help="only the table of Laine et al. 2020: 14 meshes from 284 to 308,170 triangles, 256 to 4096 pixels, glrast "
+        "against softras and against PyTorch3D where it is installed",
+    )  # fmt: skip
+    parser.add_argument(
+        "--quick", action="store_true", help="--paper: three meshes, two resolutions, one pass"
+    )
+    parser.add_argument(
+        "--limit", type=_count, metavar="SECONDS",
+        help=f"--paper: what takes longer is left out, and says so (default: {paper.LIMIT_S:.0f}; --quick "
+        f"{paper.QUICK_LIMIT_S:.0f})",
+    )  # fmt: skip
+    parser.add_argument("--markdown", metavar="FILE", help="--paper: also write the page there")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -104,7 +132,12 @@ def run(args: argparse.Namespace) -> int:
         report["texture"] = _texture(args, device)
     if args.exact:
         report["exact"] = _exact(args, device)
-    if not (args.launches or args.overhead or args.scaling or args.texture or args.exact):
+    if args.members:
+        report["members"] = _members(args, device)
+    if args.paper:
+        report["paper"] = _paper(args, device, report["machine"])
+    parts = "launches", "overhead", "scaling", "texture", "exact", "members", "paper"
+    if not any(getattr(args, part) for part in parts):
         report |= _operations(args, device)
     if args.json:
         with replacing(Path(args.json)) as temporary:
@@ -163,6 +196,41 @@ def _texture(args: argparse.Namespace, device: torch.device) -> list[dict[str, A
         names = ", ".join(f"{map} {size} x {size} x {C}" for map, size, C in left_out)
         print(f"\nleft out, textures above {texture.MOST_BYTES >> 20} MiB: {names}")
     return [asdict(row) for row in rows]
+
+
+def _members(args: argparse.Namespace, device: torch.device) -> list[dict[str, Any]]:
+    """--members: a table for each resolution and number of triangles."""
+    rows: list[members.Member] = []
+    for r in args.resolution:
+        for t in args.triangles:
+            made = scene.even_sphere(t, r, device)
+            rows += members.measure_members(made, args.repeats or MEMBERS_REPEATS)
+    print(table.members(rows), flush=True)
+    return [asdict(row) for row in rows]
+
+
+def _paper(
+    args: argparse.Namespace, device: torch.device, about: dict[str, Any]
+) -> list[dict[str, Any]]:
+    """--paper: a line as each case is done, then the page; --markdown after every case, for it takes long."""
+    quick = args.quick
+    limit_s = args.limit or (paper.QUICK_LIMIT_S if quick else paper.LIMIT_S)
+    cases: list[paper.Case] = []
+    for case in paper.measure_paper(
+        device,
+        args.repeats or (paper.QUICK_REPEATS if quick else PAPER_REPEATS),
+        limit_s,
+        paper.counts(paper.QUICK_MESHES) if quick else paper.counts(),
+        paper.QUICK_RESOLUTIONS if quick else paper.RESOLUTIONS,
+    ):
+        cases.append(case)
+        took = (f"{n} {c.why_not or f'{c.ms:.1f} ms'}" for n, c in case.cells.items())
+        print(f"{case.triangles:,} at {case.resolution}: {'; '.join(took)}", flush=True)
+        if args.markdown:
+            with replacing(Path(args.markdown)) as temporary:
+                temporary.write_text(paper_page.page(cases, about, datetime.date.today(), limit_s))
+    print(f"\n{table.paper(cases)}")
+    return [asdict(case) for case in cases]
 
 
 def machine(device: torch.device) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from dataclasses import asdict
 
 import torch
 
-from ..doctor import Finding, egl, kernels, machine, nvidia, triangle
+from ..doctor import Finding, egl, kernels, machine, mitsuba, nvidia, triangle
 from .device import chosen
 
 WIDTH = 110
@@ -84,6 +84,7 @@ def examine(device: torch.device) -> list[Finding]:
     else:
         findings.append(Finding("OpenGL", "PyTorch has no CUDA device: there are only cpu tensors"))
     findings += egl.global_symbols()
+    findings += mitsuba.path_tracer(device)
     return findings + _until_fault(
         lambda: triangle.draw(device, "id"), lambda: triangle.draw(device, "full")
     )

@@ -5,6 +5,7 @@
       kernels    the host library and CuPy
       egl        libEGL, its vendor files, its devices and what each offers
         triangle a triangle of known answers, drawn and differentiated
+    mitsuba      the path tracer and its LLVM, which only glrast.mitsuba needs
 
 `symptoms` says what error messages mean. Each detection is a small function that returns findings and touches nothing.
 """

@@ -76,7 +76,7 @@ def texture(
     N = uv.shape[0]
     fits = tex.shape[0] in (1, N)
     check.shape("texture", "tex", tex, f"of 1 or N={N} images (from uv)", fits)
-    filter, uv_da, bias = _filter(filter_mode, uv, uv_da, mip_level_bias)
+    filter, uv_da, bias = chosen_filter("texture", filter_mode, uv, uv_da, mip_level_bias)
     if filter < _MIPMAP_NEAREST:
         return call(_Texture, Texture(tex, None, uv, None, None, 0, filter, boundary), False)
     last, packed, built = _levels(tex, mip, max_mip_level)
@@ -86,11 +86,11 @@ def texture(
     return call(_Texture, given, built)
 
 
-def _filter(
-    filter_mode: str, uv: Tensor, uv_da: Tensor | None, bias: Tensor | None
+def chosen_filter(
+    function: str, filter_mode: str, uv: Tensor, uv_da: Tensor | None, bias: Tensor | None
 ) -> tuple[int, Tensor | None, Tensor | None]:
     """The filter's number; uv_da and bias checked, None where the filter does not use them."""
-    check.choice("texture", "filter_mode", filter_mode, ("auto", *FILTERS))
+    check.choice(function, "filter_mode", filter_mode, ("auto", *FILTERS))
     if filter_mode == "auto":
         plain = uv_da is None and bias is None
         filter_mode = "linear" if plain else "linear-mipmap-linear"
@@ -98,18 +98,18 @@ def _filter(
     if filter < _MIPMAP_NEAREST:
         return filter, None, None
     check.value(
-        "texture", "uv_da", f"given (or mip_level_bias) for filter_mode {filter_mode!r}",
+        function, "uv_da", f"given (or mip_level_bias) for filter_mode {filter_mode!r}",
         uv_da is not None or bias is not None, "None", "pass out_da of interpolate(..., rast_db, diff_attrs='all')",
     )  # fmt: skip
     pixels = tuple(uv.shape[:3])
     if uv_da is not None:
-        uv_da = check.floats("texture", "uv_da", uv_da, device=uv.device)
+        uv_da = check.floats(function, "uv_da", uv_da, device=uv.device)
         expected = (*pixels, 2 * uv.shape[3])
-        check.shape("texture", "uv_da", uv_da, _sizes(expected), tuple(uv_da.shape) == expected)
+        check.shape(function, "uv_da", uv_da, _sizes(expected), tuple(uv_da.shape) == expected)
     if bias is not None:
-        bias = check.floats("texture", "mip_level_bias", bias, device=uv.device)
+        bias = check.floats(function, "mip_level_bias", bias, device=uv.device)
         fits = tuple(bias.shape) == pixels
-        check.shape("texture", "mip_level_bias", bias, _sizes(pixels), fits, "(from uv)")
+        check.shape(function, "mip_level_bias", bias, _sizes(pixels), fits, "(from uv)")
     return filter, uv_da, bias
 
 

@@ -83,13 +83,13 @@ class SetUp:
     counts: Tensor | None  # int32 [M]: tiles that each may touch
 
     def listed(self, height: int, width: int, reach: float) -> tuple[Tensor, Tensor]:
-        """(starts [tiles+1], the faces of each tile one after the other, ascending). A GPU is waited for."""
+        """(starts [tiles+1], the entries of each tile one after the other, ascending). A GPU is waited for."""
         assert self.counts is not None
         device, N = self.faces.device, len(self.images)
         ends = self.counts.cumsum(0)
         total = int(ends[-1]) if len(ends) else 0
         tiles = torch.empty(total, dtype=torch.int32, device=device)
-        listed = torch.empty(total, dtype=torch.int32, device=device)
+        listed = torch.empty(total, dtype=torch.int64, device=device)
         if total:
             launch(
                 "nearest_faces", "nearest_faces_bin", device, width=self.longest, H=1, rows=N, images=self.images,
@@ -132,6 +132,9 @@ class Nearest(Looked):
             "nearest_faces", "nearest_faces_walk", self.pos.device, width=W, H=H, rows=rows, reach=self.reach,
             starts=starts, listed=listed, other=self.other, front=self.front, z=found.z, **shared,
         )  # fmt: skip
+        if self.box_x > 0:  # boxes have ids alone
+            none = found.z.new_full((1,), -1)
+            return found._replace(bary=none.expand_as(found.bary), dist2=none.expand_as(found.z))
         launch(
             "nearest_faces", "nearest_faces_place", self.pos.device, width=W * K, H=H, rows=rows, columns=W,
             bary=found.bary, dist2=found.dist2, **shared,

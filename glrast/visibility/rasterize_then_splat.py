@@ -32,7 +32,7 @@ def rasterize_then_splat(
     Args:
         layers: of L layers, front to back, the rast [N,H,W,4], or what `DepthPeeler` and `peel` give: (rast, rast_db).
             Draw them with cull="back": back faces would count as surfaces that hide and are hidden.
-        colors: of each layer float32 [N,H,W,C], any C: what was shaded from its rast.
+        colors: of each layer float32 [N,H,W,C], any C: what was shaded from its `rast.detach()`.
         pos, tri: as `rasterize` got them.
         background: a colour [C], or a picture [N,H,W,C], [1,H,W,C] or [H,W,C], behind everything; None: see Returns.
         opacities: of each layer float32 [N,H,W,1], 0 to 1; None: opaque.
@@ -46,14 +46,16 @@ def rasterize_then_splat(
     Raises:
         TypeError, ValueError: wrong types, shapes, devices; no layer; not a colour for each layer.
 
-    Note: as published, the image is blurred, edges to about three pixels; where splats overlap by more than 1.05 they
-        are divided, and where by less, at outlines, they are not. Which accumulator a point belongs to is decided by
-        depths, without a gradient: intersections and creases move nothing but through the blur. One layer is enough
-        before a background; where surfaces hide each other two let what is hidden appear from behind.
+    Note: a point keeps its colour when it moves: shade from `rast.detach()`, or what moves inside triangles counts
+        twice, by the points and by u and v. As published, the image is blurred, edges to about three pixels; where
+        splats overlap by more than 1.05 they are divided, and where by less, at outlines, they are not. Which
+        accumulator a point belongs to is decided by depths, without a gradient: intersections and creases move nothing
+        but through the blur. One layer is enough before a background; where surfaces hide each other two let what is
+        hidden appear from behind.
 
     Example:
         layers = glrast.peel(ctx, pos, tri, (64, 64), cull="back", max_layers=2)
-        colors = [glrast.interpolate(attr, rast, tri)[0] for rast, _ in layers]
+        colors = [glrast.interpolate(attr, rast.detach(), tri)[0] for rast, _ in layers]
         image = glrast.visibility.rasterize_then_splat(layers, colors, pos, tri, background=torch.ones(3))
 
     Source: Cole et al. 2021, Differentiable Surface Rendering via Non-Differentiable Sampling, and its library.

@@ -78,12 +78,7 @@ def softras(
     check.choice(name, "distance", distance, DISTANCES)
     gamma = positive(name, "gamma", gamma)
     there = checked_near(name, near)
-    if distance == "euclidean":
-        inner = near.dist2 * (-1 / sigma_of(name, near.id.shape[1:3], sigma_pix2, sigma_ndc))
-    else:
-        least = near.bary.amin(-1)
-        sigma = positive(name, "sigma_ndc", SIGMA_NDC if sigma_ndc is None else sigma_ndc)
-        inner = least * least.abs() * (1 / sigma)
+    inner = _inner(near, distance, sigma_pix2, sigma_ndc)
     zhat = (zfar - near.z) * (1 / (zfar - znear))
     if colors is None:
         color, colors, behind = "none", zhat.new_zeros((*there.shape, 0)), zhat.new_zeros(0)
@@ -93,6 +88,18 @@ def softras(
     return blend(
         Blend(near.id.contiguous(), inner, zhat, colors, behind, color, alpha, share, gamma, eps)
     )
+
+
+def _inner(
+    near: NearestFaces, distance: str, sigma_pix2: float | None, sigma_ndc: float | None
+) -> Tensor:
+    """[N,H,W,K]: the signed distance, positive inside, in the unit of the softness."""
+    name = "visibility.softras"
+    if distance == "euclidean":
+        return near.dist2 * (-1 / sigma_of(name, near.id.shape[1:3], sigma_pix2, sigma_ndc))
+    least = near.bary.amin(-1)
+    sigma = positive(name, "sigma_ndc", SIGMA_NDC if sigma_ndc is None else sigma_ndc)
+    return least * least.abs() * (1 / sigma)
 
 
 def softras_reach(

@@ -201,11 +201,11 @@ def test_a_large_triangle_moves_like_a_supersampled_one(device, measured):
 
 @pytest.mark.slow
 def test_overlapping_polygons_move_like_supersampled_ones(device, measured):
-    for seed in range(3):
-        scene = scenes.overlapping_polygons(seed=seed)
-        seen = against_supersampling(glrast.Context(device), scene)
-        report(measured, f"overlapping polygons {seed}, 64 x 64, every vertex in x and y", seen)
-        check_difference(seen, OVERLAPPING)
+    # one of them, for time: test_antialias_inner.py has every kind of discontinuity against the exact gradient
+    scene = scenes.overlapping_polygons(seed=0)
+    seen = against_supersampling(glrast.Context(device), scene)
+    report(measured, "overlapping polygons, 64 x 64, every vertex in x and y", seen)
+    check_difference(seen, OVERLAPPING)
 
 
 @pytest.mark.parametrize("axis", [0, 1])

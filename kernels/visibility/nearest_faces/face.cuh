@@ -11,13 +11,16 @@ enum {
     kZ = 18,         // [3]
     kW = 21,         // [3]
     kBox = 24,       // left, right, low, high of what is within reach, in pixels; left > right: nowhere
-    kCut = 28        // 1: a part of it lies before the near or behind the far plane
+    kCut = 28,       // 1: a part of it lies before the near or behind the far plane
+    kLeast = 29      // no z/w within the face is below this
 };
 #define GLRAST_FACE 30
 
 #define GLRAST_NO_AREA 1e-14     // of the product of its rows' lengths: three vertices on a line
 #define GLRAST_EYE 1e-7          // of the largest |w|: a face that reaches the camera ends so much before it
 #define GLRAST_SLACK 1e-6        // pixels: boxes are so much larger than what they hold
+
+#define GLRAST_ROUNDED 1e-12     // of a depth: more than its arithmetic errs
 
 // A loop for few faces, which is not to take the registers of all.
 #ifdef __CUDACC__
@@ -187,6 +190,8 @@ GLRAST_INLINE void set_up_face(const NearestFacesSetUpArgs& a, const float* pos,
     f[kCut] = a.cuts && (least(near) < 0.0 || least(far) < 0.0);
     double box[4];
     if (!find_box(a, f, box)) return;
+    const double least_z = minimum(f[kZ] / f[kW], minimum(f[kZ + 1] / f[kW + 1], f[kZ + 2] / f[kW + 2]));
+    f[kLeast] = f[kCut] ? -1.0 : least_z - GLRAST_ROUNDED * fabs(least_z);
     const bool boxes = a.box_x > 0.0;
     const double by_x = (boxes ? a.box_x : a.reach) + GLRAST_SLACK, by_y = (boxes ? a.box_y : a.reach) + GLRAST_SLACK;
     f[kBox] = box[0] - by_x;
@@ -194,7 +199,7 @@ GLRAST_INLINE void set_up_face(const NearestFacesSetUpArgs& a, const float* pos,
     f[kBox + 2] = box[2] - by_y;
     f[kBox + 3] = box[3] + by_y;
     for (int k = 0; k < 3 && boxes; ++k) {
-        f[3 * k] = f[3 * k + 1] = f[kZ + k] = f[kCut] = 0.0;
+        f[3 * k] = f[3 * k + 1] = f[kZ + k] = f[kCut] = f[kLeast] = 0.0;
         f[3 * k + 2] = 1.0;
     }
 }

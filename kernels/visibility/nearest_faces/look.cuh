@@ -70,6 +70,21 @@ GLRAST_INLINE Nearest nearest_point(const double* f, ScreenPoint s, const double
     return best;
 }
 
+// Its squared distance alone. On an edge, between its ends, that is the distance inside the edge's line: nothing is divided.
+GLRAST_INLINE double outline_distance2(const double* f, ScreenPoint s, const double e[3], bool inside, int columns, int lines) {
+    if (f[kCut]) return nearest_of_cut(f, s, columns, lines).distance2;
+    if (inside) { const double inner = least(e); return inner * inner; }
+    double best = 1e300;
+    GLRAST_ROLLED for (int k = 0; k < 3; ++k) {
+        if (e[k] > 0.0) continue;
+        const double *p = f + kCorners + 2 * next(k), *q = f + kCorners + 2 * next(next(k));
+        const double ex = q[0] - p[0], ey = q[1] - p[1], px = s.x - p[0], py = s.y - p[1], qx = s.x - q[0], qy = s.y - q[1];
+        const double past_p = px * ex + py * ey, past_q = qx * ex + qy * ey;
+        best = minimum(best, past_p <= 0.0 ? px * px + py * py : past_q >= 0.0 ? qx * qx + qy * qy : e[k] * e[k]);
+    }
+    return best;
+}
+
 // ---- barycentrics and depth ------------------------------------------------------------------------------
 
 // u: before clipping; c: after it; sum of b; what b is multiplied by for u
@@ -90,14 +105,18 @@ GLRAST_INLINE Weights weights_at(const double* f, const double e[3], bool perspe
     for (int k = 0; k < 3; ++k) w.c[k] = w.u[k] = perspective ? w.b[k] * w.scale : w.b[k] * W[k];
     w.z = Z[0] * w.b[0] + Z[1] * w.b[1] + Z[2] * w.b[2];
     if (!clip) return w;
-    for (int k = 0; k < 3; ++k) w.c[k] = clipped(w.u[k], clip);
+    // Of perspective-correct ones the common factor goes last, so that depth does not wait for it.
+    for (int k = 0; k < 3; ++k) {
+        if (perspective) w.c[k] = clip == 1 ? minimum(maximum(w.b[k], 0.0), positive) : maximum(w.b[k], 0.0);
+        else w.c[k] = clipped(w.u[k], clip);
+    }
     const double scale = 1.0 / (w.c[0] + w.c[1] + w.c[2]);
-    for (int k = 0; k < 3; ++k) w.c[k] *= scale;
     if (perspective) {
         w.z = (w.c[0] * Z[0] + w.c[1] * Z[1] + w.c[2] * Z[2]) / (w.c[0] * W[0] + w.c[1] * W[1] + w.c[2] * W[2]);
     } else {
-        w.z = w.c[0] * Z[0] / W[0] + w.c[1] * Z[1] / W[1] + w.c[2] * Z[2] / W[2];
+        w.z = scale * (w.c[0] * Z[0] / W[0] + w.c[1] * Z[1] / W[1] + w.c[2] * Z[2] / W[2]);
     }
+    for (int k = 0; k < 3; ++k) w.c[k] *= scale;
     return w;
 }
 

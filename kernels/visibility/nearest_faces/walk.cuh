@@ -11,7 +11,7 @@ struct NearestFacesWalkArgs {
     const int64* images;    // [N,3]
     const double* faces;    // [M,GLRAST_FACE]
     const int64* starts;    // [tiles+1]: where a tile's faces begin in listed
-    const int* listed;      // of all images' faces, ascending in each tile
+    const int64* listed;    // entry_of all images' faces, ascending in each tile
     const int* other;       // [T]: the other half of a face that was cut in two, or -1: the nearer of both counts; or null
     int front;              // faces left out: 1: where sum b <= 0, behind the camera; 2: where z < 0; 0: none
     int K;
@@ -54,21 +54,28 @@ GLRAST_INLINE bool is_nearer(const NearestFacesWalkArgs& a, const int64* image, 
     double e[3];
     distances_at(f, s, e);
     const bool has_it = covers(f, e, a.strict);
-    const double theirs = nearest_point(f, s, e, has_it, a.width, a.H).distance2, same = 1e-9 * (1.0 + theirs);
+    const double theirs = outline_distance2(f, s, e, has_it, a.width, a.H), same = 1e-9 * (1.0 + theirs);
     return distance2 < theirs - same || (inside && !has_it && distance2 < theirs + same);
 }
 
+// K faces are found that are as near as this one can be, `least` its nearest depth? Of equal depths the later id counts for
+// less, and ids ascend. Weights that are not clipped can be nearer than the face; halves of a face compare distances.
+GLRAST_INLINE bool is_behind(const NearestFacesWalkArgs& a, const List& list, double least) {
+    return list.filled == a.K && !a.other && (a.clip || a.reach == 0.0) && least >= list.z[a.K - 1];
+}
+
 // A face at a pixel, e the distances inside its edges, none of them below -reach.
-GLRAST_INLINE void try_face(const NearestFacesWalkArgs& a, const int64* image, int face, ScreenPoint s, const double e[3], List* list) {
-    const double* f = a.faces + GLRAST_FACE * (int64)face;
+GLRAST_INLINE void try_face(const NearestFacesWalkArgs& a, const int64* image, int64 face, ScreenPoint s, const double e[3], List* list) {
+    const double* f = a.faces + GLRAST_FACE * face;
+    if (is_behind(a, *list, f[kLeast])) return;
     const bool inside = covers(f, e, a.strict);
-    if (!inside && !(nearest_point(f, s, e, false, a.width, a.H).distance2 < a.reach * a.reach)) return;
+    if (!inside && !(outline_distance2(f, s, e, false, a.width, a.H) < a.reach * a.reach)) return;
     const Weights w = weights_of(f, s, e, inside, a.width, a.H, a.perspective, a.clip);
     const float z = (float)w.z;
     if (!is_finite(z) || (a.front == 1 && !(w.sum > 0.0)) || (a.front == 2 && z < 0.0f)) return;
     const int id = (int)(image[0] + (face - image[2])), half = find_other(a, *list, id);
     if (half >= 0) {
-        if (!is_nearer(a, image, *list, half, s, nearest_point(f, s, e, inside, a.width, a.H).distance2, inside)) return;
+        if (!is_nearer(a, image, *list, half, s, outline_distance2(f, s, e, inside, a.width, a.H), inside)) return;
         for (int k = half; k + 1 < list->filled; ++k) { list->id[k] = list->id[k + 1]; list->z[k] = list->z[k + 1]; }
         --list->filled;
     }
@@ -81,12 +88,15 @@ GLRAST_INLINE void try_face(const NearestFacesWalkArgs& a, const int64* image, i
 #define GLRAST_TOGETHER GLRAST_TILE
 #endif
 
-// A face at `count` pixels of a row: the distances of all at once.
-GLRAST_INLINE void try_row(const NearestFacesWalkArgs& a, const int64* image, int face, int x, int count, double y, List* lists) {
-    const double *f = a.faces + GLRAST_FACE * (int64)face, *box = f + kBox;
-    if (y < box[2] || y > box[3] || x + count < box[0] || x > box[1]) return;
+// A face at `count` pixels of a row: the distances of all that its box holds at once.
+GLRAST_INLINE void try_row(const NearestFacesWalkArgs& a, const int64* image, int64 face, int x, int count, double y, List* lists) {
+    const double *f = a.faces + GLRAST_FACE * face, *box = f + kBox;
+    if (y < box[2] || y > box[3]) return;
+    int from = 0, to = count;
+    if (x + 0.5 < box[0]) from = (int)minimum(ceil(box[0] - 0.5) - x, count);
+    if (x + count - 0.5 > box[1]) to = (int)maximum(floor(box[1] - 0.5) + 1 - x, from);
     double e[3][GLRAST_TOGETHER], inner[GLRAST_TOGETHER];
-    for (int i = 0; i < count; ++i) {
+    for (int i = from; i < to; ++i) {
         const double at = x + i + 0.5;
         e[0][i] = f[0] * at + f[1] * y + f[2];
         e[1][i] = f[3] * at + f[4] * y + f[5];
@@ -94,11 +104,11 @@ GLRAST_INLINE void try_row(const NearestFacesWalkArgs& a, const int64* image, in
         const double low = e[0][i] < e[1][i] ? e[0][i] : e[1][i];
         inner[i] = low < e[2][i] ? low : e[2][i];
     }
-    for (int i = 0; i < count; ++i) {
+    for (int i = from; i < to; ++i) {
         if (inner[i] < -a.reach) continue;
         const ScreenPoint s = {x + i + 0.5, y};
         const double own[3] = {e[0][i], e[1][i], e[2][i]};
-        if (s.x >= box[0] && s.x <= box[1]) try_face(a, image, face, s, own, &lists[i]);
+        try_face(a, image, face, s, own, &lists[i]);
     }
 }
 
@@ -112,8 +122,10 @@ GLRAST_INLINE void nearest_faces_walk_element(const NearestFacesWalkArgs& a, int
             const int64 at = (row.index * a.width + x + i) * a.K;
             lists[i] = List{a.id + at, a.z + at, 0};
         }
-        for (int64 i = a.starts[line + tile]; i < a.starts[line + tile + 1]; ++i)
-            try_row(a, image, a.listed[i], x, stop - x, row.y + 0.5, lists);
+        for (int64 i = a.starts[line + tile]; i < a.starts[line + tile + 1]; ++i) {
+            const int64 entry = a.listed[i];
+            if (has_row(entry, row.y % GLRAST_TILE)) try_row(a, image, face_of(entry), x, stop - x, row.y + 0.5, lists);
+        }
         for (int i = 0; i < stop - x; ++i) {
             for (int k = lists[i].filled; k < a.K; ++k) { lists[i].id[k] = -1; lists[i].z[k] = -1.0f; }
         }
@@ -165,7 +177,7 @@ GLRAST_INLINE void nearest_faces_place_element(const NearestFacesPlaceArgs& a, i
         }
         const Weights w = weights_of(found.f, found.s, found.e, found.inside, a.columns, a.H, a.perspective, a.clip);
         for (int k = 0; k < 3; ++k) bary[k] = (float)w.c[k];
-        const double distance2 = nearest_point(found.f, found.s, found.e, found.inside, a.columns, a.H).distance2;
+        const double distance2 = outline_distance2(found.f, found.s, found.e, found.inside, a.columns, a.H);
         a.dist2[at] = (float)(found.inside ? -distance2 : distance2);
     }
 }
