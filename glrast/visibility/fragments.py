@@ -17,8 +17,8 @@ from .exact.operators import Find, FindBackward, Found, find, find_backward
 
 DISCONTINUITIES = ("near", "all")
 
-# Of which fragments `resolve` need not ask whether their pixels, all within the image, come in order.
-ascending: PerTensor[bool] = PerTensor()
+# Of which fragments `resolve` need not ask whether their pixels come in order, all within images of this size.
+ascending: PerTensor[tuple[int, ...]] = PerTensor()
 
 
 class Fragments(NamedTuple):
@@ -86,7 +86,7 @@ def fragments(
     near = discontinuities == "near"
     given = Find(rast.detach(), pos, tri, within, cull, near)
     at, db, weight, pixel = call(_Fragments, given)
-    ascending.remember(pixel, True)
+    ascending.remember(pixel, tuple(shown.shape))
     return Fragments(at, db, weight, pixel, shown)
 
 

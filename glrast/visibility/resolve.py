@@ -58,16 +58,22 @@ def resolve(
         color = torch.where(frag.shown[..., None], color, background)
         empty = (frag.rast.detach()[..., 3] > 0).reshape(-1, 1)
         parts = torch.where(empty, parts, background.reshape(-1, C)[frag.pixel])
-    if ascending.found(frag.pixel):
+    if _are_by_pixel(frag, color, parts):
         return call(_Resolve, Resolve(color, parts, frag.weight, frag.pixel))
     return _summed(color, parts, frag.weight, frag.pixel)
 
 
+def _are_by_pixel(frag: Fragments, color: Tensor, parts: Tensor) -> bool:
+    """Are they as `fragments` made them? Kernels ask nothing of what the caller put in their place."""
+    given = (frag.pixel.shape, torch.float32, frag.pixel.device)
+    fits = (frag.weight.shape, frag.weight.dtype, frag.weight.device) == given
+    known = ascending.found(frag.pixel)
+    return fits and len(parts) == len(frag.pixel) and known == tuple(color.shape[:3])
+
+
 def _summed(color: Tensor, parts: Tensor, weight: Tensor, pixel: Tensor) -> Tensor:
     """By PyTorch's operators, which take pixels in any order, and which compilers and transforms see through."""
-    whole = color.reshape(-1, color.shape[3]).index_fill(
-        0, pixel, 0.0
-    )  # a copy, which may be added to
+    whole = _unsummed(color, pixel).reshape(-1, color.shape[3])  # a copy, which may be added to
     return whole.index_add_(0, pixel, weight[:, None] * parts).reshape(color.shape)
 
 
@@ -177,5 +183,6 @@ class _Resolve(Operation):
         return color, parts, weight, None
 
 
-def _unsummed(grad: Tensor, pixel: Tensor) -> Tensor:
-    return grad.reshape(-1, grad.shape[3]).index_fill(0, pixel, 0.0).reshape(grad.shape)
+def _unsummed(color: Tensor, pixel: Tensor) -> Tensor:
+    """[N,H,W,C], 0 where fragments are seen."""
+    return color.reshape(-1, color.shape[3]).index_fill(0, pixel, 0.0).reshape(color.shape)

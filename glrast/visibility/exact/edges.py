@@ -109,10 +109,7 @@ def welded(pos: torch.Tensor, tri: torch.Tensor) -> torch.Tensor:
 def _share_places(pos: torch.Tensor) -> bool:
     """Whether any two vertices of a set lie in one place."""
     V, device = pos.shape[-2], pos.device
-    rows, size = (
-        pos.numel() // (4 * V),
-        1 << (2 * V - 1).bit_length(),
-    )  # half of it stays empty: short ways
+    rows, size = pos.numel() // (4 * V), 1 << (2 * V - 1).bit_length()  # half empty: short ways
     table = torch.full((rows, size), -1, dtype=torch.int32, device=device)
     found = torch.zeros(1, dtype=torch.int32, device=device)
     launch(

@@ -26,9 +26,9 @@ struct Exit { Spot at; int side; };
 GLRAST_INLINE Exit leave(Spot p) {
     // Numbers, not branches, which would be guessed wrong.
     const double wide = 0.5 - copysign(GLRAST_VIEW_X, p.x), high = 0.5 - copysign(GLRAST_VIEW_Y, p.y);
-    const double x = fabs(p.x), y = fabs(p.y), across = wide * y, up = high * x;
-    const double t = upper(across, up) > 0.0 ? wide * high / upper(across, up) : 0.0;
-    const int sideways = across <= up, from = sideways ? p.x > 0.0 : p.y > 0.0;
+    const double x = fabs(p.x), y = fabs(p.y);
+    const int sideways = wide * y <= high * x, from = sideways ? p.x > 0.0 : p.y > 0.0;
+    const double most = sideways ? x : y, reach = sideways ? wide : high, t = most > 0.0 ? reach / most : 0.0;
     return Exit{Spot{t * p.x, t * p.y}, 3 - 2 * from - sideways};
 }
 
