@@ -177,8 +177,8 @@ class _Resolve(Operation):
             own = grad.reshape(-1, grad.shape[3]).index_select(0, pixel)
             found = _unsummed(grad, pixel), weight[:, None] * own, (own * parts).sum(1)
         else:
-            arrays = (x.contiguous() for x in (grad, parts, weight))
-            found = _backward(ResolveBackward(*arrays, pixel, wanted))
+            whole, parts, weight = (x.contiguous() for x in (grad, parts, weight))
+            found = _backward(ResolveBackward(whole, parts, weight, pixel, wanted))
         color, parts, weight = (x if want else None for x, want in zip(found, wanted))
         return color, parts, weight, None
 
