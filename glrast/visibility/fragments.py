@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ..core import check
+from ..core.per_tensor import PerTensor
 from ..ops.function import Operation, call, forward, once_differentiable
 from ..ops.peel import layer_of
 from ..ops.rasterize import CULLED, Ranges, checked_ranges
@@ -16,6 +17,9 @@ from .exact.operators import Find, FindBackward, Found, find, find_backward
 from .nearest_faces import inside_tri
 
 DISCONTINUITIES = ("near", "all")
+
+# Of which fragments `resolve` need not ask whether their pixels come in order, all within images of this size.
+ascending: PerTensor[tuple[int, ...]] = PerTensor()
 
 
 class Fragments(NamedTuple):
@@ -83,6 +87,7 @@ def fragments(
     near = discontinuities == "near"
     given = Find(rast.detach(), pos, tri, within, cull, near)
     at, db, weight, pixel = call(_Fragments, given)
+    ascending.remember(pixel, tuple(shown.shape))
     return Fragments(at, db, weight, pixel, shown)
 
 

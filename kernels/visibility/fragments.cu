@@ -1,5 +1,6 @@
 // fragments: what every pixel that a visible boundary crosses shows, exactly: triangles, their areas, centres of gravity.
 //
+//   fragments_weld            do vertices lie in one place                          one thread = one vertex
 //   fragments_triangles       which triangles are drawn, and how far away they are  one thread = one triangle
 //   fragments_spots           vertices on the screen, roughly                       one thread = one vertex
 //   fragments_bound           how far away what is seen in a tile may be            one thread = one tile
@@ -17,12 +18,15 @@
 //   fragments_shadows         the part of the pixel behind a run                    one thread = one run
 //   fragments_weigh           areas and centres of gravity from runs                one thread = one crossed pixel
 //   fragments_place           rast and rast_db at the centres of gravity            one thread = one crossed pixel
+//   fragments_resolve         the image of pixels and fragments                     one thread = one pixel
+//   fragments_resolve_backward  its gradient to colours and weights                 one thread = one pixel
 //   fragments_backward_points  gradient by shading: positions, and the motion of the point    one thread = one fragment
 //   fragments_backward_runs    gradient by areas and centres of gravity: the boundary integral one thread = one run
 //
 // Pixels: x in [0,W], y in [0,H], pixel (i,j) = [i,i+1] x [j,j+1]; fx = 2x/W - 1, fy = 2y/H - 1.
 // Arithmetic is float64: z/w of two surfaces may differ by 1e-8 of its range, and the sign of that difference decides
 // which of them is seen; what comes in and goes out is float32.
+#include "visibility/fragments/weld.cuh"
 #include "visibility/fragments/tiles.cuh"
 #include "visibility/fragments/walk.cuh"
 #include "visibility/fragments/lists.cuh"
@@ -30,4 +34,5 @@
 #include "visibility/fragments/pierce.cuh"
 #include "visibility/fragments/areas.cuh"
 #include "visibility/fragments/place.cuh"
+#include "visibility/fragments/resolve.cuh"
 #include "visibility/fragments/backward.cuh"

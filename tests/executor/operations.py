@@ -86,8 +86,11 @@ def fragmented(context, crossing=False):
     rast, _ = glrast.rasterize(context, pos, tri, ODD)
     frag = glrast.fragments(rast, pos, tri, "all")
     total = sum((x * random(*x.shape, seed=7)).sum() for x in frag[:3])
-    total.backward()
-    return *frag[:3], pos.grad
+    colors = [random(*rast.shape[:3], 3), random(*frag.rast.shape[:3], 3, seed=8)]
+    color, inner = (x.to(pos.device).requires_grad_() for x in colors)
+    image = glrast.resolve(color, inner, frag)
+    (total + (image * random(*image.shape, seed=9)).sum()).backward()
+    return *frag[:3], image, pos.grad, color.grad, inner.grad
 
 
 def pierced(context):

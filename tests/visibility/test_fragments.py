@@ -4,6 +4,7 @@ import pytest
 import torch
 
 import glrast
+from glrast.visibility.exact import edges
 from tests import scenes
 from tests.ops.compare import Limits, check_difference, check_gradient, close, random
 from tests.reference.visibility import fragments as twin
@@ -324,3 +325,63 @@ def test_textures_are_sampled_with_mipmaps_at_fragments(context):
     image = glrast.render(context, pos, tri, ODD, color)
     grads = torch.autograd.grad(image.square().sum(), (pos, tex))
     assert all(torch.isfinite(g).all() and g.any() for g in grads)
+
+
+@pytest.mark.parametrize("last", [[0.5, -0.0, 1, 1], [0.5, 0.25, 1, 1], [float("nan")] * 4])
+def test_vertices_in_one_place_are_found(last):
+    """-0 lies where 0 does; NaN lies nowhere, however many there are."""
+    pos = torch.rand(500, 4, generator=torch.Generator().manual_seed(0))
+    pos[7], pos[499] = torch.tensor([[0.5, 0.0, 1, 1], last])
+    pos[100:200] = float("nan")
+    tri = torch.tensor([[0, 7, 499]], dtype=torch.int32)
+    joined = edges.welded(pos, tri)
+    assert joined.tolist() == ([[0, 7, 7]] if last[1] == 0 else [[0, 7, 499]])
+
+
+@pytest.mark.parametrize("channels", [1, 3, 5])
+def test_resolve_takes_fragments_in_any_order(context, channels):
+    """The kernel, which wants them by pixel, and PyTorch's operators: the same image, the same gradients."""
+    scene = scenes.closed_mesh(1, images=2)
+    pos, tri = scene.pos.to(context.device), scene.tri.to(context.device)
+    attr = random(pos.shape[1], channels).to(context.device)
+    rast, _ = glrast.rasterize(context, pos, tri, ODD)
+    found = glrast.fragments(rast, pos, tri, "all")
+    results = []
+    for frag in (found, found._replace(pixel=found.pixel.clone())):
+        color = [glrast.interpolate(attr, r, tri)[0].requires_grad_() for r in (rast, frag.rast)]
+        weight = found.weight.detach().requires_grad_()
+        image = glrast.resolve(*color, frag._replace(weight=weight))
+        upstream = torch.arange(image.numel(), device=image.device).reshape(image.shape).sin()
+        grads = torch.autograd.grad(image, (*color, weight), upstream, create_graph=True)
+        again = torch.autograd.grad(sum(g.square().sum() for g in grads), (color[1], weight))
+        results.append(
+            (image, *torch.autograd.grad(image, (*color, weight), upstream), *grads, *again)
+        )
+    for by_kernel, by_torch in zip(*results):
+        torch.testing.assert_close(by_kernel, by_torch)
+
+
+def test_resolve_sums_fragments_as_they_are_in_float64(context):
+    """Weights of nearly every pixel sum to 1, its colours to what a loop over the fragments says."""
+    scene = scenes.closed_mesh(1)
+    pos, tri = scene.pos.to(context.device), scene.tri.to(context.device)
+    rast, _ = glrast.rasterize(context, pos, tri, ODD)
+    frag = glrast.fragments(rast, pos, tri, "near")
+    color, inner = random(*rast.shape[:3], 4), random(*frag.rast.shape[:3], 4, seed=8)
+    expected = color.double().reshape(-1, 4)
+    for pixel in frag.pixel.unique().tolist():
+        parts = frag.weight[frag.pixel == pixel].double().cpu()
+        expected[pixel] = (parts[:, None] * inner[0, 0].double()[frag.pixel.cpu() == pixel]).sum(0)
+    image = glrast.resolve(color.to(pos.device), inner.to(pos.device), frag)
+    torch.testing.assert_close(image.cpu().double().reshape(-1, 4), expected, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("shorter", ["weight", "pixel"])
+def test_resolve_reads_nothing_beyond_what_the_caller_replaced(context, shorter):
+    scene = scenes.closed_mesh(1)
+    pos, tri = scene.pos.to(context.device), scene.tri.to(context.device)
+    rast, _ = glrast.rasterize(context, pos, tri, ODD)
+    frag = glrast.fragments(rast, pos, tri)
+    frag = frag._replace(**{shorter: getattr(frag, shorter)[:3].clone()})
+    with pytest.raises((RuntimeError, IndexError, ValueError)):
+        glrast.resolve(rast, frag.rast, frag)

@@ -49,7 +49,7 @@ def find_runs(mesh: Mesh, rast: torch.Tensor, near: bool) -> Runs:
         seen, pieces = _pieces(mesh, lines, None, tiles)
         chosen = choose(mesh, _reached(mesh, pieces) if matter is None else matter)
         info = chosen.renumbered(lines.info)
-        lists = lists_of(mesh, chosen, pieces)
+        lists, pieces = lists_of(mesh, chosen, pieces)
         runs, crosses = _visible(chosen, lines.edges, info, pieces, lists)
         more = pierced(chosen, lines.edges, info, pieces, lists, crosses, pairs)
         if not len(more):

@@ -28,7 +28,8 @@ def lines_of(mesh: Mesh, pairs: torch.Tensor) -> Lines:
 
 
 def meeting(mesh: Mesh, rast: torch.Tensor, tiles: Tiles | None) -> torch.Tensor:
-    """int64 [P,3]: image and two triangles of neighbouring pixels that pass through each other, each pair once."""
+    """int64 [P,3]: image and two triangles of neighbouring pixels that pass through each other's planes, each once;
+    the lines of those that pass each other by come to nothing."""
     N, H, W = mesh.size
     meets = torch.empty((N, H, W), dtype=torch.int8, device=rast.device)
     bounds = NO_TILES if tiles is None else tiles.bounds

@@ -24,11 +24,12 @@ class Lists:
     numbers: torch.Tensor  # int32 [L]: the number of each entry's pixel
 
 
-def lists_of(mesh: Mesh, chosen: Chosen, pieces: Pieces) -> Lists:
-    """Of the pixels that have a piece."""
+def lists_of(mesh: Mesh, chosen: Chosen, pieces: Pieces) -> tuple[Lists, Pieces]:
+    """Of the pixels that have a piece; and these, by pixel, since each is held against the triangles of its own."""
     N, H, W = mesh.size
     device, C = mesh.device, len(chosen.of)
-    pixels = by_pixel(pieces[1], mesh.size)[0]
+    pixels, _, by = by_pixel(pieces[1], mesh.size)
+    edge, at, ends = (part.index_select(0, by) for part in pieces)
     crossed = torch.full((N * H * W,), -1, dtype=torch.int32, device=device)
     crossed.index_copy_(0, pixels, torch.arange(len(pixels), dtype=torch.int32, device=device))
     lines = torch.arange(N * H + 1, device=device) * W
@@ -56,7 +57,8 @@ def lists_of(mesh: Mesh, chosen: Chosen, pieces: Pieces) -> Lists:
     pixel, order = torch.sort(pixel, stable=True)  # stable: triangles of a pixel in order
     numbers = torch.arange(len(pixels) + 1, device=device, dtype=torch.int32)
     starts = torch.searchsorted(pixel, numbers)
-    return Lists(pixels, crossed, starts, triangle.index_select(0, order), pixel)
+    lists = Lists(pixels, crossed, starts, triangle.index_select(0, order), pixel)
+    return lists, (edge, at, ends)
 
 
 def by_pixel(

@@ -24,11 +24,12 @@ GLRAST_INLINE Spot seen_from_viewpoint(const double* edge, double s, double x, d
 // Where the ray from o to p leaves the pixel, and by which side: right, upper, left, lower.
 struct Exit { Spot at; int side; };
 GLRAST_INLINE Exit leave(Spot p) {
-    const double wide = p.x > 0.0 ? 0.5 - GLRAST_VIEW_X : 0.5 + GLRAST_VIEW_X, high = p.y > 0.0 ? 0.5 - GLRAST_VIEW_Y : 0.5 + GLRAST_VIEW_Y;
+    // Numbers, not branches, which would be guessed wrong.
+    const double wide = 0.5 - copysign(GLRAST_VIEW_X, p.x), high = 0.5 - copysign(GLRAST_VIEW_Y, p.y);
     const double x = fabs(p.x), y = fabs(p.y);
-    const bool sideways = wide * y <= high * x;
-    const double most = sideways ? x : y, t = most > 0.0 ? (sideways ? wide : high) / most : 0.0;
-    return Exit{Spot{t * p.x, t * p.y}, sideways ? (p.x > 0.0 ? 0 : 2) : (p.y > 0.0 ? 1 : 3)};
+    const int sideways = wide * y <= high * x, from = sideways ? p.x > 0.0 : p.y > 0.0;
+    const double most = sideways ? x : y, reach = sideways ? wide : high, t = most > 0.0 ? reach / most : 0.0;
+    return Exit{Spot{t * p.x, t * p.y}, 3 - 2 * from - sideways};
 }
 
 struct Area { double area, x, y; };
@@ -45,7 +46,7 @@ GLRAST_INLINE Area shadow_of(Spot a, Spot b) {
     const double turn = a.x * b.y - a.y * b.x;
     if (turn == 0.0) return out;
     const bool left = turn > 0.0;
-    const Spot p = left ? a : b, q = left ? b : a;  // counter-clockwise
+    const Spot p = {left ? a.x : b.x, left ? a.y : b.y}, q = {left ? b.x : a.x, left ? b.y : a.y};  // counter-clockwise
     const Exit e = leave(p), f = leave(q);
     add_triangle(&out, p, q, -1.0);
     Spot now = e.at;
@@ -56,7 +57,8 @@ GLRAST_INLINE Area shadow_of(Spot a, Spot b) {
         now = corner;
     }
     add_triangle(&out, now, f.at, 1.0);
-    return left ? out : Area{-out.area, -out.x, -out.y};
+    const double sign = left ? 1.0 : -1.0;
+    return Area{sign * out.area, sign * out.x, sign * out.y};
 }
 
 GLRAST_INLINE Area cast_shadow(const double* edge, const double* ends, double x, double y) {
@@ -121,9 +123,10 @@ GLRAST_INLINE int see(const FragmentsWeighArgs& a, int f, double x, double y) {
     double nearest = 0.0;
     for (int64 k = a.starts[f]; k < a.starts[f + 1]; ++k) {
         const int t = a.triangles[k];
-        const double *p = a.planes + GLRAST_PLANES * (int64)t, z = value_at(p, 3, x, y);
+        const Four at = values_at(a.planes + GLRAST_PLANES * (int64)t, x, y);
+        const double z = get(at, 3);
+        if (!(get(at, 0) >= 0.0 && get(at, 1) >= 0.0 && get(at, 2) >= 0.0)) continue;
         if (!(z >= -1.0 && z <= 1.0) || (seen != GLRAST_NOTHING && !(z < nearest - GLRAST_TIE))) continue;
-        if (!(value_at(p, 0, x, y) >= 0.0 && value_at(p, 1, x, y) >= 0.0 && value_at(p, 2, x, y) >= 0.0)) continue;
         seen = t;
         nearest = z;
     }
@@ -156,19 +159,34 @@ GLRAST_INLINE void add_area(Parts& p, int triangle, Area s, double sign) {
     sum[2] += sign * s.y;
 }
 
+// The same for a pixel that has one run, as most do: without a branch, which would be guessed wrong.
+GLRAST_INLINE void part_in_two(Parts& p, int left, int right, Area s) {
+    const bool turned = right < left;
+    const double sign = turned ? 1.0 : -1.0;
+    p.count = 2;
+    p.triangle[0] = turned ? right : left;
+    p.triangle[1] = turned ? left : right;
+    for (int i = 0; i < 2; ++i) {
+        const double by = i == 0 ? sign : -sign;
+        p.area[3 * i] = by * s.area;
+        p.area[3 * i + 1] = by * s.x;
+        p.area[3 * i + 2] = by * s.y;
+    }
+}
+
 // Which of the parts of one surface is seen at a point: the one that lacks area, or, where none plainly does, the one
 // that the point is deepest inside.
 GLRAST_INLINE int lacking(const FragmentsWeighArgs& a, const Parts& parts, double x, double y) {
     int least = 0;
     for (int i = 1; i < parts.count; ++i) {
-        if (parts.area[3 * i] < parts.area[3 * least]) least = i;
+        least = parts.area[3 * i] < parts.area[3 * least] ? i : least;
     }
     if (parts.area[3 * least] < GLRAST_PLAIN) return least;
     double deepest = -1e300;
     for (int i = 0; i < parts.count; ++i) {
         if (parts.triangle[i] == GLRAST_NOTHING) continue;
-        const double* p = a.planes + GLRAST_PLANES * (int64)parts.triangle[i];
-        const double inside = lower(value_at(p, 0, x, y), lower(value_at(p, 1, x, y), value_at(p, 2, x, y)));
+        const Four at = values_at(a.planes + GLRAST_PLANES * (int64)parts.triangle[i], x, y);
+        const double inside = lower(get(at, 0), lower(get(at, 1), get(at, 2)));
         if (inside > deepest) { deepest = inside; least = i; }
     }
     return least;
@@ -178,11 +196,14 @@ GLRAST_INLINE void weigh_parts(const FragmentsWeighArgs& a, int64 i) {
     const int64 pixel = a.pixels[i], line = pixel / a.columns, begin = 2 * a.runs_at[i] + i;
     const double x = (double)(pixel - line * a.columns) + 0.5, y = (double)(line % a.lines) + 0.5;
     Parts parts = {a.part_triangle + begin, a.part_area + 3 * begin, 0};
+    const bool is_one = a.runs_at[i + 1] - a.runs_at[i] == 1;
     for (int64 k = a.runs_at[i]; k < a.runs_at[i + 1]; ++k) {
         const int64 r = a.order[k];
         const Area s = {a.shadows[3 * r], a.shadows[3 * r + 1], a.shadows[3 * r + 2]};
-        add_area(parts, a.run_sides[2 * r], s, -1.0);
-        add_area(parts, a.run_sides[2 * r + 1], s, 1.0);
+        const int left = a.run_sides[2 * r], right = a.run_sides[2 * r + 1];
+        if (is_one && left != right) { part_in_two(parts, left, right, s); break; }
+        add_area(parts, left, s, -1.0);
+        add_area(parts, right, s, 1.0);
     }
     const int f = a.crossed ? a.crossed[pixel] : -1;
     const double view_x = x + GLRAST_VIEW_X, view_y = y + GLRAST_VIEW_Y;

@@ -37,19 +37,21 @@ GLRAST_INLINE void add(float* p, double value) {
     if (fabs(value) < 1e37) GLRAST_ADD(p, (float)value);
 }
 
+// To x, y and w; z of `g` is 0.
+GLRAST_INLINE void add_position(float* p, Four g) {
+    if (!all_below(magnitude(g), 1e37)) { add(p, get(g, 0)); add(p + 1, get(g, 1)); add(p + 3, get(g, 3)); return; }
+    add_four(p, g);
+}
+
 // Positions by u and v alone: with g_b the gradient by b_j, grad_M = -b (M^-1 g_b).
-GLRAST_INLINE void add_point(const FragmentsBackwardPointsArgs& a, int64 t, const double* p, double x, double y, double gu, double gv, const Shading& s) {
-    const double r = 1.0 / s.sum, all = -(gu * s.u + gv * s.v);
+GLRAST_INLINE void add_point(const FragmentsBackwardPointsArgs& a, int64 t, const double* p, Four b, double gu, double gv, const Shading& s) {
+    const double r = s.r, all = -(gu * s.u + gv * s.v);
     const double g[3] = {(gu + all) * r, (gv + all) * r, all * r};
     const double first = p[0] * g[0] + p[1] * g[1] + p[2] * g[2], second = p[4] * g[0] + p[5] * g[1] + p[6] * g[2];
     const double h_x = 0.5 * a.columns * first, h_y = 0.5 * a.lines * second;
     const double h_w = p[8] * g[0] + p[9] * g[1] + p[10] * g[2] + h_x + h_y;
     for (int k = 0; k < 3; ++k) {
-        float* grad = a.grad + a.origin[2 * t] * a.pos_stride + 4 * (int64)a.vertices[3 * t + k];
-        const double b = value_at(p, k, x, y);
-        add(grad, -b * h_x);
-        add(grad + 1, -b * h_y);
-        add(grad + 3, -b * h_w);
+        add_position(a.grad + a.origin[2 * t] * a.pos_stride + 4 * (int64)a.vertices[3 * t + k], four(h_x, h_y, 0.0, h_w) * -get(b, k));
     }
 }
 
@@ -65,16 +67,23 @@ GLRAST_INLINE void point_gradient(const FragmentsBackwardPointsArgs& a, int64 i)
     if (a.grad_db) for (int k = 0; k < 4; ++k) G[k] = a.grad_db[4 * i + k];
     if (gu == 0.0 && gv == 0.0 && !a.grad_db) return;
     const double *p = a.planes + GLRAST_PLANES * t, x = a.points[2 * i], y = a.points[2 * i + 1];
+    const Four b = values_at(p, x, y);
     Shading s;
-    if (!shading_at(p, x, y, &s)) return;
-    const double r = 1.0 / s.sum, mixed_u = (s.u_y * s.sum_x + s.u_x * s.sum_y) * r, mixed_v = (s.v_y * s.sum_x + s.v_x * s.sum_y) * r;
+    if (!shading_at(p, b, &s)) return;
+    const double by_weight = 1.0 / a.weights[i];
+    if (!a.grad_db) {
+        worth[1] = (gu * s.u_x + gv * s.v_x) * by_weight;
+        worth[2] = (gu * s.u_y + gv * s.v_y) * by_weight;
+        worth[0] -= worth[1] * x + worth[2] * y;
+        add_point(a, t, p, b, gu, gv, s);
+        return;
+    }
+    const double r = s.r, mixed_u = (s.u_y * s.sum_x + s.u_x * s.sum_y) * r, mixed_v = (s.v_y * s.sum_x + s.v_x * s.sum_y) * r;
     const double qx = gu * s.u_x + gv * s.v_x - 2.0 * r * s.sum_x * (G[0] * s.u_x + G[2] * s.v_x) - G[1] * mixed_u - G[3] * mixed_v;
     const double qy = gu * s.u_y + gv * s.v_y - 2.0 * r * s.sum_y * (G[1] * s.u_y + G[3] * s.v_y) - G[0] * mixed_u - G[2] * mixed_v;
-    const double by_weight = 1.0 / a.weights[i];
     worth[1] = qx * by_weight;
     worth[2] = qy * by_weight;
     worth[0] -= worth[1] * x + worth[2] * y;
-    if (!a.grad_db) { add_point(a, t, p, x, y, gu, gv, s); return; }
 
     // by b_j, and by its slopes A_j and B_j
     gu -= (G[0] * s.sum_x + G[1] * s.sum_y) * r;
@@ -96,17 +105,20 @@ GLRAST_INLINE void point_gradient(const FragmentsBackwardPointsArgs& a, int64 i)
     }
     const int* v = a.vertices + 3 * t;
     for (int k = 0; k < 3; ++k) {
-        float* grad = a.grad + a.origin[2 * t] * a.pos_stride + 4 * (int64)v[k];
-        const double b = value_at(p, k, x, y);
-        for (int axis = 0; axis < 3; ++axis) {
-            const double g = -(b * h_b[axis] + p[k] * h_x[axis] + p[4 + k] * h_y[axis]);
-            add(grad + (axis < 2 ? axis : 3), g);
-        }
+        double g[3];
+        for (int axis = 0; axis < 3; ++axis) g[axis] = -(get(b, k) * h_b[axis] + p[k] * h_x[axis] + p[4 + k] * h_y[axis]);
+        add_position(a.grad + a.origin[2 * t] * a.pos_stride + 4 * (int64)v[k], four(g[0], g[1], 0.0, g[2]));
     }
 }
 
 GLRAST_INLINE void fragments_backward_points_element(const FragmentsBackwardPointsArgs& a, int x, int count, Row row) {
-    for_each_listed(a, x, count, row, [&](int64 i) { point_gradient(a, i); });
+    for_each_listed(a, x, count, row, [&](int64 i) {
+        if (i + GLRAST_SOON < a.count && a.triangle[i + GLRAST_SOON] >= 0) {
+            ask_for(a.planes + GLRAST_PLANES * (int64)a.triangle[i + GLRAST_SOON]);
+            ask_for(a.planes + GLRAST_PLANES * (int64)a.triangle[i + GLRAST_SOON] + 8);
+        }
+        point_gradient(a, i);
+    });
 }
 GLRAST_SCATTER(fragments_backward_points, FragmentsBackwardPointsArgs)
 
@@ -166,9 +178,7 @@ GLRAST_INLINE void add_end(const FragmentsBackwardRunsArgs& a, const int* info, 
             to = a.vertices[first + (v[0] == vertex ? 0 : v[1] == vertex ? 1 : 2)];
         }
         float* grad = a.grad + info[3] * a.pos_stride + 4 * (int64)to;
-        add(grad, share * x);
-        add(grad + 1, share * y);
-        add(grad + 3, share * w);
+        add_position(grad, four(share * x, share * y, 0.0, share * w));
         if (!a.corners) return;
     }
 }

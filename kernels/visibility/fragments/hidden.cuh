@@ -11,6 +11,7 @@
 
 #define GLRAST_TIE 1e-11             // of z/w
 #define GLRAST_BORDER 1e-9           // pixels
+#define GLRAST_AT_ONCE 32            // triangles of a pixel that are asked together
 
 // crosses: within it the depth of the line and of the triangle become equal: the boundary goes through the triangle.
 struct Span { double lo, hi; bool crosses; };
@@ -47,9 +48,10 @@ GLRAST_INLINE bool is_own(const Piece& p, int t) {
 // A border that is the line to `slack` pixels counts as covered; where it meets the line in a vertex, only if it is that
 // on all of it.
 GLRAST_INLINE Span covered(const double* planes, const Track& l, Span s, const int zero[2], double slack, double z[2]) {
+    const Four at_from = values_at(planes, l.x, l.y), at_to = values_at(planes, l.x + l.dx, l.y + l.dy);
     z[0] = z[1] = 0.0;
     for (int k = 0; k < 4 && s.hi > s.lo; ++k) {
-        double c = value_at(planes, k, l.x, l.y), d = value_at(planes, k, l.x + l.dx, l.y + l.dy);
+        double c = get(at_from, k), d = get(at_to, k);
         if (k == 3) {
             z[0] = c;
             z[1] = d;
@@ -71,34 +73,37 @@ GLRAST_INLINE Span covered(const double* planes, const Track& l, Span s, const i
 // The bits of the vertices that are not this one.
 GLRAST_INLINE int others(const int* v, int vertex) { return (v[0] != vertex ? 1 : 0) | (v[1] != vertex ? 2 : 0) | (v[2] != vertex ? 4 : 0); }
 
-// What a triangle's four values are where a piece begins and ends, and below what they are plainly beyond an edge.
-struct Values { double from[4], to[4], beyond[4]; };
-GLRAST_INLINE Values values_of(const Piece& p, const double* planes) {
-    Values out;  // four at once in a register of the CPU's
-    for (int k = 0; k < 4; ++k) out.from[k] = planes[k] * p.from.x + planes[4 + k] * p.from.y + planes[8 + k];
-    for (int k = 0; k < 4; ++k) out.to[k] = planes[k] * p.to.x + planes[4 + k] * p.to.y + planes[8 + k];
-    for (int k = 0; k < 4; ++k) out.beyond[k] = -2.0 * GLRAST_BORDER * (fabs(planes[k]) + fabs(planes[4 + k]));
+// Beyond which edges of a triangle a point plainly is, by bits.
+GLRAST_INLINE int outside(const double* planes, Spot p) {
+    int out = 0;
+    for (int k = 0; k < 3; ++k) {
+        out |= (int)(value_at(planes, k, p.x, p.y) < -2.0 * GLRAST_BORDER * (fabs(planes[k]) + fabs(planes[4 + k]))) << k;
+    }
     return out;
 }
 
-// The part of a piece that triangle t hides; empty: hi <= lo. Most triangles plainly hide nothing: they lie behind both its
-// ends, or both are beyond one of their edges, or the piece begins in a vertex of theirs and leads away from them.
-GLRAST_INLINE Span hidden(const Piece& p, int t) {
+// Most triangles plainly hide nothing of a piece: they lie behind both its ends, or both are beyond one of their edges.
+// Asked of all before anything is looked at that seldom counts: one branch each would be guessed wrong.
+GLRAST_INLINE bool may_hide(const Piece& p, int t) {
+    const double *planes = p.planes + GLRAST_PLANES * (int64)t, border = 2.0 * GLRAST_BORDER;
+    const Four sign = four(1.0, 1.0, 1.0, -1.0);
+    const Four from = values_at(planes, p.from.x, p.from.y) * sign + four(0.0, 0.0, 0.0, p.z_from + GLRAST_TIE);
+    const Four to = values_at(planes, p.to.x, p.to.y) * sign + four(0.0, 0.0, 0.0, p.z_to + GLRAST_TIE);
+    const Four slack = (magnitude(load_four(planes)) + magnitude(load_four(planes + 4))) * four(border, border, border, 0.0);
+    return !any_negative(larger(from, to) + slack);
+}
+
+// The part of a piece that triangle t, which may hide some of it, does hide; empty: hi <= lo.
+GLRAST_INLINE Span hidden_by(const Piece& p, int t) {
     Span s = {p.lo, p.hi, false};
     const Span nothing = {1.0, 0.0, false};
     const double* planes = p.planes + GLRAST_PLANES * (int64)t;
-    const Values at = values_of(p, planes);
-    if (at.from[3] > p.z_from + GLRAST_TIE && at.to[3] > p.z_to + GLRAST_TIE) return nothing;
-    int before = 0, after = 0;  // beyond which edges it begins, and ends
-    for (int k = 0; k < 3; ++k) {
-        before |= at.from[k] < at.beyond[k] ? 1 << k : 0;
-        after |= at.to[k] < at.beyond[k] ? 1 << k : 0;
-    }
-    if ((before & after) || is_own(p, t)) return nothing;
     const int* v = vertices_of(p, t);
     const bool first = p.v1 >= 0 && has(v, p.v1), second = p.v1 >= 0 && has(v, p.v2);
+    if (p.v1 < 0 ? is_own(p, t) : first && second) return nothing;
     const int zero[2] = {first && p.begins ? others(v, p.v1) : 0, second && p.ends ? others(v, p.v2) : 0};
-    if ((zero[0] & after) || (zero[1] & before)) return nothing;
+    // A piece may begin in a vertex of the triangle and lead away.
+    if ((zero[0] && zero[0] & outside(planes, p.to)) || (zero[1] && zero[1] & outside(planes, p.from))) return nothing;
     double z[2];
     s = covered(planes, p.track, s, zero, GLRAST_BORDER, z);
     if (!(s.hi > s.lo)) return nothing;
@@ -108,6 +113,23 @@ GLRAST_INLINE Span hidden(const Piece& p, int t) {
     s.crosses = lower(at_lo, at_hi) < -GLRAST_TIE && upper(at_lo, at_hi) > GLRAST_TIE;
     clip_line(-GLRAST_TIE - from, from - to, &s.lo, &s.hi);
     return s;
+}
+
+GLRAST_INLINE Span hidden(const Piece& p, int t) { return may_hide(p, t) ? hidden_by(p, t) : Span{1.0, 0.0, false}; }
+
+// Calls each(t, span) for the triangles of a pixel that hide a part of a piece, until it says true.
+template <class Each>
+GLRAST_INLINE void for_each_hiding(const Piece& p, Each each) {
+    for (int begin = 0; begin < p.count; begin += GLRAST_AT_ONCE) {
+        const int count = lesser(p.count - begin, GLRAST_AT_ONCE);
+        unsigned some = 0;
+        for (int i = 0; i < count; ++i) some |= (unsigned)may_hide(p, p.triangles[begin + i]) << i;
+        for (; some; some &= some - 1) {
+            const int t = p.triangles[begin + lowest_bit(some)];
+            const Span s = hidden_by(p, t);
+            if (s.hi > s.lo && each(t, s)) return;
+        }
+    }
 }
 
 // Piece `ends` of boundary e in crossed pixel f.

@@ -56,7 +56,7 @@ struct FragmentsMeetArgs {
     const char* state;
     GLRAST_TILE_MEMBERS
     const float* bound;     // [N,down,across]: finite where one surface alone is seen in a tile, which has no intersections; null: nobody knows
-    char* meets;            // [N,H,W]: 1: with what the right neighbour shows, 2: the upper one, 3: with both
+    char* meets;            // [N,H,W]: 1: perhaps with what the right neighbour shows, 2: the upper one, 3: with both
 };
 
 // Do vertices of triangle v lie before and behind the plane of u, z/w = z_x fx + z_y fy + z_1?
@@ -92,14 +92,12 @@ GLRAST_INLINE int shared_vertices(const int* v, const int* w) {
 }
 
 GLRAST_INLINE bool is_neighbour(const FragmentsMeetArgs& a, int64 row_of_p, int64 q) {
-    const int* across = a.neighbours + 3 * row_of_p;
-    for (int k = 0; k < 3; ++k) {
-        if (across[k] >= 0 && across[k] >> 1 == q) return true;
-    }
-    return false;
+    const int* across = a.neighbours + 3 * row_of_p;  // -1 is no one's, shifted too
+    return ((across[0] >> 1 == q) | (across[1] >> 1 == q) | (across[2] >> 1 == q)) != 0;
 }
 
-GLRAST_INLINE bool do_meet(const FragmentsMeetArgs& a, float id_p, float id_q, int64 n) {
+// Each has vertices before and behind the other's plane. Whether the line between them lies within both, fragments_lines finds.
+GLRAST_INLINE bool may_meet(const FragmentsMeetArgs& a, float id_p, float id_q, int64 n) {
     const int64* image = a.images + 3 * n;
     const int64 p = decode_id(id_p) - 1 - image[0], q = decode_id(id_q) - 1 - image[0];
     if (p < 0 || q < 0 || p >= image[1] || q >= image[1]) return false;
@@ -108,11 +106,7 @@ GLRAST_INLINE bool do_meet(const FragmentsMeetArgs& a, float id_p, float id_q, i
     const int *tri = a.tri + n * a.tri_stride + 3 * image[0], *v = tri + 3 * p, *w = tri + 3 * q;
     if (shared_vertices(v, w) >= 2) return false;
     const float* pos = a.pos + n * a.pos_stride;
-    if (!is_pierced(pos, v, w) || !is_pierced(pos, w, v)) return false;
-    double planes_p[GLRAST_PLANES], planes_q[GLRAST_PLANES], edge[GLRAST_EDGE];
-    find_planes(pos, Int3{v[0], v[1], v[2]}, a.width, a.H, planes_p);
-    find_planes(pos, Int3{w[0], w[1], w[2]}, a.width, a.H, planes_q);
-    return line_between(planes_p, planes_q, false, a.width, a.H, edge);
+    return is_pierced(pos, v, w) && is_pierced(pos, w, v);
 }
 
 GLRAST_INLINE bool is_settled(const FragmentsMeetArgs& a, int64 n, int x, int y) {
@@ -123,26 +117,37 @@ GLRAST_INLINE bool is_settled(const FragmentsMeetArgs& a, int64 n, int x, int y)
 struct Asked { float p, q; bool meet; };
 
 GLRAST_INLINE bool ask(const FragmentsMeetArgs& a, float id_p, float id_q, int64 n, Asked* last) {
-    if (id_p != last->p || id_q != last->q) *last = Asked{id_p, id_q, do_meet(a, id_p, id_q, n)};
+    if (id_p != last->p || id_q != last->q) *last = Asked{id_p, id_q, may_meet(a, id_p, id_q, n)};
     return last->meet;
 }
 
-GLRAST_INLINE void find_meeting(const FragmentsMeetArgs& a, int x, Row row, Asked* above) {
-    const int64 pixel = row.index * a.width + x;
+GLRAST_INLINE bool is_asked(const FragmentsMeetArgs& a, int64 n, int x, int y, int beside, int above) {
+    return !(is_settled(a, n, x, y) && is_settled(a, n, x + beside, y + above));
+}
+
+// A span of a row at once, for most pixels show what their neighbours do: bits of those that differ from the right one, and
+// from the upper one.
+GLRAST_INLINE void find_meeting(const FragmentsMeetArgs& a, int x, int count, Row row, Asked* last) {
+    const int64 pixel = row.index * a.width + x, up = row.y + 1 < a.H ? 4 * (int64)a.width : 0;
     const float* id = a.rast + 4 * pixel + 3;
-    const bool right = x + 1 < a.width && id[0] != id[4], up = row.y + 1 < a.H && id[0] != id[4 * (int64)a.width];
-    int found = 0;
-    if (right || up) {
-        const bool settled = is_settled(a, row.n, x, row.y);
-        if (right && !(settled && is_settled(a, row.n, x + 1, row.y)) && do_meet(a, id[0], id[4], row.n)) found |= 1;
-        if (up && !(settled && is_settled(a, row.n, x, row.y + 1)) && ask(a, id[0], id[4 * (int64)a.width], row.n, above)) found |= 2;
+    const int beside = lesser(count, a.width - 1 - x);
+    unsigned right = 0, above = 0;
+    for (int i = 0; i < beside; ++i) right |= (unsigned)(id[4 * i] != id[4 * i + 4]) << i;
+    for (int i = 0; i < count; ++i) above |= (unsigned)(id[4 * i] != id[4 * i + up]) << i;
+    for (int i = 0; i < count; ++i) a.meets[pixel + i] = 0;
+    GLRAST_ROLLED for (int side = 0; side < 2; ++side) {
+        for (unsigned some = side ? above : right; some; some &= some - 1) {
+            const int i = lowest_bit(some);
+            if (!is_asked(a, row.n, x + i, row.y, 1 - side, side)) continue;
+            if (!ask(a, id[4 * i], id[4 * i + (side ? up : 4)], row.n, last)) continue;
+            a.meets[pixel + i] |= (char)(1 + side);
+        }
     }
-    a.meets[pixel] = (char)found;
 }
 
 GLRAST_INLINE void fragments_meet_element(const FragmentsMeetArgs& a, int x, int count, Row row) {
-    Asked above = {0.0f, 0.0f, false};
-    for (int end = x + count; x < end; ++x) find_meeting(a, x, row, &above);
+    Asked last = {0.0f, 0.0f, false};
+    for (int end = x + count; x < end; x += GLRAST_SPAN) find_meeting(a, x, lesser(GLRAST_SPAN, end - x), row, &last);
 }
 GLRAST_KERNEL(fragments_meet, FragmentsMeetArgs)
 

@@ -11,8 +11,10 @@
 // Fetch what will be needed soon. A GPU has other threads to run meanwhile.
 #ifdef __CUDACC__
 GLRAST_INLINE void ask_for(const void*) {}
+GLRAST_INLINE int lowest_bit(unsigned bits) { return __ffs((int)bits) - 1; }  // of one that is not 0
 #else
 GLRAST_INLINE void ask_for(const void* p) { __builtin_prefetch(p); }
+GLRAST_INLINE int lowest_bit(unsigned bits) { return __builtin_ctz(bits); }
 #endif
 
 // Calls each(i) for those of the `count` elements from x on that are in the list.

@@ -16,9 +16,8 @@ GLRAST_INLINE void find_pierced(const FragmentsPierceArgs& a, int64 i) {
     const int e = a.piece_edge[piece];
     const Piece p = piece_of(a, e, a.crossed[a.piece_pixel[piece]], a.piece_ends + 2 * piece);
     int n = 0;
-    for (int j = 0; j < p.count; ++j) {
-        const int t = p.triangles[j], sides[2] = {p.left, p.right};
-        const Span s = hidden(p, t);
+    for_each_hiding(p, [&](int t, Span s) {
+        const int sides[2] = {p.left, p.right};
         for (int side = 0; side < 2 && s.crosses; ++side) {
             const int other = sides[side];
             if (other == GLRAST_NOTHING || shared_vertices(vertices_of(p, t), vertices_of(p, other)) >= 2) continue;
@@ -30,7 +29,8 @@ GLRAST_INLINE void find_pierced(const FragmentsPierceArgs& a, int64 i) {
             }
             ++n;
         }
-    }
+        return false;
+    });
     if (!a.places) a.counts[i] = n;
 }
 

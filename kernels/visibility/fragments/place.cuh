@@ -31,41 +31,42 @@ struct FragmentsPlaceArgs {
 };
 
 // u, v and their slopes at a point of a triangle; false where it is seen edge-on.
-struct Shading { double sum, sum_x, sum_y, u, v, u_x, u_y, v_x, v_y; };
-GLRAST_INLINE bool shading_at(const double* p, double x, double y, Shading* s) {
-    s->sum = value_at(p, 0, x, y) + value_at(p, 1, x, y) + value_at(p, 2, x, y);
+struct Shading { double r, sum_x, sum_y, u, v, u_x, u_y, v_x, v_y; };  // r: 1 / the sum of b_k
+GLRAST_INLINE bool shading_at(const double* p, Four b, Shading* s) {
+    const double sum = get(b, 0) + get(b, 1) + get(b, 2);
     s->sum_x = p[0] + p[1] + p[2];
     s->sum_y = p[4] + p[5] + p[6];
-    if (!(s->sum > 0.0)) return false;
-    const double r = 1.0 / s->sum;
-    s->u = clamp(value_at(p, 0, x, y) * r, 0.0, 1.0);
-    s->v = clamp(value_at(p, 1, x, y) * r, 0.0, 1.0 - s->u);
+    if (!(sum > 0.0)) return false;
+    const double r = s->r = 1.0 / sum;
+    s->u = clamp(get(b, 0) * r, 0.0, 1.0);
+    s->v = clamp(get(b, 1) * r, 0.0, 1.0 - s->u);
     s->u_x = (p[0] - s->u * s->sum_x) * r;
     s->u_y = (p[4] - s->u * s->sum_y) * r;
     s->v_x = (p[1] - s->v * s->sum_x) * r;
     s->v_y = (p[5] - s->v * s->sum_y) * r;
-    return fabs(s->u_x) < 1e30 && fabs(s->u_y) < 1e30 && fabs(s->v_x) < 1e30 && fabs(s->v_y) < 1e30 && r < 1e100;
+    return upper(upper(fabs(s->u_x), fabs(s->u_y)), upper(fabs(s->v_x), fabs(s->v_y))) < 1e30 && r < 1e100;
 }
 
 GLRAST_INLINE void place_fragment(const FragmentsPlaceArgs& a, int t, double x, double y, float* rast, float* db) {
     for (int k = 0; k < 4; ++k) rast[k] = db[k] = 0.0f;
     if (t == GLRAST_NOTHING) return;
     const double* p = a.planes + GLRAST_PLANES * (int64)t;
-    rast[2] = (float)clamp(value_at(p, 3, x, y), -1.0, 1.0);
+    const Four at = values_at(p, x, y);
+    rast[2] = (float)clamp(get(at, 3), -1.0, 1.0);
     rast[3] = encode_id(a.origin[2 * (int64)t + 1] + 1);
     Shading s;
-    if (!shading_at(p, x, y, &s)) return;
+    if (!shading_at(p, at, &s)) return;
     rast[0] = (float)s.u;
     rast[1] = (float)s.v;
     db[0] = (float)s.u_x;  db[1] = (float)s.u_y;
     db[2] = (float)s.v_x;  db[3] = (float)s.v_y;
 }
 
+// All are looked at: where it is would be guessed wrong.
 GLRAST_INLINE int64 find_part(const int* triangles, int count, int triangle, int64 place) {
-    for (int k = 0; k < count; ++k) {
-        if (triangles[k] == triangle) return place + k;
-    }
-    return -1;
+    int64 found = -1;
+    for (int k = 0; k < count; ++k) found = triangles[k] == triangle ? place + k : found;
+    return found;
 }
 
 GLRAST_INLINE void place_pixel(const FragmentsPlaceArgs& a, int64 i) {
@@ -96,6 +97,12 @@ GLRAST_INLINE void fragments_place_element(const FragmentsPlaceArgs& a, int x, i
             for (int64 k = a.runs_at[i + GLRAST_SOON]; k < a.runs_at[i + GLRAST_SOON + 1]; ++k) {
                 ask_for(a.run_parts + 2 * a.order[k]);
                 ask_for(a.run_sides + 2 * a.order[k]);
+            }
+            const int* triangles = a.part_triangle + 2 * a.runs_at[i + GLRAST_SOON] + i + GLRAST_SOON;
+            for (int k = 0; k < a.counts[i + GLRAST_SOON]; ++k) {
+                if (triangles[k] == GLRAST_NOTHING) continue;
+                ask_for(a.planes + GLRAST_PLANES * (int64)triangles[k]);
+                ask_for(a.planes + GLRAST_PLANES * (int64)triangles[k] + 8);
             }
         }
         place_pixel(a, i);

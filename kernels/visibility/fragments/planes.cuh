@@ -4,6 +4,7 @@
 // sum b_k (X_k,Y_k,W_k) = (fx,fy,1), for any sign of w: a point is inside where all b_k >= 0; u = b_0 / sum b_k; and
 // z/w = sum Z_k b_k is affine too.
 #pragma once
+#include "fours.cuh"
 #include "visibility/fragments/members.cuh"
 
 #define GLRAST_PLANES 12             // of a triangle: A of b_0, b_1, b_2 and z/w, then B of these, then C: A x + B y + C
@@ -24,6 +25,11 @@ GLRAST_INLINE double clamp(double v, double lo, double hi) { return lower(upper(
 
 GLRAST_INLINE double value_at(const double* planes, int k, double x, double y) {
     return planes[k] * x + planes[4 + k] * y + planes[8 + k];
+}
+
+// All four at once: three b_k and z/w.
+GLRAST_INLINE Four values_at(const double* planes, double x, double y) {
+    return load_four(planes) * x + load_four(planes + 4) * y + load_four(planes + 8);
 }
 
 struct Row3 { double x, y, w; };

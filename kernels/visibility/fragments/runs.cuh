@@ -34,14 +34,13 @@ GLRAST_INLINE Spans find_spans(const Piece& p) {
     Spans out;
     out.count = 0;
     out.all = out.crosses = false;
-    for (int i = 0; i < p.count && !out.all; ++i) {
-        const Span s = hidden(p, p.triangles[i]);
-        if (!(s.hi > s.lo)) continue;
+    for_each_hiding(p, [&](int, Span s) {
         if (s.lo <= p.lo && s.hi >= p.hi) out.all = true;
         out.crosses = out.crosses || s.crosses;
         if (out.count < GLRAST_SPANS) out.kept[out.count] = s;
         ++out.count;
-    }
+        return out.all;
+    });
     return out;
 }
 
@@ -52,10 +51,7 @@ GLRAST_INLINE void for_each_span(const Piece& p, const Spans& spans, Each each) 
         for (int i = 0; i < spans.count; ++i) each(spans.kept[i]);
         return;
     }
-    for (int i = 0; i < p.count; ++i) {
-        const Span s = hidden(p, p.triangles[i]);
-        if (s.hi > s.lo) each(s);
-    }
+    for_each_hiding(p, [&](int, Span s) { each(s); return false; });
 }
 
 // ---- what lies beyond ------------------------------------------------------------------------------------
