@@ -28,6 +28,7 @@
 // Z takes a gradient here: depth moves the boundary.
 #pragma once
 #include "visibility/antialias/crossing.cuh"
+#include "visibility/antialias/silhouettes.cuh"
 
 // gap must change by this much per pixel: 16 steps of a 24-bit depth buffer, so that x_c is known to 1/16 pixel.
 #define GLRAST_LEAST_DEPTH_SLOPE 1e-6f
