@@ -115,16 +115,10 @@ GLRAST_INLINE bool are_zero(const float* p, int count) {
 GLRAST_INLINE Float4 load4(const float* p) { const float4 v = *(const float4*)p; return Float4{v.x, v.y, v.z, v.w}; }
 GLRAST_INLINE void store4(float* p, Float4 v) { *(float4*)p = float4{v.x, v.y, v.z, v.w}; }
 GLRAST_INLINE void count_up(int* p, int by) { atomicAdd(p, by); }  // at a place that other elements add to, too
-GLRAST_INLINE int claim(int* p, int mine) { return atomicCAS(p, -1, mine); }  // a place that is -1; what was there
 #else
 GLRAST_INLINE Float4 load4(const float* p) { return Float4{p[0], p[1], p[2], p[3]}; }
 GLRAST_INLINE void store4(float* p, Float4 v) { p[0] = v.x; p[1] = v.y; p[2] = v.z; p[3] = v.w; }
 GLRAST_INLINE void count_up(int* p, int by) { __atomic_fetch_add(p, by, __ATOMIC_RELAXED); }
-GLRAST_INLINE int claim(int* p, int mine) {
-    int before = -1;
-    __atomic_compare_exchange_n(p, &before, mine, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
-    return before;
-}
 #endif
 GLRAST_INLINE Float4 load_anywhere(const float* p) { return Float4{p[0], p[1], p[2], p[3]}; }
 GLRAST_INLINE void store_anywhere(float* p, Float4 v) { p[0] = v.x; p[1] = v.y; p[2] = v.z; p[3] = v.w; }

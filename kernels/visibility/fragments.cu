@@ -1,6 +1,5 @@
 // fragments: what every pixel that a visible boundary crosses shows, exactly: triangles, their areas, centres of gravity.
 //
-//   fragments_weld            do vertices lie in one place                          one thread = one vertex
 //   fragments_triangles       which triangles are drawn, and how far away they are  one thread = one triangle
 //   fragments_spots           vertices on the screen, roughly                       one thread = one vertex
 //   fragments_bound           how far away what is seen in a tile may be            one thread = one tile
@@ -26,7 +25,6 @@
 // Pixels: x in [0,W], y in [0,H], pixel (i,j) = [i,i+1] x [j,j+1]; fx = 2x/W - 1, fy = 2y/H - 1.
 // Arithmetic is float64: z/w of two surfaces may differ by 1e-8 of its range, and the sign of that difference decides
 // which of them is seen; what comes in and goes out is float32.
-#include "visibility/fragments/weld.cuh"
 #include "visibility/fragments/tiles.cuh"
 #include "visibility/fragments/walk.cuh"
 #include "visibility/fragments/lists.cuh"

@@ -7,8 +7,6 @@ from typing import Any, NamedTuple, cast
 
 import torch
 
-from ...launch import launch
-
 
 class Edges(NamedTuple):
     """The edges of one or more images' triangles, as kernels/visibility/fragments/edges.cuh takes them."""
@@ -106,22 +104,9 @@ def welded(pos: torch.Tensor, tri: torch.Tensor) -> torch.Tensor:
     return torch.where(inside, lowest[..., at].to(torch.int32), tri).contiguous()
 
 
-def _share_places(pos: torch.Tensor) -> bool:
-    """Whether any two vertices of a set lie in one place."""
-    V, device = pos.shape[-2], pos.device
-    rows, size = pos.numel() // (4 * V), 1 << (2 * V - 1).bit_length()  # half empty: short ways
-    table = torch.full((rows, size), -1, dtype=torch.int32, device=device)
-    found = torch.zeros(1, dtype=torch.int32, device=device)
-    launch(
-        "fragments", "fragments_weld", device, width=V, H=1, rows=rows, pos=pos.contiguous(), table=table, size=size,
-        found=found,
-    )  # fmt: skip
-    return int(found) > 0
-
-
 def _lowest_in_place(pos: torch.Tensor) -> torch.Tensor | None:
     """int64 [V] or [N,V]: for each vertex the lowest index of those in its place; None where each has its own."""
-    if pos.numel() == 0 or not _share_places(pos):
+    if pos.numel() == 0:
         return None
     bits = (pos + 0.0).view(torch.int32).long()  # -0 is 0
     key = bits[..., 0]
@@ -129,6 +114,8 @@ def _lowest_in_place(pos: torch.Tensor) -> torch.Tensor | None:
         key = (key * -7046029254386353131) ^ (key >> 29) ^ bits[..., axis]
     key = key & 0x7FFFFFFFFFFFFFFF  # PyTorch sorts numbers from 0 on faster
     key, order = torch.sort(key, dim=-1, stable=True)
+    if not bool((key[..., 1:] == key[..., :-1]).any()):
+        return None  # one place has one key
     placed = torch.gather(pos, -2, order[..., None].expand(*order.shape, 4))
     again = torch.zeros_like(order, dtype=torch.bool)
     again[..., 1:] = (placed[..., 1:, :] == placed[..., :-1, :]).all(-1)
