@@ -175,7 +175,7 @@ class _Resolve(Operation):
         parts, weight, pixel = saved(ctx, "resolve")
         wanted = list(ctx.needs_input_grad[:3])
         if torch.is_grad_enabled():  # that gradient is to have a gradient
-            own = grad.reshape(-1, grad.shape[3]).index_select(0, pixel)
+            own = grad.flatten(0, 2).index_select(0, pixel)
             found = _unsummed(grad, pixel), weight[:, None] * own, (own * parts).sum(1)
         else:
             whole, parts, weight = (x.contiguous() for x in (grad, parts, weight))
@@ -186,4 +186,4 @@ class _Resolve(Operation):
 
 def _unsummed(color: Tensor, pixel: Tensor) -> Tensor:
     """[N,H,W,C], 0 where fragments are seen."""
-    return color.reshape(-1, color.shape[3]).index_fill(0, pixel, 0.0).reshape(color.shape)
+    return color.flatten(0, 2).index_fill(0, pixel, 0.0).reshape(color.shape)

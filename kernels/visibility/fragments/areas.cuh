@@ -123,7 +123,7 @@ GLRAST_INLINE int see(const FragmentsWeighArgs& a, int f, double x, double y) {
     double nearest = 0.0;
     for (int64 k = a.starts[f]; k < a.starts[f + 1]; ++k) {
         const int t = a.triangles[k];
-        const Four at = values_at(a.planes + GLRAST_PLANES * (int64)t, x, y);
+        const Doubles4 at = values_at(a.planes + GLRAST_PLANES * (int64)t, x, y);
         const double z = get(at, 3);
         if (!(get(at, 0) >= 0.0 && get(at, 1) >= 0.0 && get(at, 2) >= 0.0)) continue;
         if (!(z >= -1.0 && z <= 1.0) || (seen != GLRAST_NOTHING && !(z < nearest - GLRAST_TIE))) continue;
@@ -185,7 +185,7 @@ GLRAST_INLINE int lacking(const FragmentsWeighArgs& a, const Parts& parts, doubl
     double deepest = -1e300;
     for (int i = 0; i < parts.count; ++i) {
         if (parts.triangle[i] == GLRAST_NOTHING) continue;
-        const Four at = values_at(a.planes + GLRAST_PLANES * (int64)parts.triangle[i], x, y);
+        const Doubles4 at = values_at(a.planes + GLRAST_PLANES * (int64)parts.triangle[i], x, y);
         const double inside = lower(get(at, 0), lower(get(at, 1), get(at, 2)));
         if (inside > deepest) { deepest = inside; least = i; }
     }

@@ -38,13 +38,13 @@ GLRAST_INLINE void add(float* p, double value) {
 }
 
 // To x, y and w; z of `g` is 0.
-GLRAST_INLINE void add_position(float* p, Four g) {
+GLRAST_INLINE void add_position(float* p, Doubles4 g) {
     if (!all_below(magnitude(g), 1e37)) { add(p, get(g, 0)); add(p + 1, get(g, 1)); add(p + 3, get(g, 3)); return; }
     add_four(p, g);
 }
 
 // Positions by u and v alone: with g_b the gradient by b_j, grad_M = -b (M^-1 g_b).
-GLRAST_INLINE void add_point(const FragmentsBackwardPointsArgs& a, int64 t, const double* p, Four b, double gu, double gv, const Shading& s) {
+GLRAST_INLINE void add_point(const FragmentsBackwardPointsArgs& a, int64 t, const double* p, Doubles4 b, double gu, double gv, const Shading& s) {
     const double r = s.r, all = -(gu * s.u + gv * s.v);
     const double g[3] = {(gu + all) * r, (gv + all) * r, all * r};
     const double first = p[0] * g[0] + p[1] * g[1] + p[2] * g[2], second = p[4] * g[0] + p[5] * g[1] + p[6] * g[2];
@@ -67,7 +67,7 @@ GLRAST_INLINE void point_gradient(const FragmentsBackwardPointsArgs& a, int64 i)
     if (a.grad_db) for (int k = 0; k < 4; ++k) G[k] = a.grad_db[4 * i + k];
     if (gu == 0.0 && gv == 0.0 && !a.grad_db) return;
     const double *p = a.planes + GLRAST_PLANES * t, x = a.points[2 * i], y = a.points[2 * i + 1];
-    const Four b = values_at(p, x, y);
+    const Doubles4 b = values_at(p, x, y);
     Shading s;
     if (!shading_at(p, b, &s)) return;
     const double by_weight = 1.0 / a.weights[i];

@@ -48,7 +48,7 @@ GLRAST_INLINE bool is_own(const Piece& p, int t) {
 // A border that is the line to `slack` pixels counts as covered; where it meets the line in a vertex, only if it is that
 // on all of it.
 GLRAST_INLINE Span covered(const double* planes, const Track& l, Span s, const int zero[2], double slack, double z[2]) {
-    const Four at_from = values_at(planes, l.x, l.y), at_to = values_at(planes, l.x + l.dx, l.y + l.dy);
+    const Doubles4 at_from = values_at(planes, l.x, l.y), at_to = values_at(planes, l.x + l.dx, l.y + l.dy);
     z[0] = z[1] = 0.0;
     for (int k = 0; k < 4 && s.hi > s.lo; ++k) {
         double c = get(at_from, k), d = get(at_to, k);
@@ -86,10 +86,10 @@ GLRAST_INLINE int outside(const double* planes, Spot p) {
 // Asked of all before anything is looked at that seldom counts: one branch each would be guessed wrong.
 GLRAST_INLINE bool may_hide(const Piece& p, int t) {
     const double *planes = p.planes + GLRAST_PLANES * (int64)t, border = 2.0 * GLRAST_BORDER;
-    const Four sign = four(1.0, 1.0, 1.0, -1.0);
-    const Four from = values_at(planes, p.from.x, p.from.y) * sign + four(0.0, 0.0, 0.0, p.z_from + GLRAST_TIE);
-    const Four to = values_at(planes, p.to.x, p.to.y) * sign + four(0.0, 0.0, 0.0, p.z_to + GLRAST_TIE);
-    const Four slack = (magnitude(load_four(planes)) + magnitude(load_four(planes + 4))) * four(border, border, border, 0.0);
+    const Doubles4 sign = four(1.0, 1.0, 1.0, -1.0);
+    const Doubles4 from = values_at(planes, p.from.x, p.from.y) * sign + four(0.0, 0.0, 0.0, p.z_from + GLRAST_TIE);
+    const Doubles4 to = values_at(planes, p.to.x, p.to.y) * sign + four(0.0, 0.0, 0.0, p.z_to + GLRAST_TIE);
+    const Doubles4 slack = (magnitude(load_four(planes)) + magnitude(load_four(planes + 4))) * four(border, border, border, 0.0);
     return !any_negative(larger(from, to) + slack);
 }
 

@@ -32,7 +32,7 @@ struct FragmentsPlaceArgs {
 
 // u, v and their slopes at a point of a triangle; false where it is seen edge-on.
 struct Shading { double r, sum_x, sum_y, u, v, u_x, u_y, v_x, v_y; };  // r: 1 / the sum of b_k
-GLRAST_INLINE bool shading_at(const double* p, Four b, Shading* s) {
+GLRAST_INLINE bool shading_at(const double* p, Doubles4 b, Shading* s) {
     const double sum = get(b, 0) + get(b, 1) + get(b, 2);
     s->sum_x = p[0] + p[1] + p[2];
     s->sum_y = p[4] + p[5] + p[6];
@@ -51,7 +51,7 @@ GLRAST_INLINE void place_fragment(const FragmentsPlaceArgs& a, int t, double x, 
     for (int k = 0; k < 4; ++k) rast[k] = db[k] = 0.0f;
     if (t == GLRAST_NOTHING) return;
     const double* p = a.planes + GLRAST_PLANES * (int64)t;
-    const Four at = values_at(p, x, y);
+    const Doubles4 at = values_at(p, x, y);
     rast[2] = (float)clamp(get(at, 3), -1.0, 1.0);
     rast[3] = encode_id(a.origin[2 * (int64)t + 1] + 1);
     Shading s;

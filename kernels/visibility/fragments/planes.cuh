@@ -28,7 +28,7 @@ GLRAST_INLINE double value_at(const double* planes, int k, double x, double y) {
 }
 
 // All four at once: three b_k and z/w.
-GLRAST_INLINE Four values_at(const double* planes, double x, double y) {
+GLRAST_INLINE Doubles4 values_at(const double* planes, double x, double y) {
     return load_four(planes) * x + load_four(planes + 4) * y + load_four(planes + 8);
 }
 
