@@ -12,7 +12,7 @@ from torch.nn import functional
 from ..context import Context
 from ..core import check
 from ..core.check import wrong
-from ..core.rast import triangle_id
+from ..core.rast import channel_of, triangle_id
 from ..mesh.mesh import Mesh
 from ..mesh.normals import vertex_normals
 from ..ops.interpolate import interpolate
@@ -257,7 +257,6 @@ def _fill_rims(rast: Tensor, uv: Tensor, uv_tri: Tensor, near_only: bool) -> Non
     if found is None:
         return
     texel, triangle, weight = found
-    one = triangle.int() + 1
-    code = torch.where(one <= 1 << 24, one.float(), (one + 0x4A800000).view(torch.float32))
+    code = channel_of(triangle)
     rows = torch.stack([weight[:, 0], weight[:, 1], torch.zeros_like(code), code], 1)
     rast.view(height * width, 4)[texel] = rows

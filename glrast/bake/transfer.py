@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from ..core import check
 from ..core.check import wrong
+from ..core.rast import channel_of
 from ..mesh.mesh import Mesh
 from ..mesh.normals import vertex_normals
 from ..ops.interpolate import interpolate
@@ -152,8 +153,7 @@ def _written(
     height, width = texels.resolution
     device = place.device
     place = place[torch.from_numpy(kept).to(device)]
-    one = torch.from_numpy(face[kept]).int() + 1
-    code = torch.where(one <= 1 << 24, one.float(), (one + 0x4A800000).view(torch.float32))
+    code = channel_of(torch.from_numpy(face[kept]))
     uv = torch.from_numpy(weight[kept, :2]).float()
     rast = torch.zeros((1, height, width, 4), device=device)
     rows = torch.cat([uv, torch.zeros_like(uv[:, :1]), code[:, None]], 1)

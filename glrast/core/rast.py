@@ -6,6 +6,8 @@ import torch
 
 from . import check
 
+_LARGE = 0x4A800000  # as GLRAST_ID_BITS in kernels/common.cuh
+
 
 def triangle_id(rast: torch.Tensor) -> torch.Tensor:
     """The triangle index [...] as int32, -1 where there is none, of every pixel of `rast` [...,4].
@@ -23,9 +25,15 @@ def triangle_id(rast: torch.Tensor) -> torch.Tensor:
     check.tensor("triangle_id", "rast", rast)
     check.shape("triangle_id", "rast", rast, "[...,4]", rast.ndim > 0 and rast.shape[-1] == 4)
     encoded = check.floats("triangle_id", "rast", rast[..., 3])
-    large = encoded.view(torch.int32) - 0x4A800000
+    large = encoded.view(torch.int32) - _LARGE
     id = torch.where(encoded <= 2**24, encoded.clamp(0, 2**24).to(torch.int32), large)
     return torch.where(encoded > 0, id, 0) - 1  # NaN and negative numbers are no ids
+
+
+def channel_of(id: torch.Tensor) -> torch.Tensor:
+    """Channel 3 of rast, float32, for triangle indices int32, -1 where there is none: what `triangle_id` reads back."""
+    one = id.int() + 1
+    return torch.where(one <= 2**24, one.float(), (one + _LARGE).view(torch.float32))
 
 
 def images_of(pos: torch.Tensor, ranges: torch.Tensor | None) -> int:

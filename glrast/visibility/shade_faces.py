@@ -7,6 +7,7 @@ import math
 import torch
 
 from ..core import check
+from ..core.rast import channel_of
 from ..ops.interpolate import interpolate
 from .nearest_faces import NearestFaces, checked_near
 
@@ -21,10 +22,8 @@ def rast_of(near: NearestFaces) -> torch.Tensor:
     """
     checked_near("visibility.rast_of", near)
     N, H, W, K = near.id.shape
-    id = near.id + 1
-    large = (id + 0x4A800000).view(torch.float32)
-    encoded = torch.where(id <= 2**24, id.to(torch.float32), large)
-    rast = torch.cat([near.bary[..., :2], near.z.detach()[..., None], encoded[..., None]], -1)
+    shown = channel_of(near.id)
+    rast = torch.cat([near.bary[..., :2], near.z.detach()[..., None], shown[..., None]], -1)
     return rast.reshape(N, H, W * K, 4)
 
 
