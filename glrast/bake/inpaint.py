@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from ..core import check
 from ..core.check import wrong
-from ..mesh.topology import laplacian
 from ..ops.interpolate import interpolate
+from ..optim.solve.colours import fitted
 from .pad import boxes, pad
 from .texels import Texels, check_texels
 
 WAYS = ("surface", "texture")
-# How much a vertex's difference from its neighbours weighs beside a texel's error.
+# How much differences along edges weigh beside what texels say of a vertex.
 SMOOTH = 1e-3
 # Triangles around the empty texels that take part.
 RINGS = 3
@@ -31,11 +30,11 @@ def inpaint(texels: Texels, image: Tensor, mask: Tensor, way: str = "surface") -
         image: float32 [H,W,C].
         mask: bool [H,W], the texels that hold something.
         way: 'surface': colours flow over the mesh, across the seams of its charts, from vertex to vertex (a smooth
-            function fitted to the texels around, by SciPy's sparse factorization): as fine as the mesh.
+            function fitted to the texels around, as `glrast.optim.solve_colours` does): as fine as the mesh.
             'texture': each chart by itself, texel by texel (biharmonic, by scikit-image): it continues what runs into a
             hole; for small holes, and what lies in a chart of which nothing is known stays as it is.
     Returns: [H,W,C]; texels outside the charts as they were.
-    Raises: ModuleNotFoundError: the library is not there. TypeError, ValueError: shapes.
+    Raises: ModuleNotFoundError: 'texture' without scikit-image. TypeError, ValueError: shapes.
     """
     name = "bake.inpaint"
     check_texels(name, texels)
@@ -63,8 +62,7 @@ def inpaint(texels: Texels, image: Tensor, mask: Tensor, way: str = "surface") -
 def _over_the_surface(texels: Texels, image: Tensor, known: Tensor) -> Tensor:
     """[V,C], vertex colours that show the known texels, and are as smooth as that allows: least squares.
 
-    Of b the weights of a texel's corners, c its colour, x the vertices': sum (b x - c)^2 + s x L x, with L the mesh's
-    Laplacian. Only vertices near empty texels are asked for: others change nothing there.
+    Only vertices near empty texels are asked for: others change nothing there.
     """
     mesh = texels.mesh
     index = torch.unique(mesh.pos.detach(), dim=0, return_inverse=True)[1]  # seams of pos are none
@@ -79,44 +77,15 @@ def _over_the_surface(texels: Texels, image: Tensor, known: Tensor) -> Tensor:
     if not len(held):  # all of the piece is unknown, and what is around it too
         held, part = known.reshape(-1).nonzero()[:, 0], torch.ones_like(part)
     used, small = torch.unique(tri[part], return_inverse=True)
-    number = torch.full_like(near, -1, dtype=torch.int64)
-    number[used] = torch.arange(len(used), device=used.device)
-    C = image.shape[-1]
-    solved = _fitted(
-        small.cpu(),
-        len(used),
-        number[tri[face.reshape(-1)[held].long()]].cpu().numpy(),
-        texels.bary.reshape(-1, 3)[held].double().cpu().numpy(),
-        image.reshape(-1, C)[held].double().cpu().numpy(),
+    row = part.cumsum(0) - 1  # of a face among those that take part
+    id, bary = row[face.reshape(-1)[held].long()], texels.bary.reshape(-1, 3)[held]
+    color = image.new_zeros((len(near), image.shape[-1]))
+    known_colors, counts = image.reshape(-1, image.shape[-1])[held], bary.new_ones(len(held))
+    solved = fitted(
+        "bake.inpaint", small, len(used), id, bary, counts, known_colors, SMOOTH, "auto"
     )
-    color = image.new_zeros((len(near), C))
-    color[used] = torch.from_numpy(solved).to(image)
+    color[used] = solved.to(color)
     return color[index]
-
-
-def _fitted(
-    tri: Tensor, V: int, corners: np.ndarray, weight: np.ndarray, color: np.ndarray
-) -> np.ndarray:
-    """[V,C] from the colours [K,C] of texels with corners [K,3] and weights [K,3]."""
-    sparse, factorized = _sparse()
-    laplace = laplacian(tri, V)
-    smooth = sparse.csr_matrix(
-        (laplace.values().double().numpy(), laplace.indices().numpy()), (V, V)
-    )
-    rows, columns = (
-        corners[:, k].reshape(-1) for k in ([0, 0, 0, 1, 1, 1, 2, 2, 2], [0, 1, 2] * 3)
-    )
-    products = (weight[:, :, None] * weight[:, None, :]).reshape(-1)
-    data = sparse.csr_matrix((products, (rows, columns)), (V, V))
-    # a pull to the mean that only decides where nothing else does
-    system = data + SMOOTH * smooth + 1e-9 * sparse.identity(V)
-    solve, mean = factorized(system.tocsc()), color.mean(0)
-    out = np.empty((V, color.shape[1]))
-    for channel in range(color.shape[1]):
-        pull = weight * (color[:, channel, None] - mean[channel])
-        right = np.bincount(corners.reshape(-1), pull.reshape(-1), V)
-        out[:, channel] = mean[channel] + solve(right)
-    return out
 
 
 def _in_charts(texels: Texels, image: Tensor, known: Tensor, empty: Tensor) -> Tensor:
@@ -136,25 +105,13 @@ def _in_charts(texels: Texels, image: Tensor, known: Tensor, empty: Tensor) -> T
     return torch.from_numpy(out).to(image.device, image.dtype)
 
 
-def _sparse() -> tuple[Any, Any]:
-    try:
-        from scipy import sparse
-        from scipy.sparse.linalg import factorized
-    except ModuleNotFoundError as error:
-        raise _missing("SciPy", "scipy") from error
-    return sparse, factorized
-
-
 def _biharmonic() -> Any:
     try:
         from skimage.restoration import inpaint_biharmonic
     except ModuleNotFoundError as error:
-        raise _missing("scikit-image", "skimage") from error
+        raise ModuleNotFoundError(
+            "glrast.bake.inpaint: way='texture' needs scikit-image, which is not installed; run: "
+            'pip install "glrast[fit]"',
+            name="skimage",
+        ) from error
     return inpaint_biharmonic
-
-
-def _missing(what: str, name: str) -> ModuleNotFoundError:
-    return ModuleNotFoundError(
-        f'glrast.bake.inpaint: it needs {what}, which is not installed; run: pip install "glrast[fit]"',
-        name=name,
-    )

@@ -57,7 +57,7 @@ class LargeSteps:
             expected = f"[T,3] of vertex indices in [0,{V})"
             check.value(name, "tri", expected, low >= 0 and high < V, f"{low} to {high}")
         self.matrix = system_matrix(tri, V, lambda_)
-        self.solver, self._solve = solver_of(self.matrix, solver)
+        self.solver, self._solve = solver_of("optim.LargeSteps", self.matrix, solver)
 
     def to_differential(self, pos: Tensor) -> Tensor:
         """u [V,A] of the positions (or other attributes) [V,A], without gradient: it becomes the variable."""

@@ -20,17 +20,26 @@ _RESIDUAL = 1e-9
 _BETWEEN = 10  # steps between two looks at the residual, where a GPU waits
 
 
-def solver_of(matrix: Tensor, name: str) -> tuple[str, Solver]:
-    """The name and the solver for a coalesced float64 COO matrix [V,V]; "auto" takes the first that is installed."""
+def solver_of(function: str, matrix: Tensor, name: str, least: float = 1.0) -> tuple[str, Solver]:
+    """The name and the solver for a coalesced float64 COO matrix [V,V]; "auto" takes the first that is installed.
+
+    Args:
+        function: who asks, for messages.
+        least: no eigenvalue is smaller; those of the matrix scaled by its diagonal are at most 3, as of any sum of
+            matrices of triangles.
+    """
     if name == "auto":
         name = next(given for given in SOLVERS[1:] if given == "cg" or _is_installed(given))
     elif name != "cg" and not _is_installed(name):
         raise ImportError(
-            f"glrast.optim.LargeSteps: solver {name!r} needs {name}, which is not installed: pip install {name}, or "
+            f"glrast.{function}: solver {name!r} needs {name}, which is not installed: pip install {name}, or "
             "take solver='cg', which needs PyTorch alone"
         )
-    make = {"cholespy": cholesky, "scipy": sparse_lu, "cg": conjugate_gradients}[name]
-    return name, make(matrix) if len(matrix) else lambda right: right
+    if not len(matrix):
+        return name, lambda right: right
+    if name == "cg":
+        return name, conjugate_gradients(matrix, least)
+    return name, {"cholespy": cholesky, "scipy": sparse_lu}[name](matrix)
 
 
 def _is_installed(package: str) -> bool:
@@ -76,8 +85,8 @@ def sparse_lu(matrix: Tensor) -> Solver:
     return solve
 
 
-def conjugate_gradients(matrix: Tensor) -> Solver:
-    """Conjugate gradients, preconditioned by the diagonal; the columns go side by side.
+def conjugate_gradients(matrix: Tensor, least: float = 1.0) -> Solver:
+    """Conjugate gradients, preconditioned by the diagonal; the columns go side by side. `least`: see solver_of.
 
     Source: Hestenes, Stiefel 1952, "Methods of Conjugate Gradients for Solving Linear Systems"; with a preconditioner
     as in Saad 2003, "Iterative Methods for Sparse Linear Systems", algorithm 9.1.
@@ -85,7 +94,7 @@ def conjugate_gradients(matrix: Tensor) -> Solver:
     row, column = matrix.indices()
     diagonal = matrix.values()[row == column]
     inverse = (1.0 / diagonal)[:, None]
-    most = _most_steps(float(diagonal.max()))
+    most = _most_steps(float(diagonal.max()) / least)
     rows = _by_rows(matrix)
 
     def solve(right: Tensor) -> Tensor:
@@ -113,15 +122,15 @@ def _quotient(one: Tensor, other: Tensor) -> Tensor:
     return torch.where(other != 0, one / torch.where(other != 0, other, 1.0), 0.0)
 
 
-def _most_steps(largest: float) -> int:
-    """Steps after which the residual is small enough whatever the right hand side. `largest` is the largest entry of
-    the diagonal of I + lambda L.
+def _most_steps(spread: float) -> int:
+    """Steps after which the residual is small enough whatever the right hand side. `spread`: the largest entry of the
+    diagonal to the smallest eigenvalue, 1 of I + lambda L.
 
-    Scaled by its diagonal the matrix has eigenvalues between 1 / largest and 2 (Gershgorin), and conjugate gradients
-    shrink the error by (sqrt(k) - 1) / (sqrt(k) + 1) a step for a ratio k of the two. The residual may exceed the error
-    by sqrt(k); rounding, and the norm in which that is meant, are worth the factor 2.
+    Scaled by its diagonal the matrix has eigenvalues between 1 / spread and 3, and conjugate gradients shrink the error
+    by (sqrt(k) - 1) / (sqrt(k) + 1) a step for a ratio k of the two. The residual may exceed the error by sqrt(k);
+    rounding, and the norm in which that is meant, are worth the factor 2.
     """
-    ratio = 2.0 * largest
+    ratio = 3.0 * spread
     return 2 * math.ceil(0.5 * math.sqrt(ratio) * math.log(2.0 * math.sqrt(ratio) / _RESIDUAL)) + 10
 
 

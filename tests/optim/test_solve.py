@@ -9,9 +9,9 @@ from glrast.optim import interpolation_matrix, solve_colours, solve_texture, tex
 from tests.optim.test_solve_matrices import seen_triangles
 
 
-def sphere_views(resolution=48):
+def sphere_views(resolution=48, level=2):
     """rast [6,H,W,4] of a sphere from six sides, its vertices and triangles."""
-    pos, tri = icosphere(2)
+    pos, tri = icosphere(level)
     turns = [torch.eye(3)[[0, 1, 2]], torch.eye(3)[[1, 2, 0]], torch.eye(3)[[2, 0, 1]]]
     turns += [turn * torch.tensor([1.0, 1.0, -1.0]) for turn in turns]
     clip = torch.stack(
@@ -40,6 +40,23 @@ def test_colours_that_made_the_pictures_are_found_again(solver):
     image, _ = glrast.interpolate(color, rast, tri)
     found = solve_colours(image, rast, tri, smoothness=0.0, solver=solver)
     torch.testing.assert_close(found, color, rtol=0, atol=1e-4)
+
+
+def test_conjugate_gradients_come_as_near_as_a_factorisation_where_most_is_hidden():
+    rast, pos, tri = sphere_views(level=3)
+    image = torch.rand(1, *rast.shape[1:3], 3)
+    found = [
+        solve_colours(image, rast[:1], tri, vertices=len(pos), smoothness=1e-4, solver=solver)
+        for solver in ("scipy", "cg")
+    ]
+    torch.testing.assert_close(found[1], found[0], rtol=0, atol=1e-4)
+
+
+def test_a_solver_that_is_not_installed_is_told_by_who_asked(monkeypatch):
+    monkeypatch.setattr("glrast.optim.solvers._is_installed", lambda package: False)
+    rast, _, tri = sphere_views()
+    with pytest.raises(ImportError, match="glrast.optim.solve_colours: solver 'scipy'"):
+        solve_colours(torch.rand(*rast.shape[:3], 3), rast, tri, solver="scipy")
 
 
 def test_no_colours_are_nearer_to_the_pictures():

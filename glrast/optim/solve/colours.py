@@ -6,14 +6,9 @@ import torch
 from torch import Tensor
 
 from ...core import check
+from ...mesh.topology import laplacian
 from ..solvers import SOLVERS, solver_of
-from .interpolation import (
-    checked_weight,
-    corners,
-    count_vertices,
-    counted_finite,
-    normal_entries,
-)
+from .interpolation import checked_weight, count_vertices, counted_finite, normal_entries, shown
 
 _NAME = "optim.solve_colours"
 _RIDGE = 1e-6  # of what pixels say of a vertex on average: a part that no pixel shows gets the mean colour
@@ -57,48 +52,45 @@ def solve_colours(
     check.choice(_NAME, "solver", solver, SOLVERS)
     tri, vertices = count_vertices(_NAME, tri, vertices)
     image = check.floats(_NAME, "image", image, device=tri.device).detach()
-    column, share, pixel = corners(_NAME, rast, tri)
+    pixel, id, shares = shown(_NAME, rast, tri)
     fits = image.ndim == 4 and image.shape[:3] == rast.shape[:3] and image.shape[3] > 0
-    check.shape(
-        _NAME, "image", image, f"[N,H,W,C], N, H, W = {list(rast.shape[:3])} (from rast)", fits
-    )
+    expected = f"[N,H,W,C], N, H, W = {list(rast.shape[:3])} (from rast)"
+    check.shape(_NAME, "image", image, expected, fits)
     weight = checked_weight(_NAME, weight, tuple(rast.shape[:3]), rast)
-    counts = weight.reshape(-1)[pixel].double()
-    check.value(
-        _NAME,
-        "rast",
-        "of pixels that show a triangle, with a weight",
-        bool((counts > 0).any()),
-        "none",
-    )
-    colors = image.reshape(-1, image.shape[3])[pixel].double()
-    colors = colors.masked_fill(counts[:, None] == 0, 0.0)
+    counts = weight.reshape(-1)[pixel]
+    expected = "of pixels that show a triangle, with a weight"
+    check.value(_NAME, "rast", expected, bool((counts > 0).any()), "none")
+    colors = image.reshape(-1, image.shape[3])[pixel].masked_fill(counts[:, None] == 0, 0.0)
     counted_finite(_NAME, "image", colors)
+    return fitted(_NAME, tri, vertices, id, shares, counts, colors, smoothness, solver).float()
+
+
+def fitted(
+    function: str,
+    tri: Tensor,
+    vertices: int,
+    id: Tensor,
+    shares: Tensor,
+    counts: Tensor,
+    colors: Tensor,
+    smoothness: float,
+    solver: str,
+) -> Tensor:
+    """float64 [vertices,C]: what comes nearest to the colours [K,C] of points in the triangles `id` [K], where the
+    corners have shares [K,3]; counts [K]: what each of them counts, some more than 0."""
+    counts, colors = counts.double(), colors.double()
     mean = (counts[:, None] * colors).sum(dim=0) / counts.sum()
-    apart = colors - mean
-    right = apart.new_zeros((vertices, image.shape[3]))
-    for k in range(3):
-        right.index_add_(0, column[:, k], (share[:, k].double() * counts)[:, None] * apart)
-    matrix = _matrix(rast, tri, weight, vertices, smoothness)
-    _, solve = solver_of(matrix, solver)
-    return (solve(right) + mean).float()
-
-
-def _matrix(rast: Tensor, tri: Tensor, weight: Tensor, vertices: int, smoothness: float) -> Tensor:
-    """A^T W A + s L + a trace of I, float64 COO; L is the Laplacian of the graph of the edges."""
-    row, column, value = normal_entries(_NAME, rast, tri, weight)
+    pulled = shares.double()[:, :, None] * (counts[:, None] * (colors - mean))[:, None, :]
+    right = colors.new_zeros((vertices, colors.shape[1]))
+    right.index_add_(0, tri.long()[id].reshape(-1), pulled.flatten(0, 1))
+    row, column, value = normal_entries(tri, id, shares, counts)
     seen = value.new_zeros(vertices).index_add_(0, row, value)
     unit = float(seen.sum() / (seen > 0).sum())
-    one, other = tri.long()[:, [0, 1, 2, 1, 2, 0]], tri.long()[:, [1, 2, 0, 0, 1, 2]]
-    one, other = one.reshape(-1), other.reshape(-1)
-    pull = value.new_full((len(one),), 0.5 * smoothness * unit)
-    all_vertices = torch.arange(vertices, device=tri.device)
+    graph = laplacian(tri, vertices)
+    diagonal = torch.arange(vertices, device=tri.device).expand(2, vertices)
+    places = torch.cat([torch.stack([row, column]), graph.indices(), diagonal], dim=1)
+    pull = smoothness * unit * graph.values().double()
     ridge = value.new_full((vertices,), _RIDGE * unit)
-    rows = torch.cat([row, one, one, all_vertices])
-    columns = torch.cat([column, other, one, all_vertices])
-    values = torch.cat([value, -pull, pull, ridge])
-    size = (vertices, vertices)
-    entries = torch.sparse_coo_tensor(
-        torch.stack([rows, columns]), values, size, check_invariants=False
-    )
-    return entries.coalesce()
+    values, size = torch.cat([value, pull, ridge]), (vertices, vertices)
+    matrix = torch.sparse_coo_tensor(places, values, size, check_invariants=False).coalesce()
+    return solver_of(function, matrix, solver, _RIDGE * unit)[1](right) + mean

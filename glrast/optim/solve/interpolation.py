@@ -30,7 +30,8 @@ def interpolation_matrix(rast: Tensor, tri: Tensor, vertices: int | None = None)
     """
     name = "optim.interpolation_matrix"
     tri, vertices = count_vertices(name, tri, vertices)
-    columns, shares, pixel = corners(name, rast, tri)
+    pixel, id, shares = shown(name, rast, tri)
+    columns = tri.long()[id]
     pixels = rast.shape[0] * rast.shape[1] * rast.shape[2]
     all_columns = columns.new_zeros((pixels, 3))
     all_shares = shares.new_zeros((pixels, 3))
@@ -59,16 +60,18 @@ def interpolation_normal(
     name = "optim.interpolation_normal"
     tri, vertices = count_vertices(name, tri, vertices)
     shape = tuple(rast.shape[:3]) if isinstance(rast, Tensor) and rast.ndim == 4 else ()
-    row, column, value = normal_entries(name, rast, tri, checked_weight(name, weight, shape, tri))
+    weight = checked_weight(name, weight, shape, tri)
+    pixel, id, shares = shown(name, rast, tri)
+    row, column, value = normal_entries(tri, id, shares, weight.reshape(-1)[pixel])
     return by_places(row, column, value, (vertices, vertices))
 
 
 def normal_entries(
-    name: str, rast: Tensor, tri: Tensor, weight: Tensor
+    tri: Tensor, id: Tensor, shares: Tensor, weight: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Rows, columns and float64 values of A^T W A, nine a triangle; weight [N,H,W]."""
-    pixel, id, shares = _shown(name, rast, tri)
-    shares, weight = shares.double(), weight.reshape(-1)[pixel].double()
+    """Rows, columns and float64 values of A^T W A, nine a triangle: of K points their triangle int64 [K], the shares of
+    its corners [K,3] and weight [K]."""
+    shares, weight = shares.double(), weight.double()
     products = shares[:, :, None] * shares[:, None, :] * weight[:, None, None]
     sums = products.new_zeros((len(tri), 9)).index_add_(0, id, products.reshape(-1, 9))
     vertices = tri.long()
@@ -77,14 +80,9 @@ def normal_entries(
     return row, column, sums.reshape(-1)
 
 
-def corners(name: str, rast: Tensor, tri: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Of the K pixels that show a triangle: its vertices int64 [K,3], their shares [K,3], which pixels int64 [K]."""
-    pixel, id, shares = _shown(name, rast, tri)
-    return tri.long()[id], shares, pixel
-
-
-def _shown(name: str, rast: Tensor, tri: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Pixels that show a triangle, which, and how `interpolate` weighs its corners [K,3]."""
+def shown(name: str, rast: Tensor, tri: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Of the K pixels that show a triangle: which they are int64 [K], the triangle int64 [K], and how `interpolate`
+    weighs its corners [K,3]."""
     rast = check.floats(name, "rast", rast, device=tri.device).detach()
     check.shape(name, "rast", rast, "[N,H,W,4]", rast.ndim == 4 and rast.shape[3] == 4)
     ids = triangle_id(rast).reshape(-1)

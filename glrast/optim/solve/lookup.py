@@ -14,7 +14,7 @@ from ...core import check
 from ...ops import mipmap
 from ...ops.texture import BOUNDARIES, chosen_filter
 
-_NEAREST, _LINEAR, _MIPMAP_NEAREST, _TRILINEAR = range(4)
+_NEAREST, _LINEAR, _MIPMAP_NEAREST, _ = range(4)  # of FILTERS
 
 
 @dataclass(frozen=True)
@@ -42,36 +42,36 @@ class Pyramid:
 
     def up(self, texels: Tensor) -> Tensor:
         """All levels [texels in all, C] of level 0 [Ht*Wt,C]: each the mean of 2 x 2 of the one below."""
-        levels = [texels]
+        grid, levels = texels.reshape(*self.size, -1), [texels]
         for below, above in zip(self.sizes, self.sizes[1:]):
-            levels.append(gathered(levels[-1], below, above) * _share(below, above))
+            grid = halved(grid) * _share(below, above)
+            levels.append(grid.flatten(0, 1))
         return torch.cat(levels)
 
     def down(self, texels: Tensor) -> Tensor:
         """The transpose of `up`: what all levels [...,C] give to level 0."""
-        parts = list(texels.split([height * width for height, width in self.sizes]))
-        given = parts[-1]
+        parts = texels.split([height * width for height, width in self.sizes])
+        grids = [part.reshape(*size, -1) for part, size in zip(parts, self.sizes)]
+        given = grids[-1]
         for level in range(self.last - 1, -1, -1):
             below, above = self.sizes[level], self.sizes[level + 1]
-            given = torch.add(parts[level], spread(given, below, above), alpha=_share(below, above))
-        return given
+            given = torch.add(grids[level], doubled(given, below), alpha=_share(below, above))
+        return given.flatten(0, 1)
 
 
-def spread(texels: Tensor, below: tuple[int, int], above: tuple[int, int]) -> Tensor:
-    """[below,C] from [above,C]: a texel's value to each of those that it covers."""
-    grid = texels.reshape(above[0], 1, above[1], 1, -1)
-    steps = (below[0] // above[0], below[1] // above[1])
-    return grid.expand(-1, steps[0], -1, steps[1], -1).reshape(below[0] * below[1], -1)
+def halved(grid: Tensor) -> Tensor:
+    """Sums over blocks of 2 x 2 of [h,w,C]; the last of an odd number stand alone."""
+    height, width, _ = grid.shape
+    if height % 2 or width % 2:
+        grid = torch.nn.functional.pad(grid, (0, 0, 0, width % 2, 0, height % 2))
+    return (grid[0::2, 0::2] + grid[0::2, 1::2]).add_(grid[1::2, 0::2]).add_(grid[1::2, 1::2])
 
 
-def gathered(texels: Tensor, below: tuple[int, int], above: tuple[int, int]) -> Tensor:
-    """The transpose of `spread`: the sums [above,C] of [below,C]."""
-    grid = texels.reshape(*below, -1)
-    if below[0] > above[0]:
-        grid = grid[0::2] + grid[1::2]
-    if below[1] > above[1]:
-        grid = grid[:, 0::2] + grid[:, 1::2]
-    return grid.reshape(above[0] * above[1], -1)
+def doubled(grid: Tensor, size: tuple[int, int]) -> Tensor:
+    """The transpose of `halved`, to height and width `size`: each value to all of its block."""
+    height, width, channels = grid.shape
+    blocks = grid[:, None, :, None].expand(height, 2, width, 2, channels)
+    return blocks.reshape(2 * height, 2 * width, channels)[: size[0], : size[1]]
 
 
 def _share(below: tuple[int, int], above: tuple[int, int]) -> float:
@@ -147,12 +147,10 @@ def lookup(
     uv = uv.detach().reshape(-1, 2)
     found = uv.isfinite().all(dim=1)
     uv = torch.where(found[:, None], uv, 0.0)
-    if filter == _NEAREST:
-        zero = torch.zeros(len(uv), dtype=torch.int64, device=uv.device)
-        parts = [_nearest(uv, pyramid, zero, boundary_mode)]
-    elif filter == _LINEAR:
-        zero = torch.zeros(len(uv), dtype=torch.int64, device=uv.device)
-        parts = [_linear(uv, pyramid, zero, boundary_mode)]
+    if filter <= _LINEAR:
+        first = torch.zeros(len(uv), dtype=torch.int64, device=uv.device)
+        around = _nearest if filter == _NEAREST else _linear
+        parts = [around(uv, pyramid, first, boundary_mode)]
     else:
         parts = _between_levels(uv, _level(uv_da, bias, pyramid), pyramid, boundary_mode, filter)
     level, x, y, weight = (torch.cat(part, dim=1) for part in zip(*parts))

@@ -34,14 +34,13 @@ def by_places(row: Tensor, column: Tensor, values: Tensor, size: tuple[int, int]
 
 def transposed(matrix: Tensor) -> Tensor:
     """The transpose of a CSR matrix, by rows too: a product with it then reads in order."""
-    with _quiet():
-        starts, columns = matrix.crow_indices(), matrix.col_indices()
-        order = torch.argsort(columns, stable=True)
-        rows = torch.repeat_interleave(starts.diff())
-        counts = torch.bincount(columns, minlength=matrix.shape[1])
-        ends = torch.cat([counts.new_zeros(1), counts.cumsum(0)])
-        height, width = matrix.shape
-        return csr(ends, rows[order], matrix.values()[order], (width, height))
+    starts, columns = matrix.crow_indices(), matrix.col_indices()
+    order = torch.argsort(columns, stable=True)
+    rows = torch.repeat_interleave(starts.diff())
+    counts = torch.bincount(columns, minlength=matrix.shape[1])
+    ends = torch.cat([counts.new_zeros(1), counts.cumsum(0)])
+    height, width = matrix.shape
+    return csr(ends, rows[order], matrix.values()[order], (width, height))
 
 
 def csr(starts: Tensor, columns: Tensor, values: Tensor, size: tuple[int, int]) -> Tensor:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ...core import check
 from .interpolation import counted_finite
+from .lookup import doubled, halved
 from .texture_normal import TextureNormal
 
 _NAME = "optim.solve_texture"
@@ -177,30 +178,16 @@ def _over_all_scales(
         inverse.append(torch.where(diagonal > 0, 1.0 / diagonal, 0.0))
         if sizes[-1] == (1, 1):
             break
-        sums = _gathered(sums)
+        sums = halved(sums)
         sizes.append((sums.shape[0], sums.shape[1]))
 
     def precondition(residual: Tensor) -> Tensor:
         scales = [residual.reshape(*size, -1)]
         for _ in sizes[1:]:
-            scales.append(_gathered(scales[-1]))
+            scales.append(halved(scales[-1]))
         found = scales[-1] * inverse[-1]
         for level in range(len(sizes) - 2, -1, -1):
-            found = torch.addcmul(_spread(found, sizes[level]), scales[level], inverse[level])
+            found = torch.addcmul(doubled(found, sizes[level]), scales[level], inverse[level])
         return found.reshape(residual.shape)
 
     return precondition
-
-
-def _gathered(grid: Tensor) -> Tensor:
-    """Sums over blocks of 2 x 2 of [h,w,C]; the last of an odd number stand alone."""
-    height, width, channels = grid.shape
-    if height % 2 or width % 2:
-        grid = torch.nn.functional.pad(grid, (0, 0, 0, width % 2, 0, height % 2))
-    return (grid[0::2, 0::2] + grid[0::2, 1::2]).add_(grid[1::2, 0::2]).add_(grid[1::2, 1::2])
-
-
-def _spread(grid: Tensor, size: tuple[int, int]) -> Tensor:
-    height, width, channels = grid.shape
-    blocks = grid[:, None, :, None].expand(height, 2, width, 2, channels)
-    return blocks.reshape(2 * height, 2 * width, channels)[: size[0], : size[1]]
