@@ -52,6 +52,17 @@ print("torch._dynamo" in sys.modules)
     assert run(script, EVERYTHING) == "[] True True\nperspective\nFalse False False\nFalse\n"
 
 
+def test_every_command_is_there_in_a_base_installation():
+    script = """
+import argparse, importlib
+from glrast.cli.main import COMMANDS
+for name in COMMANDS:
+    importlib.import_module(f"glrast.cli.{name}").add_arguments(argparse.ArgumentParser())
+print(len(COMMANDS))
+"""
+    assert int(run(script, EVERYTHING - {"moderngl", "glcontext"}, guard=False)) == 7
+
+
 def test_wrong_arguments_are_told_without_opengl():
     script = """
 import glrast

@@ -104,7 +104,7 @@ class _Made:
             for _ in range(SPLATTED):
                 rast, _ = peeler.rasterize_next_layer()
                 layers.append(rast)
-                colors.append(glrast.interpolate(self.color, rast, self.tri)[0])
+                colors.append(glrast.interpolate(self.color, rast.detach(), self.tri)[0])
         return visibility.rasterize_then_splat(layers, colors, self.pos, self.tri)
 
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from scipy.spatial import ConvexHull  # pyright: ignore[reportMissingTypeStubs]
 from torch import Tensor
 
 from ..clip import Camera, icosphere, look_at, perspective, transform_points
@@ -51,8 +50,16 @@ def even_sphere(triangles: int, resolution: int, device: torch.device) -> Scene:
     """The scene with any even number of triangles, from 4 on: the convex hull of a spiral of points on the sphere, of
     which V in general position have 2 V - 4 triangles.
 
-    Raises: ValueError for another number of triangles.
+    Raises: ValueError for another number of triangles; ModuleNotFoundError without SciPy.
     """
+    try:
+        from scipy.spatial import ConvexHull  # pyright: ignore[reportMissingTypeStubs]
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            "glrast bench: --paper and --members need SciPy for their meshes, which is not installed; run: "
+            'pip install "glrast[fit]"',
+            name="scipy",
+        ) from error
     if triangles < 4 or triangles % 2:
         raise ValueError(
             f"glrast bench: a closed mesh has an even number of triangles, 4 or more; got {triangles}"

@@ -21,6 +21,7 @@ from ..clip import Camera, Material, Mesh, load_mesh, save_mesh, vertex_normals
 from ..core.files import check_writable
 from .bake_maps import MAPS, Baked, write_maps
 from .device import chosen
+from .fit import add_reading_arguments
 
 if TYPE_CHECKING:
     from ..fit.dataset import Dataset
@@ -59,12 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--maps", type=_maps, default=(), metavar="LIST",
         help=f"also write FILE_NAME.png, or .npy for numbers: some of {','.join(MAPS)}",
     )  # fmt: skip
-    parser.add_argument(
-        "--skip-missing", action="store_true", help="go on without the pictures that are missing"
-    )
-    parser.add_argument(
-        "--invert-masks", action="store_true", help="the masks (or alpha) are black on the object"
-    )
+    add_reading_arguments(parser)
     parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda or cuda:N")
 
 
@@ -75,6 +71,7 @@ def run(args: argparse.Namespace) -> int:
         raise ValueError(
             f"glrast bake: --out must end in {', '.join(FORMATS)}; got {out.name!r}; write a glb"
         )
+    _refuse(args)
     check_writable("bake", "--out", out)
     ctx = glrast.Context(chosen("bake", args.device))
     mesh = _loaded(args.mesh).to(ctx.device)
@@ -82,12 +79,10 @@ def run(args: argparse.Namespace) -> int:
     if data is not None:
         mesh = _moved(mesh, data.origin)
     high = None if args.high is None else _moved(_loaded(args.high).to(ctx.device), mesh.origin)
-    _refuse(args, high is not None)
     started = time.perf_counter()
-    own = bake.report(mesh, SIZE) if mesh.uv is not None else None
     atlas = bake.atlas(mesh, args.size or _texels(mesh, data), args.uv)
     texels = bake.texels(mesh, atlas=atlas, ctx=ctx, conservative=True)
-    print(_said(mesh, own, atlas, bake.report(mesh, atlas=atlas, ctx=ctx)))
+    print(_said(mesh, atlas, ctx))
     baked = _baked(ctx, texels, data, high)
     texture = _filled(texels, baked)
     seconds = time.perf_counter() - started
@@ -132,9 +127,9 @@ def _moved(mesh: Mesh, origin: tuple[float, float, float]) -> Mesh:
     return replace(mesh, pos=pos, origin=origin)
 
 
-def _refuse(args: argparse.Namespace, high: bool) -> None:
+def _refuse(args: argparse.Namespace) -> None:
     """Maps that need what is not given."""
-    if "displacement" in args.maps and not high:
+    if "displacement" in args.maps and args.high is None:
         raise ValueError("glrast bake: --maps displacement needs --high; leave it out or name it")
     if "confidence" in args.maps and args.views is None:
         raise ValueError("glrast bake: --maps confidence needs --views; leave it out or name them")
@@ -226,13 +221,18 @@ def _judged(
     return f"psnr {psnr:.2f} dB, mask IoU {iou:.4f} (held out: {data.held_out})"
 
 
-def _said(mesh: Mesh, own: bake.Report | None, atlas: bake.Atlas, report: bake.Report) -> str:
-    taken = own is not None and mesh.uv is not None and torch.equal(atlas.uv, mesh.uv)
+def _said(mesh: Mesh, atlas: bake.Atlas, ctx: glrast.Context) -> str:
+    """What the atlas is like, and where the mesh's own uv was not taken, what that is like."""
+    taken = mesh.uv is not None and torch.equal(atlas.uv, mesh.uv)
     lines = []
-    if own is not None and not taken:
-        lines += ["the mesh's own uv, not taken:", *(f"  {x}" for x in str(own).splitlines())]
+    if mesh.uv is not None and not taken:
+        lines += ["the mesh's own uv, not taken:", *_indented(bake.report(mesh, SIZE, ctx=ctx))]
     lines += ["the mesh's own uv:" if taken else "a new atlas:"]
-    return "\n".join([*lines, *(f"  {x}" for x in str(report).splitlines())])
+    return "\n".join([*lines, *_indented(bake.report(mesh, atlas=atlas, ctx=ctx))])
+
+
+def _indented(report: bake.Report) -> list[str]:
+    return [f"  {line}" for line in str(report).splitlines()]
 
 
 def _size(text: str) -> int:

@@ -43,7 +43,7 @@ def test_colours_that_made_the_pictures_are_found_again(solver):
 
 
 def test_conjugate_gradients_come_as_near_as_a_factorisation_where_most_is_hidden():
-    rast, pos, tri = sphere_views(level=3)
+    rast, pos, tri = sphere_views(level=4)
     image = torch.rand(1, *rast.shape[1:3], 3)
     found = [
         solve_colours(image, rast[:1], tri, vertices=len(pos), smoothness=1e-4, solver=solver)
