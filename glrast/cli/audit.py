@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import datetime
+import importlib.util
 import json
 import sys
 from pathlib import Path
@@ -87,6 +88,12 @@ def _check_plot(path: Path | None) -> None:
     if path.suffix.lower() not in DRAWN:
         expected = f"--plot must end in {', '.join(DRAWN)}"
         raise ValueError(f"glrast audit: {expected}; got {path.name!r}; name a png")
+    if importlib.util.find_spec("matplotlib") is None:
+        raise ModuleNotFoundError(
+            "glrast audit: --plot needs Matplotlib, which is not installed; run: "
+            'pip install "glrast[fit]"',
+            name="matplotlib",
+        )
     check_writable("audit", "--plot", path)
 
 

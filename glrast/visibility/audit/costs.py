@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import median
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,7 +15,7 @@ from ...mesh.shapes import icosphere
 from ...ops.interpolate import interpolate
 from ..by_name import render
 from ..claims import Claim
-from .draw import length
+from .draw import length, usual
 
 LEVEL, RESOLUTION = 4, (256, 256)
 ROUNDS = 5
@@ -27,11 +26,6 @@ class Cost:
     ms: float  # median, forward and backward; on a CPU processor time
     bytes: int  # what the graph keeps for the backward pass
     repeats: float  # |difference of the gradients of two runs| / |gradient|: 0 where their bits are the same
-
-
-def options_of(claim: Claim) -> dict[str, Any]:
-    """Those of the claim, but so many samples of edges as are usual: a claim has many, to show no noise."""
-    return {k: v for k, v in claim.options.items() if k != "samples_per_edge"}
 
 
 def costs(
@@ -52,7 +46,7 @@ def costs(
         return interpolate(color, rast, tri)[0]
 
     def image(claim: Claim, pos: Tensor) -> Tensor:
-        return render(claim.name, ctx, pos, tri, shade, resolution, **options_of(claim))
+        return render(claim.name, ctx, pos, tri, shade, resolution, **usual(claim))
 
     def run(claim: Claim) -> Tensor:
         pos = shape.clone().requires_grad_()

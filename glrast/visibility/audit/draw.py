@@ -37,12 +37,21 @@ def shade_of(kind: Kind, device: torch.device) -> Callable[..., Tensor]:
     return shade
 
 
+def seeded(name: str, options: dict[str, Any], device: torch.device) -> dict[str, Any]:
+    """The options, with a generator that begins anew for a method that draws random numbers."""
+    if name != "edge_sampling":
+        return options
+    return {"generator": torch.Generator(device).manual_seed(SEED), **options}
+
+
+def usual(claim: Claim) -> dict[str, Any]:
+    """The options of a claim, but so many samples of edges as are usual: a claim has many, to show no noise."""
+    return {k: v for k, v in claim.options.items() if k != "samples_per_edge"}
+
+
 def drawn(ctx: Context, kind: Kind, name: str, options: dict[str, Any], pos: Tensor) -> Tensor:
     """[1,64,64,C+1] over black, mask last."""
-    tri = kind.tri.to(pos.device)
-    if name == "edge_sampling":
-        generator = torch.Generator(pos.device).manual_seed(SEED)
-        options = {"generator": generator, **options}
+    tri, options = kind.tri.to(pos.device), seeded(name, options, pos.device)
     shade = shade_of(kind, pos.device)
     return render(name, ctx, pos, tri, shade, SIZE, alpha=True, ranges=[[0, len(tri)]], **options)
 

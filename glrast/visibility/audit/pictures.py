@@ -16,7 +16,7 @@ from ...ops.interpolate import interpolate
 from ...ops.rasterize import rasterize
 from ..by_name import render
 from ..claims import CLAIMS, Claim
-from .draw import SEED, length
+from .draw import length, seeded
 
 RESOLUTION, QUICK = 48, 24
 SAMPLES, STEP_PIX = 32, 0.125  # of the truth: a pixel's side in samples, half of the motion
@@ -77,9 +77,7 @@ class Star:
         return interpolate(self.corners, rast, self.own)[0]
 
     def image(self, claim: Claim, shift: Tensor) -> Tensor:
-        options: dict[str, Any] = dict(claim.options)
-        if claim.name == "edge_sampling":
-            options["generator"] = torch.Generator(self.pos.device).manual_seed(SEED)
+        options = seeded(claim.name, claim.options, self.pos.device)
         size = (self.resolution, self.resolution)
         pos = self.moved(shift)
         return render(claim.name, self.ctx, pos, self.tri, self.shade, size, **options)

@@ -113,7 +113,7 @@ def audit(
         fits = sum(e < RIGHT for e in errors)
         ticks.append(
             Ticks(
-                claim.label, claim.paper, costs[claim.label], flexible(ctx, claim), fits, median(errors), spread,
+                claim.label, claim.paper, costs[claim.label], flexible(ctx, claim, right), fits, median(errors), spread,
                 indirect(ctx, claim),
             )
         )  # fmt: skip

@@ -5,7 +5,7 @@ surfaces throw at each other comes into its gradient.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 import torch
@@ -16,9 +16,9 @@ from ...ops.interpolate import interpolate
 from ...ops.texture import texture
 from ..by_name import render
 from ..claims import Claim
-from .draw import SEED, by_claim, gradients, length
-from .errors import losses
-from .scenes import KINDS, RED, in_pixels
+from .draw import by_claim, gradients, length, seeded, usual
+from .errors import Truth
+from .scenes import RED, in_pixels
 from .shapes import closed_mesh
 
 SIZE = (24, 24)
@@ -28,17 +28,15 @@ SOME = 1e-3  # of the exact gradient's length: what is less counts as none
 class Mesh:
     """A closed mesh in perspective, drawn small by a claimed method."""
 
-    def __init__(self, ctx: Context, claim: Claim):
-        self.ctx, self.claim = ctx, claim
+    def __init__(self, ctx: Context, claim: Claim, right: Mapping[str, Truth]):
+        self.ctx, self.claim, self.right = ctx, claim, right
         pos, tri = closed_mesh(1)
         self.pos, self.tri = pos.to(ctx.device), tri.to(ctx.device)
         random = torch.Generator().manual_seed(1)
         self.color = torch.rand(pos.shape[1], 3, generator=random).to(ctx.device)
 
     def image(self, shade: Callable[..., Tensor], pos: Tensor | None = None, **how: Any) -> Tensor:
-        options = {k: v for k, v in self.claim.options.items() if k != "samples_per_edge"}
-        if self.claim.name == "edge_sampling":
-            options["generator"] = torch.Generator(self.pos.device).manual_seed(SEED)
+        options = seeded(self.claim.name, usual(self.claim), self.pos.device)
         at, tri = self.pos if pos is None else pos, how.pop("tri", self.tri)
         return render(self.claim.name, self.ctx, at, tri, shade, SIZE, **options, **how)
 
@@ -63,15 +61,11 @@ def _gradient(loss: Tensor, what: Tensor) -> Tensor | None:
 
 def _moves(mesh: Mesh, kind: str, loss: int, axes: tuple[int, ...]) -> bool:
     """Is there a thousandth of the gradient that there should be, in a kind of scene?"""
-    scene, by = KINDS[kind](), losses()[loss : loss + 1]
-    found, right = (
-        gradients(by_claim(mesh.ctx, scene, c), scene.pos.to(mesh.ctx.device), by)[0][:, list(axes)]
-        for c in (mesh.claim, _EXACT)
-    )
-    return length(found) > SOME * length(right)
-
-
-_EXACT = Claim("exact", "", "", "", True, (), {}, {}, {})
+    right, pos = mesh.right[kind], mesh.right[kind].kind.pos.to(mesh.ctx.device)
+    draw = by_claim(mesh.ctx, right.kind, mesh.claim)
+    (found,) = gradients(draw, pos, right.losses[loss : loss + 1])
+    by = list(axes)
+    return length(found[:, by]) > SOME * length(right.gradients[loss][:, by])
 
 
 def _attributes(mesh: Mesh) -> bool:
@@ -149,9 +143,9 @@ TRIALS: dict[str, Callable[[Mesh], bool]] = {
 }
 
 
-def flexible(ctx: Context, claim: Claim) -> list[str]:
-    """The trials that succeed."""
-    return [name for name, trial in TRIALS.items() if trial(Mesh(ctx, claim))]
+def flexible(ctx: Context, claim: Claim, right: Mapping[str, Truth]) -> list[str]:
+    """The trials that succeed; `right`: of silhouette, flat_crease and intersection, among others."""
+    return [name for name, trial in TRIALS.items() if trial(Mesh(ctx, claim, right))]
 
 
 # ---- light between surfaces ------------------------------------------------------------------------------
@@ -167,7 +161,7 @@ def indirect(ctx: Context, claim: Claim) -> float:
     corners = [(0.0, 0.0, 0.0), (64.0, 0.0, 0.0), (64.0, 64.0, 0.0), (0.0, 64.0, 0.0)]
     upright = [(64.0, 0.0, 0.0), (64.0, 64.0, 0.0), (64.0, 64.0, -0.9), (64.0, 0.0, -0.9)]
     kind = in_pixels(corners + upright, [[0, 1, 2], [0, 2, 3], [4, 5, 6], [4, 6, 7]], [RED] * 4)
-    mesh = Mesh(ctx, claim)
+    mesh = Mesh(ctx, claim, {})
     wall = torch.ones(3, device=ctx.device).requires_grad_()
     floor = torch.full((4, 3), 0.5, device=ctx.device)
     colors = torch.cat([floor, wall.expand(4, 3)])

@@ -56,14 +56,10 @@ def spread(ctx: Context, claim: Claim, right: Truth) -> Spread:
             tried += [{**others, name: value} for value in values]
     found: list[float] = []
     for options in tried:
-        draw = by_claim(ctx, right.kind, replace_options(claim, options))
+        draw = by_claim(ctx, right.kind, claim._replace(options=options))
         (grad,) = gradients(draw, right.kind.pos.to(ctx.device), right.losses[2:])
         found.append(compared(at(grad, right.entries), wanted).error)
     return Spread(claim.tune, min(found), max(found))
-
-
-def replace_options(claim: Claim, options: dict[str, Any]) -> Claim:
-    return claim._replace(options=options)
 
 
 def _asked(claim: Claim, option: str) -> bool:
