@@ -286,3 +286,21 @@ def test_options_are_those_of_the_functions():
     assert visibility.options_of("softras")["faces_per_pixel"] == 8
     with pytest.raises(ValueError, match="options_of: name must be 'antialias'"):
         visibility.options_of("soft")
+
+
+@pytest.mark.parametrize("name", visibility.NAMES)
+def test_a_context_without_derivatives_draws_the_same(mesh, device, name):
+    pos, tri, attr = mesh
+    plain = glrast.Context(device, output_db=False)
+    widths = []
+
+    def shade(rast, rast_db, tri):
+        widths.append(rast_db.shape[3])
+        return glrast.interpolate(attr, rast, tri)[0]
+
+    images = [
+        visibility.render(name, ctx, pos, tri, shade, ODD, alpha=True, **options(name, device))
+        for ctx in (glrast.Context(device), plain)
+    ]
+    assert torch.equal(*images)
+    assert name not in SOFT or widths[-1] == 0

@@ -60,7 +60,8 @@ def render(
     Raises:
         TypeError, ValueError: a name or an option that there is not; what shade returns; as the method's own function.
 
-    Note: rast_db of soft renderers is of the face's plane at the pixel, and has no gradient. The mask of image
+    Note: rast_db of soft renderers is of the face's plane at the pixel, and has no gradient; Context(output_db=False)
+        saves its time where shade does not use it. The mask of image
         estimators is drawn like a colour that is 1 on triangles. Faces per pixel are 8: where more overlap, give more.
 
     Example:

@@ -74,7 +74,10 @@ class Scene:
     def faces(self, near: NearestFaces, perspective: bool = True) -> Tensor:
         """Colours [N,H,W,K,C] of the nearest faces."""
         rast = rast_of(near)
-        db = derivatives_of(near, self.pos, self.tri, perspective)
+        if self.ctx.output_db:
+            db = derivatives_of(near, self.pos, self.tri, perspective)
+        else:  # as rasterize gives it
+            db = rast.new_empty((*rast.shape[:3], 0))
         color = self.color(rast, db)
         return color.reshape(*near.id.shape, color.shape[3])
 
